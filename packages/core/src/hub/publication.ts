@@ -1,0 +1,12 @@
+/** One event in a channel, as every part of the core sees it. */
+export interface Publication {
+  /** The tenant that the channel belongs to. */
+  readonly app: string;
+  readonly channel: string;
+  /** Event name that subscribers listen for. */
+  readonly event: string;
+  /** JSON text of the one argument, passed on as it came; with binary parts it holds placeholders. */
+  readonly data: string;
+  /** Binary parts that `data` refers to as `{"_placeholder":true,"num":N}`. */
+  readonly attachments?: readonly Uint8Array[];
+}

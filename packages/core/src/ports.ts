@@ -1,0 +1,56 @@
+/** What the core asks of the world; each runtime adapter brings its own. */
+
+/** The fields of a log line beside its message. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+/** An opaque handle of a timer that is set. */
+export type TimerHandle = object | number;
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch, UTC. */
+  now(): number;
+  /** Runs `callback` once after `delayMs`; a timer alone does not keep the process alive. */
+  setTimeout(callback: () => void, delayMs: number): TimerHandle;
+  clearTimeout(timer: TimerHandle): void;
+}
+
+export interface Random {
+  /** `length` bytes from a cryptographically strong source. */
+  bytes(length: number): Uint8Array;
+}
+
+/**
+ * One message-preserving link to a client, such as a WebSocket.
+ *
+ * Its shape is that of Bun's `ServerWebSocket`, so that the native object is the port and no
+ * wrapper is allocated for a connection.
+ */
+export interface MessageSocket {
+  /** Bytes queued, `-1` when queued behind backpressure, `0` when the message was dropped. */
+  send(message: string | Uint8Array): number;
+  /** Bytes accepted by `send` or native fan-out that the peer has not yet taken. */
+  getBufferedAmount(): number;
+  /** Joins a native fan-out topic. */
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  /** Sends a close frame and ends the link. */
+  close(code: number, reason: string): void;
+  /** Ends the link at once and frees what is buffered. */
+  terminate(): void;
+}
+
+/** The runtime's native fan-out: one call hands a message to every socket in a topic. */
+export interface Fanout {
+  /**
+   * A positive number when every socket took the message, `-1` when some buffered it, `0` when
+   * at least one dropped it or nobody is in the topic.
+   */
+  publish(topic: string, message: string | Uint8Array): number;
+}

@@ -1,0 +1,84 @@
+/**
+ * The catalogue of request errors: every refusal that Starling answers with, on any transport.
+ *
+ * Codes are stable for ever. Their ranges: 100–199 the request itself, 200–299 who asks,
+ * 300–399 connecting, 900–999 faults of the server.
+ */
+export interface ErrorDefinition {
+  /** Stable number, unique in the catalogue. */
+  readonly code: number;
+  /** HTTP status that carries the error where there is one. */
+  readonly status: number;
+  /** The sentence a person reads; a thrower may put a more exact one in its place. */
+  readonly message: string;
+}
+
+export const errorCatalogue = {
+  malformed_json: { code: 100, status: 400, message: "the body is not valid JSON" },
+  invalid_request: { code: 101, status: 400, message: "the request does not match its schema" },
+  invalid_encoding: { code: 102, status: 400, message: "the body is not valid UTF-8" },
+  body_too_large: { code: 103, status: 413, message: "the body is larger than MAX_BODY_BYTES" },
+  not_found: { code: 104, status: 404, message: "there is nothing at this address" },
+  method_not_allowed: { code: 105, status: 405, message: "this address does not take this method" },
+  unknown_app: { code: 106, status: 404, message: "no such app is configured" },
+  idempotency_conflict: {
+    code: 107,
+    status: 409,
+    message: "this idempotency key was used for a different request",
+  },
+  rate_limited: { code: 108, status: 429, message: "too many requests; retry later" },
+  batch_too_large: { code: 109, status: 400, message: "the batch holds too many entries" },
+  address_forbidden: {
+    code: 200,
+    status: 403,
+    message: "the client address is not in ALLOWED_IPS",
+  },
+  proxy_forbidden: { code: 201, status: 403, message: "the peer is not a trusted proxy" },
+  unauthorized: { code: 202, status: 401, message: "the API key is missing or wrong" },
+  permission_denied: {
+    code: 203,
+    status: 403,
+    message: "this connection may not do that in this channel",
+  },
+  origin_forbidden: { code: 300, status: 403, message: "the origin is not in ALLOWED_ORIGINS" },
+  invalid_token: { code: 301, status: 401, message: "invalid token" },
+  rate_limit_block: { code: 302, status: 429, message: "rate limit block" },
+  invalid_user_id: {
+    code: 303,
+    status: 400,
+    message: "uniqueUserId does not match EVENT_ID_REGEX_VALIDATION_PATTERN",
+  },
+  too_many_handshakes: {
+    code: 304,
+    status: 503,
+    message: "too many connections are still authenticating; retry later",
+  },
+  internal: { code: 900, status: 500, message: "internal error" },
+  unavailable: { code: 901, status: 503, message: "the server is shutting down" },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export type ErrorName = keyof typeof errorCatalogue;
+
+/** A refusal from the catalogue; `message` may be more exact than the catalogue's own. */
+export class StarlingError extends Error {
+  readonly code: number;
+  readonly status: number;
+  readonly errorName: ErrorName;
+
+  constructor(name: ErrorName, message?: string, options?: ErrorOptions) {
+    super(message ?? errorCatalogue[name].message, options);
+    this.name = "StarlingError";
+    this.errorName = name;
+    this.code = errorCatalogue[name].code;
+    this.status = errorCatalogue[name].status;
+  }
+}
+
+/** The JSON form of an error, the same on every transport that speaks JSON. */
+export interface ErrorBody {
+  readonly error: { readonly code: number; readonly name: ErrorName; readonly message: string };
+}
+
+export function errorBody(error: StarlingError): ErrorBody {
+  return { error: { code: error.code, name: error.errorName, message: error.message } };
+}
