@@ -40,6 +40,16 @@ export const errorCatalogue = {
     status: 403,
     message: "this connection may not do that in this channel",
   },
+  too_many_channels: {
+    code: 204,
+    status: 400,
+    message: "this connection is subscribed to as many channels as one may be",
+  },
+  reserved_event: {
+    code: 110,
+    status: 400,
+    message: "this event name is reserved by the Socket.IO protocol",
+  },
   origin_forbidden: { code: 300, status: 403, message: "the origin is not in ALLOWED_ORIGINS" },
   invalid_token: { code: 301, status: 401, message: "invalid token" },
   rate_limit_block: { code: 302, status: 429, message: "rate limit block" },

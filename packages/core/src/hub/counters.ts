@@ -1,0 +1,23 @@
+/** What the core counts since its start; each field only grows, but for `connections`. */
+export class Counters {
+  /** Connections open now. */
+  connections = 0;
+  /** Publications accepted for delivery. */
+  publications = 0;
+  /** Publications times the subscribers that each was handed to. */
+  deliveries = 0;
+  /** Connections that were cut because they did not read fast enough. */
+  slowConsumers = 0;
+  /** Messages of volatile namespaces that were not kept for a subscriber that was not ready. */
+  volatileDrops = 0;
+  /** Connections closed because a heartbeat was not answered in time. */
+  pingTimeouts = 0;
+  /** Connections closed because they did not authenticate in time. */
+  authenticationTimeouts = 0;
+  /** Connections closed because a packet broke the protocol. */
+  malformedPackets = 0;
+  /** Handshakes refused: origin, rate by address, or budget. */
+  refusedHandshakes = 0;
+  /** Connects refused: token, user id, or rate by user. */
+  refusedConnects = 0;
+}

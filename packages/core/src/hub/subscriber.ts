@@ -1,0 +1,34 @@
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import type { MessageSocket } from "../ports.ts";
+import type { Publication } from "./publication.ts";
+
+/** One transport message, encoded and ready to send. */
+export type Frame = string | Uint8Array;
+
+/** How a publication looks on the wire of one protocol; one object for each protocol. */
+export interface WireFormat {
+  /** Short and unique among formats; part of the native topic's name. */
+  readonly id: string;
+  /** The frames of one publication, sent one after the other; called once for each publication. */
+  encode(publication: Publication): readonly Frame[];
+}
+
+/** A connection as the hub sees it. */
+export interface Subscriber {
+  /** Unique among all connections. */
+  readonly id: string;
+  readonly app: string;
+  /** The user it speaks for, if it gave one. */
+  readonly user: string | undefined;
+  readonly format: WireFormat;
+  /** Where native fan-out reaches it; undefined while it is served frame by frame (polling). */
+  readonly socket: MessageSocket | undefined;
+  /** Takes frames that native fan-out does not carry to it. */
+  deliver(frames: readonly Frame[]): void;
+  /** Whether a frame handed over now would leave at once rather than wait in a queue. */
+  isReady(): boolean;
+  /** Stops the flow to a connection that lost a frame, tells it and ends it. */
+  cutSlow(): void;
+  /** Ends the connection for good. */
+  disconnect(reason: CloseName): void;
+}

@@ -1,0 +1,37 @@
+import type { StarlingError } from "@starling/protocol/errors.ts";
+import type { Handshake } from "../engine/context.ts";
+import type { HttpAnswer } from "../engine/http.ts";
+import type { SocketIoConnection } from "./connection.ts";
+
+/** An event that a client emitted. */
+export interface ClientEvent {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  /** JSON text of the array of name and arguments; binary parts stand in it as placeholders. */
+  readonly text: string;
+  /** The binary parts, in the order of their placeholders. */
+  readonly attachments: readonly Uint8Array[];
+  /** Answers the client; undefined when it asked for no answer. */
+  readonly acknowledge: ((...args: readonly unknown[]) => void) | undefined;
+}
+
+/** What is served over Socket.IO. */
+export interface SocketIoApplication<Info> {
+  /** Asked before anything is kept for a client; an answer refuses it. */
+  admit(handshake: Handshake): HttpAnswer | undefined;
+  /** The little of the handshake that `connect` will need. */
+  remember(handshake: Handshake): Info;
+  hasNamespace(name: string): boolean;
+  /** Accepts the connection, or answers the error that the client is told. */
+  connect(
+    connection: SocketIoConnection<Info>,
+    auth: unknown,
+  ): StarlingError | undefined | Promise<StarlingError | undefined>;
+  /** The client was told that it is connected. */
+  connected(connection: SocketIoConnection<Info>, auth: unknown): void;
+  event(connection: SocketIoConnection<Info>, event: ClientEvent): void;
+  /** The connection moved from polling to a socket. */
+  upgraded(connection: SocketIoConnection<Info>): void;
+  /** Called once for each connection that was told it is connected. */
+  disconnected(connection: SocketIoConnection<Info>): void;
+}

@@ -1,0 +1,84 @@
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import type { ErrorName, StarlingError } from "@starling/protocol/errors.ts";
+import { PacketType } from "socket.io-parser";
+import type { Frame, Subscriber } from "../../hub/subscriber.ts";
+import type { MessageSocket } from "../../ports.ts";
+import type { EngineSession } from "../engine/session.ts";
+import type { SocketIoClient } from "./client.ts";
+import { encodePacket, socketIoFormat } from "./packets.ts";
+
+/** One client in one Socket.IO namespace. */
+export class SocketIoConnection<Info> implements Subscriber {
+  readonly id: string;
+  readonly namespace: string;
+  readonly format = socketIoFormat;
+  /** Set by the application while it accepts the connection. */
+  app = "default";
+  /** Set by the application while it accepts the connection. */
+  user: string | undefined;
+  /** Whether the application accepted it and the client was told. */
+  isConnected = false;
+  readonly #session: EngineSession<SocketIoClient<Info>>;
+
+  constructor(id: string, namespace: string, session: EngineSession<SocketIoClient<Info>>) {
+    this.id = id;
+    this.namespace = namespace;
+    this.#session = session;
+  }
+
+  /** What the application remembered of the handshake. */
+  get info(): Info {
+    return this.#session.data.info;
+  }
+
+  get socket(): MessageSocket | undefined {
+    return this.#session.socket;
+  }
+
+  isReady(): boolean {
+    return this.#session.isReady;
+  }
+
+  deliver(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#session.sendFrame(frame);
+  }
+
+  /** Emits one event to this client alone. */
+  emit(event: string, ...args: readonly unknown[]): void {
+    this.#send(PacketType.EVENT, [event, ...args]);
+  }
+
+  /** Answers an event that asked for an acknowledgement. */
+  acknowledge(id: number, args: readonly unknown[]): void {
+    this.deliver(encodePacket({ type: PacketType.ACK, nsp: this.namespace, id, data: [...args] }));
+  }
+
+  /** Tells the client that it is connected. */
+  confirm(): void {
+    this.isConnected = true;
+    this.#send(PacketType.CONNECT, { sid: this.id });
+  }
+
+  /** Tells the client that it is refused; its `connect_error` carries the message. */
+  refuse(message: string, data?: { readonly code: number; readonly name: ErrorName }): void {
+    this.#send(PacketType.CONNECT_ERROR, data === undefined ? { message } : { message, data });
+  }
+
+  refuseWith(error: StarlingError): void {
+    this.refuse(error.message, { code: error.code, name: error.errorName });
+  }
+
+  cutSlow(): void {
+    this.#session.cutSlow();
+  }
+
+  /** The stock client does not come back by itself after a disconnect packet. */
+  disconnect(reason: CloseName): void {
+    this.#send(PacketType.DISCONNECT);
+    this.#session.close(reason);
+  }
+
+  #send(type: PacketType, data?: unknown): void {
+    this.deliver(encodePacket({ type, nsp: this.namespace, data }));
+  }
+}

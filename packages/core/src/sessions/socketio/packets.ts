@@ -1,0 +1,126 @@
+import { Decoder, Encoder, type Packet, PacketType } from "socket.io-parser";
+import type { Frame, WireFormat } from "../../hub/subscriber.ts";
+
+/** The Engine.IO message packet type, which leads every text frame. */
+const MESSAGE = "4";
+
+/** Binary parts that one event may have. */
+const MAX_ATTACHMENTS = 10;
+
+/** Event names that the protocol's clients refuse to receive. */
+export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);
+
+const encoder = new Encoder();
+
+/** The Engine.IO frames of one Socket.IO packet: its text, then its binary parts. */
+export function encodePacket(packet: Omit<Packet, "attachments">): readonly Frame[] {
+  const parts: unknown[] = encoder.encode(packet);
+  return parts.map((part) => {
+    if (typeof part === "string") return MESSAGE + part;
+    if (part instanceof Uint8Array) return part;
+    if (part instanceof ArrayBuffer) return new Uint8Array(part);
+    if (ArrayBuffer.isView(part)) {
+      return new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+    }
+    throw new TypeError("a packet holds a binary part of an unknown kind");
+  });
+}
+
+/** The namespace as it stands in a packet: nothing for the main one. */
+export function namespacePrefix(namespace: string): string {
+  return namespace === "/" ? "" : `${namespace},`;
+}
+
+/** The namespace that stands for an app: the main one for the default app. */
+export function namespaceOfApp(app: string): string {
+  return app === "default" ? "/" : `/${app}`;
+}
+
+/** Publications as Socket.IO events: the data passes through as the text it is. */
+export const socketIoFormat: WireFormat = {
+  id: "sio",
+  encode({ app, event, data, attachments }) {
+    const body = `${namespacePrefix(namespaceOfApp(app))}[${JSON.stringify(event)},${data}]`;
+    if (attachments === undefined || attachments.length === 0) {
+      return [`${MESSAGE}${PacketType.EVENT}${body}`];
+    }
+    return [`${MESSAGE}${PacketType.BINARY_EVENT}${attachments.length}-${body}`, ...attachments];
+  },
+};
+
+/** A packet from a client together with the text and the bytes it was read from. */
+export interface ReceivedPacket {
+  readonly packet: Packet;
+  /** JSON text of the payload; binary parts stand in it as placeholders. */
+  readonly text: string;
+  readonly attachments: readonly Uint8Array[];
+}
+
+/** Everything after packet type, attachment count, namespace and acknowledgement id. */
+function payloadText(encoded: string): string {
+  return encoded.replace(/^\d(?:\d+-)?(?:\/[^,]*,)?\d*/, "");
+}
+
+/**
+ * Reads the packets of one client, whose binary parts come as frames of their own.
+ *
+ * Only a client in the middle of a binary packet holds memory here.
+ */
+export class PacketReader {
+  #decoder: Decoder | undefined;
+  #text = "";
+  #attachments: Uint8Array[] = [];
+
+  /**
+   * Answers the packet that this message completes, if it does.
+   *
+   * @throws Error when the message breaks the protocol
+   */
+  read(message: string | Uint8Array): ReceivedPacket | undefined {
+    // The decoder would take an empty packet for a CONNECT.
+    if (message === "") throw new Error("a packet is empty");
+    const isBinaryHeader = typeof message === "string" && /^[56]/.test(message);
+    if (this.#decoder === undefined && !isBinaryHeader) {
+      return { packet: decodeText(message), text: payloadText(String(message)), attachments: [] };
+    }
+    this.#decoder ??= new Decoder({ maxAttachments: MAX_ATTACHMENTS });
+    const packet = decodeWith(this.#decoder, message);
+    if (typeof message === "string") this.#text = payloadText(message);
+    else this.#attachments.push(message);
+    if (packet === undefined) return undefined;
+    const received = { packet, text: this.#text, attachments: this.#attachments };
+    this.#decoder = undefined;
+    this.#text = "";
+    this.#attachments = [];
+    return received;
+  }
+}
+
+/** Text packets leave nothing behind in a decoder, so all clients share one. */
+const textDecoder = new Decoder();
+
+function decodeText(message: string | Uint8Array): Packet {
+  const packet = decodeWith(textDecoder, message);
+  if (packet === undefined) throw new Error("a text packet is incomplete");
+  return packet;
+}
+
+function decodeWith(decoder: Decoder, message: string | Uint8Array): Packet | undefined {
+  let decoded: Packet | undefined;
+  decoder.once("decoded", (packet) => {
+    decoded = packet;
+  });
+  try {
+    decoder.add(message);
+  } finally {
+    decoder.off("decoded");
+  }
+  return decoded;
+}

@@ -1,0 +1,192 @@
+import type { StarlingError } from "@starling/protocol/errors.ts";
+import { type Packet, PacketType } from "socket.io-parser";
+import type { Counters } from "../../hub/counters.ts";
+import type { Clock, Log, Random } from "../../ports.ts";
+import type { EngineHandler, Handshake } from "../engine/context.ts";
+import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
+import type { EngineSession } from "../engine/session.ts";
+import type { SocketIoApplication } from "./application.ts";
+import { SocketIoClient } from "./client.ts";
+import { SocketIoConnection } from "./connection.ts";
+import type { ReceivedPacket } from "./packets.ts";
+
+export interface SocketIoServerOptions<Info> {
+  readonly application: SocketIoApplication<Info>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly counters: Counters;
+  /** Milliseconds that a client may stay without a namespace. */
+  readonly authTimeoutMs: number;
+  /** Clients that may be without a namespace at the same time. */
+  readonly maxHandshakes: number;
+}
+
+type Session<Info> = EngineSession<SocketIoClient<Info>>;
+
+/**
+ * A Socket.IO server, protocol revision 5, over Engine.IO sessions.
+ *
+ * Source: Socket.IO protocol, revision 5 (github.com/socketio/socket.io-protocol).
+ */
+export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>> {
+  readonly #options: SocketIoServerOptions<Info>;
+  #handshakes = 0;
+
+  constructor(options: SocketIoServerOptions<Info>) {
+    this.#options = options;
+  }
+
+  admit(handshake: Handshake): HttpAnswer | undefined {
+    const { application, counters, maxHandshakes } = this.#options;
+    const refusal =
+      this.#handshakes >= maxHandshakes
+        ? catalogueRefusal("too_many_handshakes")
+        : application.admit(handshake);
+    if (refusal !== undefined) counters.refusedHandshakes++;
+    return refusal;
+  }
+
+  createData(handshake: Handshake): SocketIoClient<Info> {
+    return new SocketIoClient(this.#options.application.remember(handshake));
+  }
+
+  open(session: Session<Info>): void {
+    this.#expectConnect(session);
+  }
+
+  message(session: Session<Info>, message: string | Uint8Array): void {
+    const received = this.#read(session, message);
+    if (received === undefined) return;
+    const { packet } = received;
+    const connection = session.data.connection(packet.nsp);
+    if (packet.type === PacketType.CONNECT && connection === undefined) {
+      this.#connect(session, packet);
+    } else if (connection?.isConnected !== true) {
+      this.#malformed(session, "not connected");
+    } else if (packet.type === PacketType.EVENT) {
+      this.#event(session, connection, received);
+    } else if (packet.type === PacketType.DISCONNECT) {
+      this.#leave(session, connection);
+    } else if (packet.type !== PacketType.ACK) {
+      this.#malformed(session, "packet type out of place");
+    }
+  }
+
+  upgraded(session: Session<Info>): void {
+    for (const connection of session.data.connections) {
+      if (connection.isConnected) this.#options.application.upgraded(connection);
+    }
+  }
+
+  close(session: Session<Info>): void {
+    this.#stopExpecting(session);
+    for (const connection of session.data.connections.splice(0)) {
+      if (connection.isConnected) this.#options.application.disconnected(connection);
+    }
+  }
+
+  #read(session: Session<Info>, message: string | Uint8Array): ReceivedPacket | undefined {
+    try {
+      return session.data.reader.read(message);
+    } catch (error) {
+      this.#malformed(session, error instanceof Error ? error.message : "unreadable");
+      return undefined;
+    }
+  }
+
+  #connect(session: Session<Info>, packet: Packet): void {
+    const { application, random } = this.#options;
+    const id = random.bytes(15).toBase64({ alphabet: "base64url" });
+    const connection = new SocketIoConnection(id, packet.nsp, session);
+    if (!application.hasNamespace(packet.nsp)) {
+      connection.refuse("Invalid namespace");
+      return;
+    }
+    session.data.connections.push(connection);
+    const auth: unknown = packet.data ?? {};
+    const verdict = application.connect(connection, auth);
+    if (verdict instanceof Promise) {
+      verdict.then(
+        (error) => this.#decide(session, connection, auth, error),
+        (error: unknown) => {
+          this.#options.log.error({ error }, "a connection could not be checked");
+          session.data.remove(connection);
+          connection.refuse("internal error");
+        },
+      );
+    } else {
+      this.#decide(session, connection, auth, verdict);
+    }
+  }
+
+  #decide(
+    session: Session<Info>,
+    connection: SocketIoConnection<Info>,
+    auth: unknown,
+    error: StarlingError | undefined,
+  ): void {
+    if (!session.isOpen) return;
+    if (error !== undefined) {
+      this.#options.counters.refusedConnects++;
+      session.data.remove(connection);
+      connection.refuseWith(error);
+      return;
+    }
+    this.#stopExpecting(session);
+    connection.confirm();
+    this.#options.application.connected(connection, auth);
+  }
+
+  #event(
+    session: Session<Info>,
+    connection: SocketIoConnection<Info>,
+    { packet, text, attachments }: ReceivedPacket,
+  ): void {
+    const { id } = packet;
+    const data: unknown = packet.data;
+    if (!Array.isArray(data) || (id !== undefined && !Number.isSafeInteger(id))) {
+      this.#malformed(session, "an event without a name or with a wrong acknowledgement id");
+      return;
+    }
+    const [name, ...args]: unknown[] = data;
+    const acknowledge =
+      id === undefined
+        ? undefined
+        : (...answer: readonly unknown[]) => connection.acknowledge(id, answer);
+    this.#options.application.event(connection, {
+      name: String(name),
+      args,
+      text,
+      attachments,
+      acknowledge,
+    });
+  }
+
+  #leave(session: Session<Info>, connection: SocketIoConnection<Info>): void {
+    session.data.remove(connection);
+    this.#options.application.disconnected(connection);
+    if (session.data.connections.length === 0) this.#expectConnect(session);
+  }
+
+  #malformed(session: Session<Info>, why: string): void {
+    this.#options.counters.malformedPackets++;
+    this.#options.log.debug({ session: session.id, why }, "malformed Socket.IO packet");
+    session.close("malformed_packet");
+  }
+
+  #expectConnect(session: Session<Info>): void {
+    this.#handshakes++;
+    session.data.authenticationTimer = this.#options.clock.setTimeout(() => {
+      this.#options.counters.authenticationTimeouts++;
+      session.close("authentication_timeout");
+    }, this.#options.authTimeoutMs);
+  }
+
+  #stopExpecting(session: Session<Info>): void {
+    if (session.data.authenticationTimer === undefined) return;
+    this.#handshakes--;
+    this.#options.clock.clearTimeout(session.data.authenticationTimer);
+    session.data.authenticationTimer = undefined;
+  }
+}

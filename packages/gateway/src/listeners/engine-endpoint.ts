@@ -1,0 +1,68 @@
+import { catalogueRefusal, type HttpAnswer } from "@starling/core/sessions/engine/http.ts";
+import type { EngineServer } from "@starling/core/sessions/engine/server.ts";
+import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
+import type { Server } from "bun";
+import type { OriginPolicy } from "./origin-policy.ts";
+import { readBody, TOO_LARGE } from "./read-body.ts";
+
+export interface EngineEndpointOptions<Data> {
+  readonly engine: EngineServer<Data>;
+  readonly origins: OriginPolicy;
+  /** Bytes of the largest long-polling body. */
+  readonly maxPayloadBytes: number;
+  /** The client's address, behind proxies the one that the trusted proxies report. */
+  clientAddress(request: Request, server: Server<SocketHandler>): string;
+}
+
+/** Carries Engine.IO over the HTTP and WebSocket server of Bun. */
+export class EngineEndpoint<Data> {
+  readonly #options: EngineEndpointOptions<Data>;
+
+  constructor(options: EngineEndpointOptions<Data>) {
+    this.#options = options;
+  }
+
+  /** Answers undefined when the request became a WebSocket. */
+  fetch(request: Request, server: Server<SocketHandler>): Response | Promise<Response> | undefined {
+    const { engine, origins } = this.#options;
+    if (!origins.allows(request)) {
+      engine.counters.refusedHandshakes++;
+      return toResponse(catalogueRefusal("origin_forbidden"), {});
+    }
+    if (request.method === "OPTIONS") return origins.preflight(request);
+    const query = new URL(request.url).searchParams;
+    const address = this.#options.clientAddress(request, server);
+    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+      const admission = engine.admitSocket({ query, address });
+      if ("refusal" in admission) return toResponse(admission.refusal, {});
+      if (server.upgrade(request, { data: admission.session })) return undefined;
+      return new Response("not a WebSocket handshake", { status: 400 });
+    }
+    const headers = origins.headers(request);
+    const answer = engine.handleRequest({
+      method: request.method,
+      query,
+      address,
+      readBody: () => this.#readBody(request),
+      onAbort: (callback) => {
+        // A poll waits for the next ping at the longest, far beyond the listener's idle timeout.
+        server.timeout(request, 0);
+        request.signal.addEventListener("abort", callback, { once: true });
+      },
+    });
+    if (!(answer instanceof Promise)) return toResponse(answer, headers);
+    return answer.then((settled) => toResponse(settled, headers));
+  }
+
+  async #readBody(request: Request): Promise<string | HttpAnswer> {
+    const body = await readBody(request, this.#options.maxPayloadBytes);
+    return body === TOO_LARGE ? catalogueRefusal("body_too_large") : new TextDecoder().decode(body);
+  }
+}
+
+function toResponse(answer: HttpAnswer, headers: Record<string, string>): Response {
+  return new Response(answer.body, {
+    status: answer.status,
+    headers: { ...headers, "content-type": answer.contentType, "cache-control": "no-store" },
+  });
+}

@@ -1,0 +1,40 @@
+/** Which pages may use the subscriber port; a request without `Origin` comes from no page. */
+export class OriginPolicy {
+  readonly #origins: ReadonlySet<string>;
+  readonly #any: boolean;
+  readonly #sameHost: boolean;
+
+  /** `*` among the origins allows all; `sameHost` also allows pages that this very port served. */
+  constructor(origins: readonly string[], sameHost: boolean) {
+    this.#origins = new Set(origins.map((origin) => origin.toLowerCase()));
+    this.#any = this.#origins.has("*");
+    this.#sameHost = sameHost;
+  }
+
+  allows(request: Request): boolean {
+    const origin = request.headers.get("origin");
+    if (origin === null || this.#any) return true;
+    if (this.#origins.has(origin.toLowerCase())) return true;
+    return this.#sameHost && URL.parse(origin)?.host === request.headers.get("host");
+  }
+
+  /** The CORS headers (Fetch standard, section 3.2) of an answer to an allowed request. */
+  headers(request: Request): Record<string, string> {
+    const origin = request.headers.get("origin");
+    if (this.#any) return { "access-control-allow-origin": "*" };
+    if (origin === null) return { vary: "Origin" };
+    return { "access-control-allow-origin": origin, vary: "Origin" };
+  }
+
+  /** The answer to a preflight request. */
+  preflight(request: Request): Response {
+    const headers: Record<string, string> = {
+      ...this.headers(request),
+      "access-control-allow-methods": "GET, POST",
+      "access-control-max-age": "600",
+    };
+    const asked = request.headers.get("access-control-request-headers");
+    if (asked !== null) headers["access-control-allow-headers"] = asked;
+    return new Response(null, { status: 204, headers });
+  }
+}

@@ -1,0 +1,17 @@
+import type { Clock, Random, TimerHandle } from "@starling/core/ports.ts";
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimeout(callback, delayMs): TimerHandle {
+    return setTimeout(callback, delayMs).unref();
+  },
+  clearTimeout(timer) {
+    clearTimeout(timer as Timer);
+  },
+};
+
+/** The random numbers of the machine. */
+export const systemRandom: Random = {
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+};
