@@ -28,6 +28,11 @@ export const errorCatalogue = {
   },
   rate_limited: { code: 108, status: 429, message: "too many requests; retry later" },
   batch_too_large: { code: 109, status: 400, message: "the batch holds too many entries" },
+  unknown_event: {
+    code: 111,
+    status: 400,
+    message: "clients may emit subscribe, unsubscribe and publish",
+  },
   address_forbidden: {
     code: 200,
     status: 403,

@@ -41,7 +41,7 @@ export class FakeClock implements Clock {
     const end = this.#now + ms;
     for (let next = this.#nextDue(end); next !== undefined; next = this.#nextDue(end)) {
       this.#pending.delete(next);
-      this.#now = next.due;
+      this.#now = Math.max(this.#now, next.due);
       next.callback();
     }
     this.#now = end;

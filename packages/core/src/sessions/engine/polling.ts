@@ -29,15 +29,10 @@ export class PollingState {
   /** Answers false, keeping nothing, when more would wait than may. */
   push(frame: Frame): boolean {
     if (this.#bytes > this.#maxBytes) return false;
-    this.append(frame);
-    return true;
-  }
-
-  /** Keeps a packet whatever the limit says, for the close that ends the buffer. */
-  append(frame: Frame): void {
     this.#frames.push(frame);
     this.#bytes += frame.length;
     this.#flush();
+    return true;
   }
 
   /** Lets a poll wait, or answers it at once when something is there. */

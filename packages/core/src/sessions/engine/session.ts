@@ -129,7 +129,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
       return;
     }
     polling.wait(respond);
-    if (this.#state === "ending") this.#finish();
+    if (this.#state === "ending") this.#endPoll(polling);
     if (this.#probe !== undefined) this.#scheduleNoop(polling);
   }
 
@@ -332,11 +332,17 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
       this.#finish();
       this.#socket?.terminate();
     }, ENDING_GRACE_MS);
-    const polling = this.#polling;
-    if (polling === undefined) return;
-    const wasWaiting = polling.isWaiting;
-    polling.append(PacketType.close);
-    if (wasWaiting) this.#finish();
+    if (this.#polling !== undefined) this.#endPoll(this.#polling);
+  }
+
+  /**
+   * The close packet comes alone, after whatever waited: the stock client acts on it before it has
+   * looked at the messages that came with it.
+   */
+  #endPoll(polling: PollingState): void {
+    if (!polling.isWaiting) return;
+    polling.answerWith(textAnswer(PacketType.close));
+    this.#finish();
   }
 
   #finish(): void {

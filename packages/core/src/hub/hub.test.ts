@@ -1,0 +1,253 @@
+import { describe, expect, test } from "bun:test";
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import type { MessageSocket } from "../ports.ts";
+import { FakeNetwork, type FakeSocket } from "../testing/fake-network.ts";
+import { Counters } from "./counters.ts";
+import { Hub } from "./hub.ts";
+import type { AppConfig, NamespaceConfig } from "./namespace.ts";
+import type { Publication } from "./publication.ts";
+import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
+
+let encodings = 0;
+const plainFormat: WireFormat = {
+  id: "plain",
+  encode({ data, attachments }) {
+    encodings++;
+    return [data, ...(attachments ?? [])];
+  },
+};
+const otherFormat: WireFormat = { id: "other", encode: ({ data }) => [`<${data}>`] };
+
+class TestSubscriber implements Subscriber {
+  readonly app = "default";
+  readonly delivered: Frame[] = [];
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly format: WireFormat;
+  socket: MessageSocket | undefined;
+  isPollWaiting = false;
+  cut = 0;
+  disconnectedFor: CloseName | undefined;
+
+  constructor(id: string, socket?: FakeSocket, format = plainFormat, user?: string) {
+    this.id = id;
+    this.socket = socket;
+    this.format = format;
+    this.user = user;
+  }
+
+  deliver(frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      if (this.socket === undefined) this.delivered.push(frame);
+      else this.socket.send(frame);
+    }
+  }
+
+  isReady(): boolean {
+    return this.socket === undefined ? this.isPollWaiting : this.socket.getBufferedAmount() === 0;
+  }
+
+  cutSlow(): void {
+    this.cut++;
+  }
+
+  disconnect(reason: CloseName): void {
+    this.disconnectedFor = reason;
+  }
+}
+
+const volatileNamespace: NamespaceConfig = {
+  subscribe: "anyone",
+  publish: "anyone",
+  volatile: true,
+};
+
+function setUp(maxChannelsPerConnection = 10) {
+  encodings = 0;
+  const network = new FakeNetwork(100);
+  const counters = new Counters();
+  const apps = new Map<string, AppConfig>([
+    ["default", { namespaces: new Map([["cursor", volatileNamespace]]) }],
+    ["shop", { namespaces: new Map() }],
+  ]);
+  const hub = new Hub({
+    fanout: network,
+    counters,
+    apps,
+    slowConsumerBytes: 100,
+    maxChannelsPerConnection,
+  });
+  const join = (subscriber: TestSubscriber, ...channels: string[]): TestSubscriber => {
+    hub.register(subscriber);
+    for (const channel of channels) hub.subscribe(subscriber, channel);
+    return subscriber;
+  };
+  return { network, counters, hub, join };
+}
+
+function publication(channel: string, data: string): Publication {
+  return { app: "default", channel, event: "message", data };
+}
+
+describe("delivery", () => {
+  test("reaches every subscriber of the channel and nobody else, encoded once", () => {
+    const { network, hub, join } = setUp();
+    const sockets = [network.socket(), network.socket(), network.socket()] as const;
+    join(new TestSubscriber("a", sockets[0]), "news");
+    join(new TestSubscriber("b", sockets[1]), "news", "sport");
+    join(new TestSubscriber("c", sockets[2]), "sport");
+    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(sockets.map((socket) => socket.received)).toEqual([["1"], ["1"], []]);
+    expect(encodings).toBe(1);
+  });
+
+  test("hands frames one by one to subscribers without a socket", () => {
+    const { network, hub, join } = setUp();
+    const socket = network.socket();
+    const polling = join(new TestSubscriber("p"), "news");
+    join(new TestSubscriber("s", socket), "news");
+    const attachment = new Uint8Array([1]);
+    hub.publish({ ...publication("news", "1"), attachments: [attachment] });
+    expect(polling.delivered).toEqual(["1", attachment]);
+    expect(socket.received).toEqual(["1", attachment]);
+  });
+
+  test("encodes once for each wire format of the channel", () => {
+    const { network, hub, join } = setUp();
+    const [plain, other] = [network.socket(), network.socket()];
+    join(new TestSubscriber("a", plain), "news");
+    join(new TestSubscriber("b", other, otherFormat), "news");
+    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(plain.received).toEqual(["1"]);
+    expect(other.received).toEqual(["<1>"]);
+  });
+
+  test("moves to the native topic when a subscriber gets a socket, in order and without doubles", () => {
+    const { network, hub, join } = setUp();
+    const subscriber = join(new TestSubscriber("p"), "news");
+    hub.publish(publication("news", "1"));
+    const socket = network.socket();
+    subscriber.socket = socket;
+    hub.attach(subscriber, socket);
+    hub.publish(publication("news", "2"));
+    expect(subscriber.delivered).toEqual(["1"]);
+    expect(socket.received).toEqual(["2"]);
+  });
+
+  test("ends with unsubscribing and with unregistering, and leaves no channel behind", () => {
+    const { network, hub, join, counters } = setUp();
+    const [a, b] = [network.socket(), network.socket()];
+    const first = join(new TestSubscriber("a", a), "news");
+    const second = join(new TestSubscriber("b", b), "news", "sport");
+    expect(hub.unsubscribe(first, "news")).toBe(true);
+    expect(hub.unsubscribe(first, "news")).toBe(false);
+    hub.unregister(second);
+    expect(hub.publish(publication("news", "1"))).toBe(0);
+    expect([a.received, b.received]).toEqual([[], []]);
+    expect([...hub.channels("default")]).toEqual([]);
+    expect(counters.connections).toBe(1);
+  });
+
+  test("keeps apps apart", () => {
+    const { network, hub, join } = setUp();
+    const socket = network.socket();
+    join(new TestSubscriber("a", socket), "news");
+    expect(hub.publish({ ...publication("news", "1"), app: "shop" })).toBe(0);
+    expect(() => hub.publish({ ...publication("news", "1"), app: "nowhere" })).toThrow(
+      "no such app",
+    );
+    expect(socket.received).toEqual([]);
+  });
+});
+
+describe("subscribing", () => {
+  test("twice counts once", () => {
+    const { network, hub, join } = setUp();
+    join(new TestSubscriber("a", network.socket()), "news", "news");
+    expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 1 }]);
+  });
+
+  test("to more channels than allowed is refused and leaves no empty channel", () => {
+    const { network, hub, join } = setUp(2);
+    const subscriber = join(new TestSubscriber("a", network.socket()), "1", "2");
+    expect(() => hub.subscribe(subscriber, "3")).toThrow("as many channels");
+    expect([...hub.channels("default")].map(({ channel }) => channel)).toEqual(["1", "2"]);
+    expect(() => hub.subscribe(subscriber, "2")).not.toThrow();
+  });
+});
+
+describe("a slow consumer", () => {
+  test("is cut when it loses a frame, and nobody else is", () => {
+    const { network, hub, join } = setUp();
+    const [slowSocket, fastSocket] = [network.socket(), network.socket()];
+    const slow = join(new TestSubscriber("slow", slowSocket), "news");
+    const fast = join(new TestSubscriber("fast", fastSocket), "news");
+    slowSocket.pause();
+    for (let count = 0; count < 12; count++) hub.publish(publication("news", "0123456789"));
+    expect(slow.cut).toBe(1);
+    expect(fast.cut).toBe(0);
+    expect(fastSocket.received.length).toBe(12);
+  });
+
+  test("that is only behind, within the limit, is left alone", () => {
+    const { network, hub, join } = setUp();
+    const socket = network.socket();
+    const subscriber = join(new TestSubscriber("a", socket), "news");
+    socket.pause();
+    for (let count = 0; count < 10; count++) hub.publish(publication("news", "0123456789"));
+    socket.resume();
+    expect(subscriber.cut).toBe(0);
+    expect(socket.received.length).toBe(10);
+  });
+});
+
+describe("a volatile namespace", () => {
+  test("passes over whoever is not ready, counts that, and loses nothing for the others", () => {
+    const { network, hub, join, counters } = setUp();
+    const [behind, ready] = [network.socket(), network.socket()];
+    join(new TestSubscriber("behind", behind), "cursor:1");
+    join(new TestSubscriber("ready", ready), "cursor:1");
+    behind.pause();
+    for (const data of ["1", "2", "3"]) hub.publish(publication("cursor:1", data));
+    expect(behind.buffered).toEqual(["1"]);
+    expect(ready.received).toEqual(["1", "2", "3"]);
+    expect(counters.volatileDrops).toBe(2);
+    behind.resume();
+    for (const data of ["4", "5"]) hub.publish(publication("cursor:1", data));
+    expect(behind.received).toEqual(["1", "4", "5"]);
+  });
+
+  test("keeps nothing for a polling subscriber without a waiting request", () => {
+    const { hub, join } = setUp();
+    const subscriber = join(new TestSubscriber("p"), "cursor:1");
+    hub.publish(publication("cursor:1", "1"));
+    subscriber.isPollWaiting = true;
+    hub.publish(publication("cursor:1", "2"));
+    expect(subscriber.delivered).toEqual(["2"]);
+  });
+});
+
+describe("disconnecting", () => {
+  test("by user ends every connection of that user in that app", () => {
+    const { network, hub, join } = setUp();
+    const [a1, a2, b] = ["a", "a", "b"].map((user, index) =>
+      join(new TestSubscriber(`${index}`, network.socket(), plainFormat, user)),
+    );
+    expect(hub.disconnect("default", { user: "a" })).toBe(2);
+    expect(hub.disconnect("shop", { user: "b" })).toBe(0);
+    expect([a1, a2, b].map((each) => each?.disconnectedFor)).toEqual([
+      "disconnected_by_publisher",
+      "disconnected_by_publisher",
+      undefined,
+    ]);
+  });
+
+  test("by connection ends that one alone", () => {
+    const { network, hub, join } = setUp();
+    const [first, second] = ["1", "2"].map((id) => join(new TestSubscriber(id, network.socket())));
+    expect(hub.disconnect("default", { connection: "2" })).toBe(1);
+    expect(hub.disconnect("default", { connection: "3" })).toBe(0);
+    expect(first?.disconnectedFor).toBeUndefined();
+    expect(second?.disconnectedFor).toBe("disconnected_by_publisher");
+  });
+});

@@ -1,0 +1,273 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Counters } from "../../hub/counters.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { FakeNetwork } from "../../testing/fake-network.ts";
+import { RecordingLog } from "../../testing/recording-log.ts";
+import { SeededRandom } from "../../testing/seeded-random.ts";
+import type { EngineHandler } from "./context.ts";
+import type { HttpAnswer } from "./http.ts";
+import { EngineServer } from "./server.ts";
+import type { EngineCloseReason, EngineSession } from "./session.ts";
+
+type Session = EngineSession<undefined>;
+
+const LIMIT = 1_000;
+
+class Recorder implements EngineHandler<undefined> {
+  readonly messages: (string | Uint8Array)[] = [];
+  readonly sessions: Session[] = [];
+  readonly closed: EngineCloseReason[] = [];
+  upgrades = 0;
+
+  admit(): undefined {
+    return undefined;
+  }
+
+  createData(): undefined {
+    return undefined;
+  }
+
+  open(session: Session): void {
+    this.sessions.push(session);
+  }
+
+  message(_session: Session, message: string | Uint8Array): void {
+    if (message === "throw") throw new Error("as asked");
+    this.messages.push(message);
+  }
+
+  upgraded(): void {
+    this.upgrades++;
+  }
+
+  close(_session: Session, reason: EngineCloseReason): void {
+    this.closed.push(reason);
+  }
+}
+
+function setUp() {
+  const clock = new FakeClock();
+  const network = new FakeNetwork(LIMIT);
+  const handler = new Recorder();
+  const counters = new Counters();
+  const server = new EngineServer({
+    handler,
+    clock,
+    random: new SeededRandom(),
+    log: new RecordingLog(),
+    counters,
+    fanout: network,
+    pingIntervalMs: 25_000,
+    pingTimeoutMs: 20_000,
+    maxPayloadBytes: 1_000_000,
+    slowConsumerBytes: LIMIT,
+  });
+  const query = (text: string) => ({
+    query: new URLSearchParams(`EIO=4&${text}`),
+    address: "127.0.0.1",
+  });
+  const request = (method: string, text: string, body = "", aborts: (() => void)[] = []) =>
+    server.handleRequest({
+      method,
+      ...query(`transport=polling${text}`),
+      readBody: () => Promise.resolve(body),
+      onAbort: (callback) => aborts.push(callback),
+    });
+  const openPolling = async () => {
+    const answer = await request("GET", "");
+    const sid = String(JSON.parse(answer.body.slice(1)).sid);
+    return {
+      poll: (aborts?: (() => void)[]) => request("GET", `&sid=${sid}`, "", aborts),
+      post: (body: string) => request("POST", `&sid=${sid}`, body),
+      probe() {
+        const socket = network.socket();
+        const admission = server.admitSocket(query(`transport=websocket&sid=${sid}`));
+        if ("refusal" in admission) throw new Error(admission.refusal.body);
+        admission.session.opened(socket);
+        return { socket, say: (text: string) => admission.session.message(socket, text) };
+      },
+      session: handler.sessions.at(-1) as Session,
+    };
+  };
+  const openSocket = () => {
+    const socket = network.socket();
+    const admission = server.admitSocket(query("transport=websocket"));
+    if ("refusal" in admission) throw new Error(admission.refusal.body);
+    admission.session.opened(socket);
+    return { socket, session: admission.session };
+  };
+  return { clock, network, handler, counters, server, openPolling, openSocket };
+}
+
+const bodyOf = async (answer: HttpAnswer | Promise<HttpAnswer>) => (await answer).body;
+
+describe("a slow consumer", () => {
+  test("over a socket reads what was queued, is told why, and costs nothing more meanwhile", () => {
+    const { handler, counters, openSocket, network } = setUp();
+    const { socket, session } = openSocket();
+    const frame = `4${"x".repeat(99)}`;
+    socket.pause();
+    for (let count = 0; count < 20; count++) session.sendFrame(frame);
+    expect(counters.slowConsumers).toBe(1);
+    expect(handler.closed).toEqual(["slow_consumer"]);
+    expect(socket.getBufferedAmount()).toBeLessThanOrEqual(LIMIT + frame.length);
+    for (let slot = 0; slot < 30; slot++) expect(network.topic(`ping:${slot}`).size).toBe(0);
+    socket.resume();
+    session.drained(socket);
+    expect(socket.received.slice(1)).toEqual(Array.from({ length: 11 }, () => frame));
+    expect(socket.closedWith).toEqual({ code: 4001, reason: "slow consumer" });
+  });
+
+  test("over a socket that never reads again is cut off after five seconds", () => {
+    const { clock, openSocket } = setUp();
+    const { socket, session } = openSocket();
+    socket.pause();
+    for (let count = 0; count < 20; count++) session.send("x".repeat(99));
+    clock.advance(4_999);
+    expect(socket.isTerminated).toBe(false);
+    clock.advance(1);
+    expect(socket.isTerminated).toBe(true);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("over polling gets what was queued, then the close packet, then is unknown", async () => {
+    const { handler, counters, openPolling } = setUp();
+    const { poll, session } = await openPolling();
+    for (let count = 0; count < 20; count++) session.send("x".repeat(99));
+    expect(counters.slowConsumers).toBe(1);
+    expect(handler.closed).toEqual(["slow_consumer"]);
+    expect((await bodyOf(poll())).split("\x1e").length).toBe(11);
+    expect(await bodyOf(poll())).toBe("1");
+    expect((await poll()).status).toBe(400);
+  });
+
+  test("over polling that never comes back is forgotten after five seconds", async () => {
+    const { clock, openPolling } = setUp();
+    const { poll, session } = await openPolling();
+    for (let count = 0; count < 20; count++) session.send("x".repeat(99));
+    clock.advance(5_000);
+    expect(await bodyOf(poll())).toContain("Session ID unknown");
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("an upgrade", () => {
+  test("loses and doubles nothing that is sent before, during and after it", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 4 }), async (pace) => {
+        const { openPolling, handler, clock } = setUp();
+        const client = await openPolling();
+        const expected: string[] = [];
+        const polled: Promise<string>[] = [];
+        let sent = 0;
+        const emit = (count: number) => {
+          for (let index = 0; index < count; index++) {
+            const text = `m${sent++}`;
+            expected.push(`4${text}`);
+            client.session.send(text);
+          }
+        };
+        emit(pace[0] ?? 0);
+        polled.push(bodyOf(client.poll()));
+        emit(pace[1] ?? 0);
+        const { socket, say } = client.probe();
+        say("2probe");
+        emit(pace[2] ?? 0);
+        clock.advance(100);
+        emit(pace[3] ?? 0);
+        say("5");
+        emit(1);
+        const bodies = await Promise.all(polled);
+        const received = [...bodies.flatMap((body) => body.split("\x1e")), ...socket.received];
+        expect(received.filter((packet) => String(packet).startsWith("4"))).toEqual(expected);
+        expect(handler.upgrades).toBe(1);
+        expect(socket.received[0]).toBe("3probe");
+      }),
+      { seed: 3 },
+    );
+  });
+
+  test("lets the poll that waits go at once when the upgrade packet comes", async () => {
+    const { openPolling } = setUp();
+    const client = await openPolling();
+    const { say } = client.probe();
+    const poll = client.poll();
+    say("2probe");
+    say("5");
+    expect(await bodyOf(poll)).toBe("6");
+  });
+
+  test("that is not completed in ten seconds is given up, and polling lives on", async () => {
+    const { clock, openPolling, handler } = setUp();
+    const client = await openPolling();
+    const { socket, say } = client.probe();
+    say("2probe");
+    clock.advance(10_000);
+    expect(socket.isTerminated).toBe(true);
+    client.session.closed(socket);
+    client.session.send("still here");
+    expect(await bodyOf(client.poll())).toBe("4still here");
+    expect(handler.closed).toEqual([]);
+  });
+});
+
+describe("a session", () => {
+  test("that polls and goes away in the middle of a poll is closed", async () => {
+    const { handler, openPolling } = setUp();
+    const client = await openPolling();
+    const aborts: (() => void)[] = [];
+    const poll = client.poll(aborts);
+    for (const abort of aborts) abort();
+    expect(handler.closed).toEqual(["transport_close"]);
+    expect(poll).toBeInstanceOf(Promise);
+  });
+
+  test("is closed, and nothing else happens, when the layer above throws", () => {
+    const { handler, openSocket } = setUp();
+    const { socket, session } = openSocket();
+    session.message(socket, "4throw");
+    expect(socket.closedWith?.code).toBe(4501);
+    expect(handler.closed).toEqual(["malformed_packet"]);
+  });
+
+  test("is told of a missed heartbeat by its close code", () => {
+    const { clock, counters, handler, openSocket } = setUp();
+    const { socket, session } = openSocket();
+    clock.advance(25_000);
+    expect(socket.received.at(-1)).toBe("2");
+    session.message(socket, "3");
+    clock.advance(25_000 + 19_000);
+    expect(socket.closedWith).toBeUndefined();
+    clock.advance(2_000);
+    expect(socket.closedWith?.code).toBe(4002);
+    expect(counters.pingTimeouts).toBe(1);
+    expect(handler.closed).toEqual(["ping_timeout"]);
+  });
+
+  test("survives any bytes and text, and closes at most once", () => {
+    const message = fc.oneof(fc.string(), fc.uint8Array(), fc.constantFrom("3", "4a", "6", "1"));
+    fc.assert(
+      fc.property(fc.array(message), (messages) => {
+        const { handler, openSocket, clock } = setUp();
+        const { socket, session } = openSocket();
+        for (const each of messages) session.message(socket, each);
+        session.closed(socket);
+        expect(handler.closed.length).toBe(1);
+        expect(clock.pendingTimers).toBe(0);
+      }),
+      { seed: 4 },
+    );
+  });
+});
+
+test("shutting down closes every session with a code that brings its client back", async () => {
+  const { server, openSocket, openPolling, clock } = setUp();
+  const { socket } = openSocket();
+  const client = await openPolling();
+  const poll = client.poll();
+  server.shutDown();
+  expect(socket.closedWith?.code).toBe(4000);
+  expect(await bodyOf(poll)).toBe("1");
+  expect(clock.pendingTimers).toBe(0);
+});
