@@ -1,6 +1,7 @@
 import { catalogueRefusal, type HttpAnswer } from "@starling/core/sessions/engine/http.ts";
 import type { EngineServer } from "@starling/core/sessions/engine/server.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
 import type { OriginPolicy } from "./origin-policy.ts";
 import { readBody, TOO_LARGE } from "./read-body.ts";
@@ -31,7 +32,8 @@ export class EngineEndpoint<Data> {
     }
     if (request.method === "OPTIONS") return origins.preflight(request);
     const query = new URL(request.url).searchParams;
-    const address = this.#options.clientAddress(request, server);
+    const address = this.#address(request, server);
+    if (typeof address !== "string") return toResponse(address, origins.headers(request));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
       const admission = engine.admitSocket({ query, address });
       if ("refusal" in admission) return toResponse(admission.refusal, {});
@@ -52,6 +54,15 @@ export class EngineEndpoint<Data> {
     });
     if (!(answer instanceof Promise)) return toResponse(answer, headers);
     return answer.then((settled) => toResponse(settled, headers));
+  }
+
+  #address(request: Request, server: Server<SocketHandler>): string | HttpAnswer {
+    try {
+      return this.#options.clientAddress(request, server);
+    } catch (error) {
+      if (error instanceof StarlingError) return catalogueRefusal(error.errorName);
+      throw error;
+    }
   }
 
   async #readBody(request: Request): Promise<string | HttpAnswer> {

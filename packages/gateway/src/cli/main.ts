@@ -1,0 +1,21 @@
+import { systemClock } from "../runtime/system.ts";
+import { runCommand } from "./program.ts";
+
+const exitCode = await runCommand(process.argv.slice(2), {
+  environment: process.env,
+  folder: process.cwd(),
+  clock: systemClock,
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+});
+await Promise.all([drained(process.stdout), drained(process.stderr)]);
+// A start that failed half-way may have left a listener, which would keep the process alive.
+process.exit(exitCode);
+
+/** Resolves when everything before was written, or cannot be because the reader has gone. */
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.once("error", () => resolve());
+    stream.write("", () => resolve());
+  });
+}

@@ -1,0 +1,101 @@
+import type { AppConfig } from "@starling/core/hub/namespace.ts";
+
+export type { AppConfig, NamespaceConfig } from "@starling/core/hub/namespace.ts";
+
+/** The least severe log line that is written. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+
+/** Where the certificate of both ports comes from. */
+export type CertificateSource =
+  | {
+      readonly kind: "files";
+      /** PEM file of the certificate, with its chain; an absolute path. */
+      readonly certFile: string;
+      /** PEM file of the private key; an absolute path. */
+      readonly keyFile: string;
+    }
+  /** Self-made for localhost and kept in the state folder; never in production. */
+  | { readonly kind: "development" };
+
+export interface TlsConfig {
+  readonly certificate: CertificateSource;
+  /** PEM file of the authorities that client certificates of publishers are checked against. */
+  readonly caFile: string | undefined;
+  /** Whether publishers must present a client certificate; then `caFile` is set. */
+  readonly verifyOrigin: boolean;
+}
+
+export interface TokenConfig {
+  /** Whether a handshake must carry the rotating token. */
+  readonly required: boolean;
+  /** What the token is derived from; not empty where `required`, else perhaps empty. */
+  readonly secret: string;
+  /** Hour of the day, UTC, at which the token changes; 0–23. */
+  readonly renewStartHour: number;
+  readonly renewIntervalMs: number;
+  /** How long the previous token is still accepted, and the next one already. */
+  readonly graceMs: number;
+}
+
+export interface EngineConfig {
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+  /** Largest message that a client may send. */
+  readonly maxPayloadBytes: number;
+}
+
+/**
+ * The configuration of a gateway, checked and complete.
+ *
+ * `variables.ts` names the variable, default and meaning of each field.
+ */
+export interface Config {
+  /** Whether NODE_ENV is `production`: nothing then falls back to what is only safe on loopback. */
+  readonly production: boolean;
+  /** Address that both ports are bound to. */
+  readonly host: string;
+  /** TCP port of publishers; 0 lets the system choose. */
+  readonly publisherPort: number;
+  /** TCP port of subscribers; 0 lets the system choose. */
+  readonly subscriberPort: number;
+  readonly clusterMode: boolean;
+  /** A number, or `max`; as it was written. */
+  readonly clusterInstances: string;
+  /** Origins as browsers send them (`https://example.org`), or `*` for any. */
+  readonly allowedOrigins: readonly string[];
+  /** Addresses and CIDR ranges of publishers. */
+  readonly allowedIps: readonly string[];
+  readonly useProxy: boolean;
+  /** Addresses and CIDR ranges of proxies; not empty where `useProxy`. */
+  readonly trustProxy: readonly string[];
+  readonly tls: TlsConfig;
+  readonly token: TokenConfig;
+  /** Absolute path of the folder of log files; undefined writes to standard output. */
+  readonly logsDir: string | undefined;
+  readonly logLevel: LogLevel;
+  /** What a user id, and with it an event name of the two older publish requests, looks like. */
+  readonly eventIdPattern: RegExp;
+  /** Connections a second of one user; 0 = off. */
+  readonly connectRatePerUser: number;
+  /** Connections a second of one address; 0 = off. */
+  readonly connectRatePerAddress: number;
+  /** Publisher requests a second of one API key; 0 = off. */
+  readonly apiRatePerKey: number;
+  readonly maxBodyBytes: number;
+  /** Bytes buffered for one connection above which it is disconnected. */
+  readonly slowConsumerBytes: number;
+  /** Channels that one connection may be subscribed to. */
+  readonly maxChannelsPerConnection: number;
+  /** Bearer keys of the native publisher API; empty = none is asked for. */
+  readonly apiKeys: readonly string[];
+  readonly idempotencyWindowMs: number;
+  /** Absolute path of the folder of certificate, sockets and pid file. */
+  readonly stateDir: string;
+  /** Connections that may be unauthenticated at one time. */
+  readonly maxHandshakes: number;
+  /** Time that a connection has to authenticate. */
+  readonly authTimeoutMs: number;
+  readonly engine: EngineConfig;
+  /** By name; always has `default`. */
+  readonly apps: ReadonlyMap<string, AppConfig>;
+}

@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import { parseEnv } from "node:util";
+import { describeConfig } from "./effective.ts";
+import { configOf, loadConfig } from "./load.ts";
+import { readSettings } from "./settings.ts";
+
+const settings = readSettings({
+  environment: { HTTP_PORT: "9000", AUTH_TOKEN_SECRET: "hunter2", LOGS_DIR: "my logs" },
+  ".env": { API_KEYS: "0123456789abcdef", LOG_LEVEL: "warn" },
+});
+const text = describeConfig(configOf(settings), settings);
+
+test("the effective configuration tells each value and where it comes from", () => {
+  expect(text).toContain("\nPRODUCER_PORT=9000 # HTTP_PORT in environment\n");
+  expect(text).toContain("\nLOG_LEVEL=warn # .env\n");
+  expect(text).toContain("\nCONSUMER_PORT=8443 # default\n");
+  expect(text).toContain("\n# CA_PATH is not set: ");
+  expect(text).toContain("# app default, namespace demo: subscribe anyone, publish anyone");
+});
+
+test("the effective configuration masks secrets", () => {
+  expect(text).toContain("\nAUTH_TOKEN_SECRET=*** # environment\n");
+  expect(text).toContain("\nAPI_KEYS=*** # .env\n");
+  expect(text).not.toContain("hunter2");
+  expect(text).not.toContain("0123456789abcdef");
+});
+
+test("the effective configuration can be read as .env again", () => {
+  const { AUTH_TOKEN_SECRET: _, API_KEYS: __, ...dotEnv } = parseEnv(text);
+  const again = loadConfig(
+    { AUTH_TOKEN_SECRET: "hunter2", API_KEYS: "0123456789abcdef" },
+    { dotEnv },
+  );
+  expect(again).toEqual(configOf(settings));
+});

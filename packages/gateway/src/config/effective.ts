@@ -1,0 +1,33 @@
+import type { Config } from "./config.ts";
+import { type Settings, shown, variableEntries } from "./settings.ts";
+
+/**
+ * The effective configuration as text: a line `NAME=value  # origin` for each variable, in the
+ * syntax of `.env`, secrets masked, then the namespaces as comments.
+ */
+export function describeConfig(config: Config, settings: Settings): string {
+  const lines: string[] = [];
+  for (const [key, variable] of variableEntries) {
+    const setting = settings.written(key);
+    if (setting === undefined) {
+      const effect = (variable.otherwise ?? "no effect").replaceAll("`", "");
+      lines.push(`# ${variable.name} is not set: ${effect}`);
+      continue;
+    }
+    const from = setting.name === variable.name ? "" : `${setting.name} in `;
+    lines.push(`${variable.name}=${quoted(shown(key, setting.text))} # ${from}${setting.origin}`);
+  }
+  for (const [app, { namespaces }] of config.apps) {
+    if (namespaces.size === 0) lines.push(`# app ${app}: no namespaces`);
+    for (const [name, options] of namespaces) {
+      const parts = Object.entries(options).map(([option, value]) => `${option} ${value}`);
+      lines.push(`# app ${app}, namespace ${name === "" ? '""' : name}: ${parts.join(", ")}`);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** Quotes where the value would otherwise end early when `.env` is read. */
+function quoted(text: string): string {
+  return /^[^\s#"'`]*$/.test(text) ? text : `'${text}'`;
+}

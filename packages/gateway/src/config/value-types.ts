@@ -1,0 +1,156 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+
+/**
+ * A setting as text, turned into its value; the schema's description completes the sentence
+ * "must be ...", for messages and for the reference.
+ */
+export type ValueType<T> = z.ZodType<T, string>;
+
+/** A reason of its own, said before what is allowed. */
+class Refusal {
+  readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** A value type from a function that answers the value or why the text is refused. */
+function parsed<T>(allowed: string, parse: (text: string) => T | Refusal): ValueType<T> {
+  return z
+    .string()
+    .transform((text, context): T => {
+      const value = parse(text);
+      if (!(value instanceof Refusal)) return value;
+      context.addIssue({ code: "custom", message: value.reason });
+      return z.NEVER;
+    })
+    .describe(allowed);
+}
+
+/** A whole number in decimal digits; `of` names what it counts. */
+export function wholeNumber(min: number, max: number, of = "a whole number"): ValueType<number> {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .describe(`${of} from ${min} to ${max}`);
+}
+
+export function port(): ValueType<number> {
+  return wholeNumber(0, 65_535, "a port number");
+}
+
+export function flag(): ValueType<boolean> {
+  return z
+    .enum(["0", "1"])
+    .transform((text) => text === "1")
+    .describe("0 or 1");
+}
+
+export function oneOf<const T extends string>(choices: readonly T[]): ValueType<T> {
+  return z.enum(choices).describe(`one of ${choices.join(", ")}`);
+}
+
+/** Text that is taken as it is. */
+export function anyText(allowed: string): ValueType<string> {
+  return z.string().describe(allowed);
+}
+
+/** A file or folder; the loader makes it absolute. */
+export function path(allowed: string): ValueType<string> {
+  return parsed(allowed, (text) => (text.includes("\0") ? new Refusal("has a zero byte") : text));
+}
+
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+
+/** An address to listen on. */
+export function host(): ValueType<string> {
+  return parsed("an IPv4 address, an IPv6 address without brackets or a host name", (text) => {
+    const wellFormed = isIP(text) !== 0 || (HOST_NAME.test(text) && !/^[\d.]+$/.test(text));
+    return wellFormed ? text : new Refusal("is neither an address nor a host name");
+  });
+}
+
+/** What `CLUSTER_INSTANCES` takes; the text stays as it was written. */
+export function instances(): ValueType<string> {
+  return parsed(
+    "a whole number of processes, max, 0 (all cores) or -1 (all cores but one)",
+    (text) => (/^(max|-1|\d{1,4})$/.test(text) ? text : new Refusal("is no number of processes")),
+  );
+}
+
+/** A regular expression in the syntax of JavaScript, without slashes and flags. */
+export function pattern(): ValueType<RegExp> {
+  return parsed("a regular expression of JavaScript, without slashes and flags", (text) => {
+    try {
+      return new RegExp(text);
+    } catch (error) {
+      return new Refusal(error instanceof Error ? error.message : "is no regular expression");
+    }
+  });
+}
+
+/** A comma list; blanks around entries and empty entries are dropped. */
+function list<T>(
+  allowed: string,
+  entry: (text: string, position: number) => T | Refusal,
+): ValueType<readonly T[]> {
+  return parsed(`${allowed}, separated by commas`, (text) => {
+    const values: T[] = [];
+    const reasons: string[] = [];
+    const entries = text.split(",").map((part) => part.trim());
+    for (const [index, part] of entries.filter((part) => part !== "").entries()) {
+      const value = entry(part, index + 1);
+      if (value instanceof Refusal) reasons.push(value.reason);
+      else values.push(value);
+    }
+    return reasons.length > 0 ? new Refusal(reasons.join("; ")) : values;
+  });
+}
+
+/** Addresses and CIDR ranges (RFC 4632 section 3.1, RFC 4291 section 2.3). */
+export function addressList(): ValueType<readonly string[]> {
+  return list("IPv4 and IPv6 addresses or CIDR ranges such as 10.0.0.0/8", (text) =>
+    isAddressOrRange(text) ? text : new Refusal(`"${text}" is neither an address nor a CIDR range`),
+  );
+}
+
+function isAddressOrRange(text: string): boolean {
+  const [address = "", prefix, ...more] = text.split("/");
+  const version = address.includes("%") ? 0 : isIP(address);
+  if (version === 0 || more.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
+}
+
+/** Origins in the form that browsers send (RFC 6454 section 6.2), or `*` for any. */
+export function originList(): ValueType<readonly string[]> {
+  return list("origins such as https://example.org, or * for any", originOf);
+}
+
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\s]+$/i;
+
+function originOf(text: string): string | Refusal {
+  if (text === "*") return text;
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) {
+    if (ORIGIN.test(text)) return url.origin;
+    return new Refusal(`"${text}" is not an origin; its origin is ${url.origin}`);
+  }
+  // Pages of browser extensions and packaged apps have schemes of their own.
+  if (url !== null && ORIGIN.test(text)) return text.toLowerCase();
+  return new Refusal(`"${text}" is not an origin`);
+}
+
+/** Secrets in a comma list; a refusal says which entry it means, never what the entry is. */
+export function keyList(minLength: number): ValueType<readonly string[]> {
+  return list(`keys of at least ${minLength} characters`, (text, position) =>
+    text.length >= minLength
+      ? text
+      : new Refusal(`entry ${position} is shorter than ${minLength} characters`),
+  );
+}

@@ -1,0 +1,413 @@
+import {
+  addressList,
+  anyText,
+  flag,
+  host,
+  instances,
+  keyList,
+  oneOf,
+  originList,
+  path,
+  pattern,
+  port,
+  wholeNumber,
+} from "./value-types.ts";
+import type { Variable } from "./variable.ts";
+
+const DAY_MS = 86_400_000;
+const GIB = 1_073_741_824;
+/** The longest delay that a timer takes: 2^31 - 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647;
+/** A shorter key is within reach of guessing. */
+const MIN_KEY_LENGTH = 16;
+const UUID_PATTERN =
+  "^[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12}$";
+
+/** Every variable that is read, in the order of the reference. */
+export const variables = {
+  mode: {
+    name: "NODE_ENV",
+    group: "General",
+    type: anyText("production, or anything else for development"),
+    default: "development",
+    description:
+      "`production` refuses to start without a certificate, a token secret and an allow-list, and " +
+      "serves no demo page. Anything else is development.",
+    source: "both earlier generations",
+  },
+  configFile: {
+    name: "CONFIG_FILE",
+    group: "General",
+    type: path("the path of a YAML or JSON file"),
+    default: undefined,
+    otherwise:
+      "no namespaces are declared; in development a namespace `demo` that is open to anyone",
+    description: "File with apps and namespaces; see [Apps and namespaces](#apps-and-namespaces).",
+    source: "Starling",
+  },
+  stateDir: {
+    name: "STATE_DIR",
+    group: "General",
+    type: path("the path of a folder"),
+    default: ".starling",
+    description:
+      "Folder of the development certificate, the sockets and the pid file. It is created with " +
+      "mode 0700 where it does not exist.",
+    source: "Starling",
+  },
+  host: {
+    name: "HOST",
+    group: "Listening",
+    type: host(),
+    default: { development: "127.0.0.1", production: "::" },
+    description:
+      "Address that both ports are bound to. `::` is every address of the machine, IPv6 and IPv4; " +
+      "`0.0.0.0` is every IPv4 address.",
+    source: "Starling",
+  },
+  publisherPort: {
+    name: "PRODUCER_PORT",
+    aliases: ["HTTP_PORT"],
+    group: "Listening",
+    type: port(),
+    default: "2053",
+    description: "TCP port of publishers (HTTPS). 0 lets the system choose a free one.",
+    source: "both earlier generations",
+  },
+  subscriberPort: {
+    name: "CONSUMER_PORT",
+    aliases: ["STANDALONE_PORT", "WEBSOCKET_PORT"],
+    group: "Listening",
+    type: port(),
+    default: "8443",
+    description: "TCP port of subscribers (HTTPS and WSS). 0 lets the system choose a free one.",
+    source: "both earlier generations",
+  },
+  certFile: {
+    name: "PUB_KEY_PATH",
+    group: "TLS",
+    type: path("the path of a PEM file"),
+    default: undefined,
+    otherwise: "development makes a certificate for localhost; production does not start",
+    description: "Certificate of both ports, followed by its chain, PEM.",
+    source: "both earlier generations",
+  },
+  keyFile: {
+    name: "PRIV_KEY_PATH",
+    group: "TLS",
+    type: path("the path of a PEM file"),
+    default: undefined,
+    otherwise: "development makes a key for localhost; production does not start",
+    description: "Private key of the certificate, PEM, not encrypted.",
+    source: "both earlier generations",
+  },
+  caFile: {
+    name: "CA_PATH",
+    group: "TLS",
+    type: path("the path of a PEM file"),
+    default: undefined,
+    otherwise: "no client certificate can be checked",
+    description: "Authorities that the client certificates of publishers are checked against, PEM.",
+    source: "both earlier generations",
+  },
+  verifyOrigin: {
+    name: "VERIFY_ORIGIN",
+    group: "TLS",
+    type: flag(),
+    default: "0",
+    description:
+      "1 wants a client certificate from publishers (mutual TLS): a connection without one, or " +
+      "with one that `CA_PATH` does not vouch for, is refused.",
+    source: "both earlier generations",
+  },
+  allowedIps: {
+    name: "ALLOWED_IPS",
+    aliases: ["TRUST_CIDR_LIST"],
+    group: "Publishers",
+    type: addressList(),
+    default: { development: "127.0.0.0/8,::1/128", production: undefined },
+    otherwise: "production does not start",
+    description:
+      "Addresses that may publish; everybody else is answered 403. IPv4-mapped IPv6 addresses " +
+      "count as IPv4.",
+    source: "both earlier generations",
+  },
+  apiKeys: {
+    name: "API_KEYS",
+    group: "Publishers",
+    type: keyList(MIN_KEY_LENGTH),
+    default: undefined,
+    otherwise: "the native publisher API asks for no key",
+    secret: true,
+    description:
+      "Keys of the native publisher API (`/api/...`), sent as `Authorization: Bearer KEY`. The " +
+      "requests of the earlier generations need none.",
+    source: "Starling",
+  },
+  useProxy: {
+    name: "USE_PROXY",
+    group: "Publishers",
+    type: flag(),
+    default: "0",
+    description:
+      "1 takes the client address from `CF-Connecting-IP` or `X-Forwarded-For`, walked from the " +
+      "right past the proxies of `TRUST_PROXY`. A peer that is no such proxy is refused.",
+    source: "both earlier generations",
+  },
+  trustProxy: {
+    name: "TRUST_PROXY",
+    aliases: ["TRUST_PROXY_LIST"],
+    group: "Publishers",
+    type: addressList(),
+    default: undefined,
+    otherwise: "no proxy is trusted",
+    description: "Addresses of the proxies in front; needed where `USE_PROXY` is 1.",
+    source: "both earlier generations",
+  },
+  idempotencyWindowMs: {
+    name: "IDEMPOTENCY_WINDOW",
+    group: "Publishers",
+    type: wholeNumber(0, DAY_MS),
+    unit: "milliseconds",
+    default: "300000",
+    description: "How long a repeated `idempotencyKey` gets the first answer and is not delivered.",
+    source: "Starling",
+  },
+  allowedOrigins: {
+    name: "ALLOWED_ORIGINS",
+    aliases: ["TRUST_ORIGIN_LIST"],
+    group: "Subscribers",
+    type: originList(),
+    default: { development: "*", production: undefined },
+    otherwise: "in production pages of no origin may connect",
+    description:
+      "Origins of the pages that may connect, for polling and for WebSocket. Write each one as " +
+      "the browser sends it: scheme, host and port, no path.",
+    source: "both earlier generations",
+  },
+  tokenRequired: {
+    name: "WEBSOCKET_AUTH",
+    group: "Subscribers",
+    type: flag(),
+    default: undefined,
+    otherwise: "1 in production, and in development where there is a secret; else 0",
+    description:
+      "Whether a handshake must carry the rotating token. 0 in production is an explicit choice: " +
+      "anybody may then subscribe to any id.",
+    source: "the last earlier generation",
+  },
+  tokenSecret: {
+    name: "AUTH_TOKEN_SECRET",
+    aliases: ["WEBSOCKET_AUTH_TOKEN_SECRET"],
+    group: "Subscribers",
+    type: anyText("text that is hard to guess"),
+    default: undefined,
+    otherwise:
+      "development checks no token; production does not start unless `WEBSOCKET_AUTH` is 0",
+    secret: true,
+    description:
+      "Secret of the rotating token, which is the SHA-512 of the secret followed by the UTC date " +
+      "as `YEAR-MONTH-DAY` without leading zeros, in hexadecimal digits.",
+    source: "both earlier generations",
+  },
+  tokenRenewStartHour: {
+    name: "IO_TOKEN_RENEW_START_HOUR",
+    aliases: ["WEBSOCKET_AUTH_TOKEN_RENEW_START_HOUR"],
+    group: "Subscribers",
+    type: wholeNumber(0, 23, "an hour"),
+    unit: "hour of the day, UTC",
+    default: "0",
+    description: "Hour at which the day's first renewal of the token takes place.",
+    source: "both earlier generations",
+  },
+  tokenRenewIntervalMs: {
+    name: "IO_TOKEN_RENEW_INTERVAL",
+    aliases: ["WEBSOCKET_AUTH_TOKEN_RENEW_INTERVAL"],
+    group: "Subscribers",
+    type: wholeNumber(1_000, 365 * DAY_MS),
+    unit: "milliseconds",
+    default: String(DAY_MS),
+    description: "Time between renewals of the token, counted from the start hour of each day.",
+    source: "both earlier generations",
+  },
+  tokenGraceMs: {
+    name: "TOKEN_GRACE",
+    group: "Subscribers",
+    type: wholeNumber(0, DAY_MS - 1),
+    unit: "milliseconds",
+    default: "300000",
+    description:
+      "Around a change of token, how long the previous one is still accepted and the next one " +
+      "already, so that nobody is locked out at that moment.",
+    source: "Starling",
+  },
+  eventIdPattern: {
+    name: "EVENT_ID_REGEX_VALIDATION_PATTERN",
+    group: "Subscribers",
+    type: pattern(),
+    default: UUID_PATTERN,
+    description:
+      "What a user id looks like: `uniqueUserId` of a handshake, and `uuid` or `target_id` of the " +
+      "publish requests of the earlier generations. Anchor it with `^` and `$`. The default is a " +
+      "UUID.",
+    source: "the last earlier generation",
+  },
+  connectRatePerUser: {
+    name: "CONNECT_RATE_PER_USER",
+    group: "Limits",
+    type: wholeNumber(0, 1_000_000),
+    unit: "connections a second",
+    default: "1",
+    description:
+      "New connections of one user id; more fail with `rate limit block`. 0 is no limit.",
+    source: "Starling",
+  },
+  connectRatePerAddress: {
+    name: "CONNECT_RATE_PER_ADDRESS",
+    group: "Limits",
+    type: wholeNumber(0, 1_000_000),
+    unit: "connections a second",
+    default: "50",
+    description: "New connections from one client address. 0 is no limit.",
+    source: "Starling",
+  },
+  apiRatePerKey: {
+    name: "API_RATE_PER_KEY",
+    group: "Limits",
+    type: wholeNumber(0, 1_000_000),
+    unit: "requests a second",
+    default: "0",
+    description: "Requests of one API key; more are answered 429. 0 is no limit.",
+    source: "Starling",
+  },
+  maxBodyBytes: {
+    name: "MAX_BODY_BYTES",
+    group: "Limits",
+    type: wholeNumber(1, GIB),
+    unit: "bytes",
+    default: "1048576",
+    description: "Largest body of a publish request; a larger one is answered 413.",
+    source: "Starling",
+  },
+  slowConsumerBytes: {
+    name: "SLOW_CONSUMER_BYTES",
+    group: "Limits",
+    type: wholeNumber(16_384, GIB),
+    unit: "bytes",
+    default: "1048576",
+    description:
+      "What may wait in memory for one connection that reads too slowly; beyond that it is " +
+      "disconnected with a code that makes the client connect again.",
+    source: "Starling",
+  },
+  maxChannelsPerConnection: {
+    name: "MAX_CHANNELS_PER_CONNECTION",
+    group: "Limits",
+    type: wholeNumber(1, 10_000),
+    default: "128",
+    description: "Channels that one connection may be subscribed to; more are refused.",
+    source: "Starling",
+  },
+  maxHandshakes: {
+    name: "MAX_PENDING_HANDSHAKES",
+    group: "Limits",
+    type: wholeNumber(1, 10_000_000),
+    unit: "connections",
+    default: "5000",
+    description: "Connections that may be unauthenticated at one time; more are answered 503.",
+    source: "Starling",
+  },
+  authTimeoutMs: {
+    name: "AUTH_TIMEOUT",
+    group: "Limits",
+    type: wholeNumber(100, MAX_TIMER_MS),
+    unit: "milliseconds",
+    default: "10000",
+    description: "Time that a connection has to authenticate before it is closed.",
+    source: "Starling",
+  },
+  pingIntervalMs: {
+    name: "ENGINE_PING_INTERVAL",
+    group: "Socket.IO",
+    type: wholeNumber(100, MAX_TIMER_MS),
+    unit: "milliseconds",
+    default: "25000",
+    description: "Time between the pings of the server (Engine.IO protocol 4, `pingInterval`).",
+    source: "Starling",
+  },
+  pingTimeoutMs: {
+    name: "ENGINE_PING_TIMEOUT",
+    group: "Socket.IO",
+    type: wholeNumber(100, MAX_TIMER_MS),
+    unit: "milliseconds",
+    default: "20000",
+    description: "Time that a client has to answer a ping (Engine.IO protocol 4, `pingTimeout`).",
+    source: "Starling",
+  },
+  maxPayloadBytes: {
+    name: "ENGINE_MAX_PAYLOAD",
+    group: "Socket.IO",
+    type: wholeNumber(1, GIB),
+    unit: "bytes",
+    default: "1000000",
+    description: "Largest message of a client (Engine.IO protocol 4, `maxPayload`).",
+    source: "Starling",
+  },
+  logsDir: {
+    name: "LOGS_DIR",
+    group: "Logs",
+    type: path("the path of a folder"),
+    default: undefined,
+    otherwise: "JSON lines on standard output",
+    description:
+      "Folder of log files: a new file every day (UTC) and at 20 MB, the old one compressed with " +
+      "gzip and kept for 30 days.",
+    source: "the documented earlier generation",
+  },
+  logLevel: {
+    name: "LOG_LEVEL",
+    group: "Logs",
+    type: oneOf(["trace", "debug", "info", "warn", "error", "silent"]),
+    default: undefined,
+    otherwise: "`debug` where `ENABLE_DEBUG` is 1 or `DEBUG` is `*`, else `info`",
+    description: "The least severe line that is written.",
+    source: "Starling",
+  },
+  enableDebug: {
+    name: "ENABLE_DEBUG",
+    group: "Logs",
+    type: flag(),
+    default: "0",
+    description: "1 is the same as `LOG_LEVEL=debug`, which precedes it.",
+    source: "the last earlier generation",
+  },
+  debug: {
+    name: "DEBUG",
+    group: "Logs",
+    type: anyText("* for debug lines; anything else has no effect"),
+    default: undefined,
+    otherwise: "no effect",
+    description: "`*` is the same as `LOG_LEVEL=debug`, which precedes it.",
+    source: "the documented earlier generation",
+  },
+  clusterMode: {
+    name: "CLUSTER_MODE",
+    group: "Cluster",
+    type: flag(),
+    default: "0",
+    description:
+      "1 asks for several processes on one port. This version serves one process whatever is set, " +
+      "and logs a warning where it is 1.",
+    source: "the documented earlier generation",
+  },
+  clusterInstances: {
+    name: "CLUSTER_INSTANCES",
+    group: "Cluster",
+    type: instances(),
+    default: "max",
+    description: "How many processes `CLUSTER_MODE` asks for; checked, and not yet used.",
+    source: "the documented earlier generation",
+  },
+} as const satisfies Record<string, Variable>;
+
+export type VariableKey = keyof typeof variables;

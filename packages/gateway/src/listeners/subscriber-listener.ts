@@ -1,0 +1,58 @@
+import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
+import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
+import type { Server } from "bun";
+import type { TlsMaterial } from "../certificates/material.ts";
+import { type SocketOptions, socketHandlers } from "./sockets.ts";
+
+/** What answers the requests below one path. */
+export interface Endpoint {
+  /** Answers undefined when the request became a WebSocket. */
+  fetch(request: Request, server: Server<SocketHandler>): Response | Promise<Response> | undefined;
+}
+
+export interface SubscriberListenerOptions {
+  readonly host: string;
+  /** TCP port; 0 lets the system choose. */
+  readonly port: number;
+  readonly tls: TlsMaterial;
+  readonly sockets: SocketOptions;
+  /** Endpoints by the exact path that they answer. */
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  onError(error: Error): void;
+}
+
+/** Listens for subscribers: HTTPS and WSS on one port. */
+export function listenForSubscribers(options: SubscriberListenerOptions): Server<SocketHandler> {
+  return Bun.serve<SocketHandler>({
+    hostname: options.host,
+    port: options.port,
+    tls: { cert: options.tls.cert, key: options.tls.key },
+    fetch(request, server) {
+      const path = pathOf(request.url);
+      const endpoint = options.endpoints.get(path);
+      return endpoint === undefined
+        ? cannot(request.method, path)
+        : endpoint.fetch(request, server);
+    },
+    error(error) {
+      options.onError(error);
+      return Response.json(errorBody(new StarlingError("internal")), { status: 500 });
+    },
+    websocket: socketHandlers(options.sockets),
+  });
+}
+
+/** The path alone, without the cost of parsing the whole address. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const end = url.indexOf("?", start);
+  return end === -1 ? url.slice(start) : url.slice(start, end);
+}
+
+/** Monitors of existing installations test for this answer. */
+function cannot(method: string, path: string): Response {
+  return new Response(`Cannot ${method} ${path}`, {
+    status: 404,
+    headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" },
+  });
+}

@@ -1,0 +1,68 @@
+import { indexInConstantTime } from "@starling/core/auth/constant-time.ts";
+import { addressLimitKey } from "@starling/core/limits/address.ts";
+import { AddressList } from "@starling/core/limits/address-list.ts";
+import { clientAddress } from "@starling/core/limits/client-address.ts";
+import { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
+import type { Clock } from "@starling/core/ports.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Config } from "../config/config.ts";
+import { RateLimited } from "./responses.ts";
+
+export type GateConfig = Pick<
+  Config,
+  "allowedIps" | "useProxy" | "trustProxy" | "apiKeys" | "apiRatePerKey"
+>;
+
+const BEARER = "bearer ";
+
+/** Who may come in, and how often; each method is one gate and throws a `StarlingError`. */
+export class Gates {
+  readonly #allowed: AddressList;
+  readonly #trustedProxies: AddressList | undefined;
+  readonly #apiKeys: readonly string[];
+  readonly #limiter: RateLimiter;
+
+  /** @throws RangeError when a list of addresses holds something else. */
+  constructor(config: GateConfig, clock: Clock) {
+    this.#allowed = AddressList.parse(config.allowedIps);
+    this.#trustedProxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
+    this.#apiKeys = config.apiKeys;
+    this.#limiter = new RateLimiter({ ratePerSecond: config.apiRatePerKey, clock });
+  }
+
+  /** The client's address, if it is on the allow-list. */
+  address(peerAddress: string, headers: Headers): string {
+    const client = clientAddress(peerAddress, headers, this.#trustedProxies);
+    if (!this.#allowed.contains(client)) throw new StarlingError("address_forbidden");
+    return client;
+  }
+
+  /**
+   * Who asks, as a key of limits and idempotency: the API key where keys are configured, else the
+   * client's address. (A number stands for the key, so that no secret is kept in a map.)
+   */
+  apiKey(headers: Headers, client: string): string {
+    if (this.#apiKeys.length === 0) return this.addressCaller(client);
+    const header = headers.get("authorization") ?? "";
+    const isBearer = header.slice(0, BEARER.length).toLowerCase() === BEARER;
+    const presented = isBearer ? header.slice(BEARER.length).trim() : "";
+    const index = indexInConstantTime(presented, this.#apiKeys);
+    if (index < 0) throw new StarlingError("unauthorized");
+    return `key ${index}`;
+  }
+
+  /** Who asks where no API key is asked for. */
+  addressCaller(client: string): string {
+    return addressLimitKey(client);
+  }
+
+  rate(caller: string): void {
+    const waitMs = this.#limiter.take(caller);
+    if (waitMs > 0) throw new RateLimited(waitMs);
+  }
+
+  /** Requests that the rate limit let pass unremembered because it knew too many callers. */
+  get untracked(): number {
+    return this.#limiter.untracked;
+  }
+}

@@ -1,0 +1,192 @@
+import type { HubApi } from "@starling/core/hub/api.ts";
+import type { Clock, Log } from "@starling/core/ports.ts";
+import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
+import type { Config } from "../config/config.ts";
+import { Deliveries } from "./deliveries.ts";
+import { Gates } from "./gates.ts";
+import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
+import { NativeApi } from "./native-api.ts";
+import { openApiText } from "./openapi.ts";
+import { readText } from "./read-text.ts";
+import { json, jsonText, MethodNotAllowed, plainText, refusal } from "./responses.ts";
+
+/** What the publisher API needs of the configuration. */
+export type PublisherConfig = Pick<
+  Config,
+  | "allowedIps"
+  | "useProxy"
+  | "trustProxy"
+  | "eventIdPattern"
+  | "apiRatePerKey"
+  | "maxBodyBytes"
+  | "apiKeys"
+  | "idempotencyWindowMs"
+  | "apps"
+>;
+
+export interface PublisherOptions {
+  readonly config: PublisherConfig;
+  readonly hub: HubApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The other end of the connection that a request came over. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What the publisher API has counted since its start. */
+export interface PublisherCounts {
+  readonly requests: number;
+  /** Refused requests, by the name of the error. */
+  readonly refusals: Readonly<Partial<Record<ErrorName, number>>>;
+  /** Deliveries not made because their idempotency key had been used before. */
+  readonly replays: number;
+  /** Idempotency keys forgotten before their time because too many were in use. */
+  readonly idempotencyForgottenEarly: number;
+  /** Requests that passed the rate limit unremembered because it knew too many callers. */
+  readonly rateLimitUntracked: number;
+}
+
+export interface PublisherHandler {
+  fetch(request: Request, peer: Peer): Promise<Response>;
+  counts(): PublisherCounts;
+}
+
+interface Exchange {
+  readonly request: Request;
+  /** The client's address, which has passed the address gate. */
+  readonly client: string;
+}
+
+type Endpoint = (exchange: Exchange) => Response | Promise<Response>;
+
+/** A path's endpoints by method; `plain` marks the routes whose contract is plain text. */
+interface Route {
+  readonly methods: Readonly<Partial<Record<string, Endpoint>>>;
+  readonly plain: boolean;
+}
+
+/**
+ * The publisher API as a request handler.
+ *
+ * Gates, in this order: the client's address (with the proxy chain, where proxies are in use), the
+ * existence of path and method, the API key on native routes, the size of the body, its JSON and
+ * schema, and the rate of the caller. What passed them all is then done as a whole. A client
+ * certificate, where one is asked for, was checked by TLS before all of this.
+ */
+export function createPublisherHandler(options: PublisherOptions): PublisherHandler {
+  const { config, log } = options;
+  const gates = new Gates(config, options.clock);
+  const deliveries = new Deliveries(options.hub, config.idempotencyWindowMs, options.clock);
+  const routes = publisherRoutes(config, gates, deliveries, options.hub);
+  const refusals: Partial<Record<ErrorName, number>> = {};
+  let requests = 0;
+
+  function refuse(error: unknown, route: Route | undefined): Response {
+    if (!(error instanceof StarlingError)) {
+      log.error({ error }, "a publisher request failed");
+    }
+    const known = error instanceof StarlingError ? error : new StarlingError("internal");
+    refusals[known.errorName] = (refusals[known.errorName] ?? 0) + 1;
+    log.debug({ refusal: known.errorName, reason: known.message }, "publisher request refused");
+    if (route?.plain === true && known.status === 403) return plainText("Forbidden", 403);
+    if (route?.plain === true && known.status === 400) return plainText("BAD REQUEST", 400);
+    return refusal(known);
+  }
+
+  return {
+    async fetch(request, peer) {
+      requests++;
+      const route = routes.get(pathOf(request.url));
+      try {
+        const client = gates.address(peer.address, request.headers);
+        if (route === undefined) throw new StarlingError("not_found");
+        const endpoint = Object.hasOwn(route.methods, request.method)
+          ? route.methods[request.method]
+          : undefined;
+        if (endpoint === undefined) throw new MethodNotAllowed(Object.keys(route.methods));
+        return await endpoint({ request, client });
+      } catch (error) {
+        return refuse(error, route);
+      }
+    },
+    counts: () => ({
+      requests,
+      refusals: { ...refusals },
+      replays: deliveries.replays,
+      idempotencyForgottenEarly: deliveries.forgottenEarly,
+      rateLimitUntracked: gates.untracked,
+    }),
+  };
+}
+
+function publisherRoutes(
+  config: PublisherConfig,
+  gates: Gates,
+  deliveries: Deliveries,
+  hub: HubApi,
+): ReadonlyMap<string, Route> {
+  const api = new NativeApi(config.apps, hub, deliveries);
+
+  const native =
+    (prepare: (text: string) => (caller: string) => object): Endpoint =>
+    async ({ request, client }) => {
+      const caller = gates.apiKey(request.headers, client);
+      const perform = prepare(await readText(request, config.maxBodyBytes));
+      gates.rate(caller);
+      return json(perform(caller));
+    };
+
+  const legacy =
+    (member: TargetMember): Endpoint =>
+    async ({ request, client }) => {
+      const text = await readText(request, config.maxBodyBytes);
+      const delivery = readLegacyPublication(text, member, config.eventIdPattern);
+      gates.rate(gates.addressCaller(client));
+      deliveries.make(client, [delivery]);
+      return plainText("OK");
+    };
+
+  const listChannels: Endpoint = ({ request, client }) => {
+    const caller = gates.apiKey(request.headers, client);
+    const page = api.channels(queryOf(request.url));
+    gates.rate(caller);
+    return json(page());
+  };
+
+  const alive: Endpoint = () => plainText("OK");
+  const describe: Endpoint = () => jsonText(openApiText());
+  const readable = (endpoint: Endpoint) => ({ GET: endpoint, HEAD: endpoint });
+  const post = (prepare: (text: string) => (caller: string) => object): Route => ({
+    methods: { POST: native(prepare) },
+    plain: false,
+  });
+
+  return new Map<string, Route>([
+    ["/", { methods: { ...readable(alive), POST: legacy("uuid") }, plain: true }],
+    ["/status", { methods: readable(alive), plain: true }],
+    ["/publish", { methods: { POST: legacy("target_id") }, plain: true }],
+    ["/api/publish", post((text) => api.publish(text))],
+    ["/api/batch", post((text) => api.batch(text))],
+    ["/api/broadcast", post((text) => api.broadcast(text))],
+    ["/api/disconnect", post((text) => api.disconnect(text))],
+    ["/api/channels", { methods: readable(listChannels), plain: false }],
+    ["/openapi.json", { methods: readable(describe), plain: false }],
+  ]);
+}
+
+/** The path of an absolute address, as it was sent; cheaper than a `URL` object. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  if (start < 0) return "/";
+  const query = url.indexOf("?", start);
+  return query < 0 ? url.slice(start) : url.slice(start, query);
+}
+
+function queryOf(url: string): string {
+  const query = url.indexOf("?");
+  return query < 0 ? "" : url.slice(query + 1);
+}

@@ -1,0 +1,107 @@
+import type { HubApi } from "@starling/core/hub/api.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Config } from "../config/config.ts";
+import { channelPage } from "./channel-page.ts";
+import type { Deliveries, Delivery } from "./deliveries.ts";
+import { parseRequest, readEnvelope, tooManyEntries } from "./envelope.ts";
+import {
+  type BatchPublished,
+  type Broadcasted,
+  batchSchema,
+  broadcastSchema,
+  type ChannelsPage,
+  channelsQuerySchema,
+  type Disconnected,
+  disconnectSchema,
+  MAX_BATCH,
+  type PublicationRequest,
+  type Published,
+  publicationSchema,
+} from "./schemas.ts";
+
+/**
+ * The operations of the native API. Each takes the text of a request, checks all of it, and gives
+ * back what is to be done, so that the rate limit can stand between the two.
+ */
+export class NativeApi {
+  readonly #apps: Config["apps"];
+  readonly #hub: HubApi;
+  readonly #deliveries: Deliveries;
+
+  constructor(apps: Config["apps"], hub: HubApi, deliveries: Deliveries) {
+    this.#apps = apps;
+    this.#hub = hub;
+    this.#deliveries = deliveries;
+  }
+
+  publish(text: string): (caller: string) => Published {
+    const request = parseRequest(publicationSchema, readEnvelope(text, MAX_BATCH));
+    this.#knownApp(request.app, "app");
+    const deliveries = [toDelivery(request)];
+    return (caller) => {
+      const [subscribers = 0] = this.#deliveries.make(caller, deliveries);
+      return { ok: true, subscribers };
+    };
+  }
+
+  batch(text: string): (caller: string) => BatchPublished {
+    const { publications } = parseRequest(batchSchema, readEnvelope(text, MAX_BATCH));
+    publications.forEach(({ app }, index) => {
+      this.#knownApp(app, `publications[${index}].app`);
+    });
+    const deliveries = publications.map(toDelivery);
+    return (caller) => {
+      const counts = this.#deliveries.make(caller, deliveries);
+      return { ok: true, results: counts.map((subscribers) => ({ subscribers })) };
+    };
+  }
+
+  broadcast(text: string): (caller: string) => Broadcasted {
+    const envelope = readEnvelope(text, MAX_BATCH);
+    if ("channels" in envelope && Array.isArray(envelope.channels)) {
+      if (envelope.channels.length > MAX_BATCH) throw tooManyEntries(MAX_BATCH);
+    }
+    const { app, event, data, idempotencyKey, ...request } = parseRequest(
+      broadcastSchema,
+      envelope,
+    );
+    this.#knownApp(app, "app");
+    const channels = [...new Set(request.channels)];
+    const delivery = { app, channels, event, data: data.text, idempotencyKey };
+    return (caller) => {
+      const [subscribers = 0] = this.#deliveries.make(caller, [delivery]);
+      return { ok: true, channels: channels.length, subscribers };
+    };
+  }
+
+  disconnect(text: string): () => Disconnected {
+    const request = parseRequest(disconnectSchema, readEnvelope(text, MAX_BATCH));
+    this.#knownApp(request.app, "app");
+    const { user, connection, app } = request;
+    return () => {
+      let connections = 0;
+      if (user !== undefined) connections = this.#hub.disconnect(app, { user });
+      else if (connection !== undefined) connections = this.#hub.disconnect(app, { connection });
+      return { ok: true, connections };
+    };
+  }
+
+  /** `query` is the part of the address after the question mark. */
+  channels(query: string): () => ChannelsPage {
+    const parameters = Object.fromEntries(new URLSearchParams(query));
+    const request = parseRequest(channelsQuerySchema, parameters);
+    this.#knownApp(request.app, "app");
+    return () => ({ ok: true, ...channelPage(this.#hub.channels(request.app), request) });
+  }
+
+  #knownApp(app: string, path: string): void {
+    if (!this.#apps.has(app)) {
+      throw new StarlingError("unknown_app", `${path}: no such app is configured`);
+    }
+  }
+}
+
+function toDelivery(request: PublicationRequest): Delivery {
+  const { app, channel, event, data, idempotencyKey } = request;
+  return { app, channels: [channel], event, data: data.text, idempotencyKey };
+}

@@ -1,0 +1,190 @@
+import { type ErrorName, errorCatalogue } from "@starling/protocol/errors.ts";
+import { z } from "zod";
+import {
+  batchPublishedSchema,
+  batchSchema,
+  broadcastedSchema,
+  broadcastSchema,
+  channelsQuerySchema,
+  channelsSchema,
+  disconnectedSchema,
+  disconnectSchema,
+  publicationSchema,
+  publishedSchema,
+} from "./schemas.ts";
+
+type JsonObject = Record<string, unknown>;
+
+interface Operation {
+  readonly id: string;
+  readonly summary: string;
+  readonly request?: { readonly name: string; readonly schema: z.ZodType };
+  readonly answer: { readonly name: string; readonly schema: z.ZodType };
+  readonly errors: readonly ErrorName[];
+}
+
+const READING: readonly ErrorName[] = [
+  "invalid_request",
+  "unauthorized",
+  "address_forbidden",
+  "proxy_forbidden",
+  "unknown_app",
+  "rate_limited",
+  "internal",
+];
+const WRITING: readonly ErrorName[] = [
+  ...READING,
+  "malformed_json",
+  "invalid_encoding",
+  "body_too_large",
+];
+const DELIVERING: readonly ErrorName[] = [...WRITING, "idempotency_conflict"];
+
+const operations: Readonly<Record<string, { readonly method: string } & Operation>> = {
+  "/api/publish": {
+    method: "post",
+    id: "publish",
+    summary: "Delivers one event to a channel.",
+    request: { name: "Publication", schema: publicationSchema },
+    answer: { name: "Published", schema: publishedSchema },
+    errors: DELIVERING,
+  },
+  "/api/batch": {
+    method: "post",
+    id: "batch",
+    summary: "Delivers several events in order; all of them or, when one is faulty, none.",
+    request: { name: "Batch", schema: batchSchema },
+    answer: { name: "BatchPublished", schema: batchPublishedSchema },
+    errors: [...DELIVERING, "batch_too_large"],
+  },
+  "/api/broadcast": {
+    method: "post",
+    id: "broadcast",
+    summary: "Delivers one event to several channels.",
+    request: { name: "Broadcast", schema: broadcastSchema },
+    answer: { name: "Broadcasted", schema: broadcastedSchema },
+    errors: [...DELIVERING, "batch_too_large"],
+  },
+  "/api/disconnect": {
+    method: "post",
+    id: "disconnect",
+    summary: "Disconnects a user or one connection; the clients do not reconnect by themselves.",
+    request: { name: "Disconnect", schema: disconnectSchema },
+    answer: { name: "Disconnected", schema: disconnectedSchema },
+    errors: WRITING,
+  },
+  "/api/channels": {
+    method: "get",
+    id: "listChannels",
+    summary: "Lists channels that have subscribers, a page at a time.",
+    answer: { name: "Channels", schema: channelsSchema },
+    errors: READING,
+  },
+};
+
+let text: string | undefined;
+
+/** The OpenAPI 3.1 description of the native API, made from the schemas that check requests. */
+export function openApiText(): string {
+  text ??= JSON.stringify(openApi());
+  return text;
+}
+
+function openApi(): JsonObject {
+  const schemas: JsonObject = { Error: errorSchema() };
+  const paths: Record<string, JsonObject> = {};
+  for (const [path, operation] of Object.entries(operations)) {
+    for (const named of [operation.request, operation.answer]) {
+      if (named !== undefined) schemas[named.name] = jsonSchema(named.schema);
+    }
+    paths[path] = { [operation.method]: describe(operation) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Starling publisher API",
+      version: "1",
+      description:
+        "Publishes events to subscribers. Every request must come from an allowed address; with " +
+        "API_KEYS configured the operations ask for one of the keys.",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    security: [{ apiKey: [] }, {}],
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { apiKey: { type: "http", scheme: "bearer" } },
+    },
+  };
+}
+
+function describe(operation: Operation): JsonObject {
+  const { request } = operation;
+  return {
+    operationId: operation.id,
+    summary: operation.summary,
+    ...(request === undefined
+      ? { parameters: queryParameters(channelsQuerySchema) }
+      : { requestBody: { required: true, content: reference(request.name) } }),
+    responses: {
+      200: { description: "Done.", content: reference(operation.answer.name) },
+      ...errorResponses(operation.errors),
+    },
+  };
+}
+
+/** Errors share a response where they share a status. */
+function errorResponses(names: readonly ErrorName[]): JsonObject {
+  const byStatus = Map.groupBy(names, (name) => errorCatalogue[name].status);
+  const responses: JsonObject = {};
+  for (const [status, errors] of byStatus) {
+    const lines = errors.map((name) => {
+      const { code, message } = errorCatalogue[name];
+      return `${code} \`${name}\`: ${message}`;
+    });
+    responses[status] = {
+      description: lines.join("\n\n"),
+      ...(status === 429 ? { headers: { "Retry-After": retryAfter } } : {}),
+      content: reference("Error"),
+    };
+  }
+  return responses;
+}
+
+const retryAfter = {
+  description: "Seconds after which the request will be allowed.",
+  schema: { type: "integer", minimum: 1 },
+};
+
+function queryParameters(schema: z.ZodObject): JsonObject[] {
+  return Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    in: "query",
+    required: false,
+    schema: jsonSchema(field),
+  }));
+}
+
+/** The catalogue as a schema: the names are an enumeration that generated clients can switch on. */
+function errorSchema(): JsonObject {
+  const names = Object.keys(errorCatalogue);
+  return jsonSchema(
+    z.strictObject({
+      error: z.strictObject({ code: z.int(), name: z.enum(names), message: z.string() }),
+    }),
+  );
+}
+
+function jsonSchema(schema: z.core.$ZodType): JsonObject {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io: "input",
+    // JSON Schema has no word for "any JSON text", and needs none: an empty schema says it.
+    unrepresentable: "any",
+  });
+  return rest;
+}
+
+function reference(name: string): JsonObject {
+  return { "application/json": { schema: { $ref: `#/components/schemas/${name}` } } };
+}

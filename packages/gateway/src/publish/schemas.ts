@@ -1,0 +1,118 @@
+import { RESERVED_EVENTS } from "@starling/core/sessions/socketio/packets.ts";
+import { z } from "zod";
+import { RawJson } from "./envelope.ts";
+
+/** Entries of a batch, or channels of a broadcast. */
+export const MAX_BATCH = 1000;
+/** Channels on one page. */
+export const MAX_PAGE = 1000;
+
+/** UTF-16 code units but for the control characters C0, DEL and C1. */
+const NO_CONTROL_CHARACTERS = /^[ -~\u00a0-\uffff]*$/;
+
+const name = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(NO_CONTROL_CHARACTERS, "must not contain control characters")
+  .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
+
+const app = name.default("default").meta({ description: "The tenant." });
+
+const channel = name.meta({ description: "A channel; options come from the part before `:`." });
+
+const event = name
+  .refine((text) => !RESERVED_EVENTS.has(text), "is a name that Socket.IO reserves")
+  .default("message")
+  .meta({ description: "The event name that subscribers listen for." });
+
+const data = z
+  .custom<RawJson>((value) => value instanceof RawJson, {
+    error: "is missing; send null for an event without data",
+  })
+  .meta({ description: "Any JSON value; it reaches subscribers as it was written." });
+
+const idempotencyKey = name.optional().meta({
+  description:
+    "A repeated request with the same key gets the first answer and is not delivered again.",
+});
+
+export const publicationSchema = z.strictObject({ channel, event, data, app, idempotencyKey });
+
+export const batchSchema = z.strictObject({
+  publications: z.array(publicationSchema).min(1).max(MAX_BATCH),
+});
+
+export const broadcastSchema = z.strictObject({
+  channels: z
+    .array(channel)
+    .min(1)
+    .max(MAX_BATCH)
+    .meta({ description: "A channel that is named twice gets the event once." }),
+  event,
+  data,
+  app,
+  idempotencyKey,
+});
+
+export const disconnectSchema = z
+  .strictObject({
+    user: name.optional().meta({ description: "Every connection of this user." }),
+    connection: name.optional().meta({ description: "The connection with this id." }),
+    app,
+  })
+  .refine((target) => (target.user === undefined) !== (target.connection === undefined), {
+    error: "exactly one of user and connection is needed",
+  })
+  .meta({ oneOf: [{ required: ["user"] }, { required: ["connection"] }] });
+
+export const channelsQuerySchema = z.strictObject({
+  app,
+  prefix: z.string().max(255).default("").meta({ description: "How the names begin." }),
+  limit: z.coerce.number<string>().int().min(1).max(MAX_PAGE).default(100),
+  cursor: z
+    .string()
+    .max(255)
+    .optional()
+    .meta({ description: "`next` of the page before; names after it follow." }),
+});
+
+const ok = z.literal(true);
+const count = z.int().min(0);
+const subscribers = count.meta({ description: "Connections that were subscribed." });
+
+export const publishedSchema = z.strictObject({ ok, subscribers });
+
+export const batchPublishedSchema = z
+  .strictObject({ ok, results: z.array(z.strictObject({ subscribers })) })
+  .meta({ description: "`results` is in the order of `publications`." });
+
+export const broadcastedSchema = z.strictObject({
+  ok,
+  channels: count.meta({ description: "Distinct channels that were published to." }),
+  subscribers,
+});
+
+export const channelsSchema = z
+  .strictObject({
+    ok,
+    channels: z.array(z.strictObject({ channel: z.string(), subscribers })),
+    next: z
+      .string()
+      .nullable()
+      .meta({ description: "Cursor of the next page; null on the last one." }),
+  })
+  .meta({ description: "In the order of the names' UTF-16 code units." });
+
+export const disconnectedSchema = z.strictObject({
+  ok,
+  connections: count.meta({ description: "Connections that were disconnected." }),
+});
+
+export type PublicationRequest = z.output<typeof publicationSchema>;
+export type BroadcastRequest = z.output<typeof broadcastSchema>;
+export type Published = z.output<typeof publishedSchema>;
+export type BatchPublished = z.output<typeof batchPublishedSchema>;
+export type Broadcasted = z.output<typeof broadcastedSchema>;
+export type ChannelsPage = z.output<typeof channelsSchema>;
+export type Disconnected = z.output<typeof disconnectedSchema>;
