@@ -2,10 +2,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { configurationPage, envExample } from "../packages/gateway/src/config/reference.ts";
+import { errorsPage } from "./errors-page.ts";
 
 const root = join(import.meta.dir, "..");
 const generated: Readonly<Record<string, string>> = {
   "docs/reference/configuration.md": configurationPage(),
+  "docs/reference/errors.md": errorsPage(),
   ".env.example": envExample(),
 };
 
