@@ -17,6 +17,8 @@ async function build(): Promise<void> {
     "build",
     "--compile",
     "--sourcemap",
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
     "packages/gateway/src/cli/main.ts",
     "--outfile",
     executable,

@@ -2,7 +2,10 @@ import { Counters } from "@starling/core/hub/counters.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
 import type { Log } from "@starling/core/ports.ts";
 import { tlsMaterial } from "./certificates/material.ts";
+import { developmentCertificateFile } from "./certificates/state-files.ts";
 import type { Config } from "./config/config.ts";
+import { curlLine } from "./demo/curl-line.ts";
+import { demoEndpoints } from "./demo/demo-page.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
 import { createPublisherHandler } from "./publish/handler.ts";
@@ -43,7 +46,20 @@ export async function startGateway(
     random: systemRandom,
     log,
   });
-  const endpoints = new Map<string, Endpoint>([[SOCKET_IO_PATH, socketIo.endpoint]]);
+  const publishers = startPublisherListener({
+    handler: createPublisherHandler({ config, hub, clock, log }),
+    tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
+    hostname: config.host,
+    port: config.publisherPort,
+    log,
+  });
+  const publisherUrl = publishers.url.origin;
+  log.info({ url: publisherUrl }, "publisher API listening");
+
+  const endpoints = new Map<string, Endpoint>([
+    [SOCKET_IO_PATH, socketIo.endpoint],
+    ...(config.production ? [] : demoPage(config, publisherUrl)),
+  ]);
 
   const subscribers = listenForSubscribers({
     host: config.host,
@@ -57,16 +73,6 @@ export async function startGateway(
   const subscriberUrl = subscribers.url.origin;
   log.info({ url: subscriberUrl }, "subscriber listener listening");
 
-  const publishers = startPublisherListener({
-    handler: createPublisherHandler({ config, hub, clock, log }),
-    tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
-    hostname: config.host,
-    port: config.publisherPort,
-    log,
-  });
-  const publisherUrl = publishers.url.origin;
-  log.info({ url: publisherUrl }, "publisher API listening");
-
   return {
     publisherUrl,
     subscriberUrl,
@@ -76,4 +82,11 @@ export async function startGateway(
       await subscribers.stop();
     },
   };
+}
+
+function demoPage(config: Config, publisherUrl: string): ReadonlyMap<string, Endpoint> {
+  const certFile = developmentCertificateFile(config.stateDir);
+  return demoEndpoints({
+    curlLine: (channel) => curlLine(config, { publisherUrl, channel, certFile }),
+  });
 }

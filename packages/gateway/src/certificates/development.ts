@@ -1,8 +1,5 @@
-// The library resolves its parts through decorators' metadata, so this polyfill comes first.
-import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import * as x509 from "@peculiar/x509";
 import type { Clock } from "@starling/core/ports.ts";
 import { keyMatches, readCertificate, readPrivateKey, validityProblem } from "./inspect.ts";
 import { developmentCertificateFile, developmentKeyFile } from "./state-files.ts";
@@ -74,6 +71,10 @@ function keptCertificate(
 }
 
 async function makeCertificate(now: number): Promise<{ cert: string; key: string }> {
+  // The library finds its parts through decorators' metadata, so this polyfill must run before it
+  // is loaded; static imports do not keep that order in a single-file executable.
+  await import("reflect-metadata");
+  const x509 = await import("@peculiar/x509");
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   // Certificates count whole seconds, and the last second of the validity belongs to it.
   const notBefore = Math.floor((now - BACKDATED_MS) / 1000) * 1000;

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { curlLine, DEMO_CHANNEL, displayUrl } from "../demo/curl-line.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {
@@ -26,7 +27,7 @@ export function banner(config: Config, facts: BannerFacts): string {
       "",
       "  Open the demo page, accept its certificate, then publish an event:",
       "",
-      `  ${curlLine(config, publishers, facts.certFile)}`,
+      `  ${curlLine(config, { ...facts, channel: DEMO_CHANNEL })}`,
     );
     if (config.apiKeys.length > 0) lines.push("", "  Put one of API_KEYS in the place of KEY.");
     if (config.tls.verifyOrigin) {
@@ -34,31 +35,4 @@ export function banner(config: Config, facts: BannerFacts): string {
     }
   }
   return `${lines.join("\n")}\n\n`;
-}
-
-/** A command for a POSIX shell that publishes to the demo page's channel. */
-function curlLine(config: Config, publishers: string, certFile: string): string {
-  const words = ["curl"];
-  if (config.tls.certificate.kind === "development") words.push("--cacert", shellWord(certFile));
-  words.push(`${publishers}/api/publish`);
-  if (config.apiKeys.length > 0) words.push("-H", shellWord("authorization: Bearer KEY"));
-  words.push("-H", shellWord("content-type: application/json"));
-  const publication = { channel: "demo:hello", event: "message", data: { text: "Hello" } };
-  words.push("-d", shellWord(JSON.stringify(publication)));
-  return words.join(" ");
-}
-
-const LOOPBACK_OR_ANY = new Set(["127.0.0.1", "0.0.0.0", "[::1]", "[::]"]);
-
-/** The address as a person on this machine types it; certificates name `localhost`. */
-function displayUrl(address: string): string {
-  const url = new URL(address);
-  if (LOOPBACK_OR_ANY.has(url.hostname)) url.hostname = "localhost";
-  return url.origin;
-}
-
-/** One word of a POSIX shell, in single quotes where it needs them. */
-function shellWord(text: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

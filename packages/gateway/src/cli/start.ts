@@ -8,6 +8,7 @@ import { configWarnings } from "../config/warnings.ts";
 import { type ClosableLog, createLog } from "../ops/log.ts";
 import { banner } from "./banner.ts";
 import { type CommandContext, settingsOf } from "./context.ts";
+import { onCrash } from "./crash.ts";
 import { CommandError, exitCodes } from "./exit-codes.ts";
 import { listenFault } from "./listen-fault.ts";
 import { PidFile } from "./pid-file.ts";
@@ -38,7 +39,11 @@ async function serve(
   // Only this command needs the gateway, and loading it takes most of the time of the others.
   const { startGateway } = await import("../main.ts");
   const stopped = stopRequested(context, pidFile, log);
-  reportCrashes(pidFile, log);
+  onCrash(async (error) => {
+    log.error({ error }, "uncaught error");
+    pidFile.remove();
+    await log.close();
+  });
   const gateway = await startGateway(config, { log }).catch((error: unknown) => {
     const name = (key: VariableKey) => settings.written(key)?.name ?? variables[key].name;
     throw (
@@ -54,6 +59,8 @@ async function serve(
   try {
     log.info({ version, pid: process.pid, publisherUrl, subscriberUrl }, "started");
     if (!config.production || process.stdout.isTTY) {
+      // The banner is for a person, who should find it below the lines of the log.
+      log.flush();
       const certFile = developmentCertificateFile(config.stateDir);
       context.out(banner(config, { version, publisherUrl, subscriberUrl, certFile }));
     }
@@ -87,16 +94,6 @@ function stopRequested(
         process.exit(128 + number);
       });
     }
-  });
-}
-
-/** Puts an error that nothing caught into the log before the process ends. */
-function reportCrashes(pidFile: PidFile, log: ClosableLog): void {
-  process.once("uncaughtException", (error) => {
-    log.error({ error }, "uncaught error");
-    pidFile.remove();
-    const exit = () => process.exit(exitCodes.software);
-    log.close().then(exit, exit);
   });
 }
 

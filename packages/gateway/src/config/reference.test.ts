@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
+import { readConfigFile } from "./config-file.ts";
 import { loadConfig } from "./load.ts";
 import { configurationPage, envExample } from "./reference.ts";
 import { variableEntries } from "./settings.ts";
@@ -26,6 +28,17 @@ test("the reference has a section and every other name of each variable", () => 
     expect(page).toContain(`\n### ${variable.name}\n`);
     for (const alias of variable.aliases ?? []) expect(page).toContain(`\`${alias}\``);
   }
+});
+
+test("the example of a configuration file can be read", async () => {
+  const yaml = /```yaml\n([\s\S]+?)```/.exec(configurationPage())?.[1] ?? "";
+  const path = join(mkdtempSync(join(tmpdir(), "starling-reference-")), "starling.yaml");
+  await Bun.write(path, yaml);
+  const { apps, faults } = readConfigFile(path, "CONFIG_FILE", path);
+  rmSync(dirname(path), { recursive: true });
+  expect(faults).toEqual([]);
+  expect(apps?.get("default")?.namespaces.get("cursors")?.volatile).toBe(true);
+  expect(apps?.get("shop")?.namespaces.get("")?.subscribe).toBe("anyone");
 });
 
 test("the example with every line uncommented is the development default", () => {

@@ -75,9 +75,10 @@ function defaultCell(variable: Variable): string {
 
 function configFileSection(): string[] {
   const options = Object.entries(namespaceSchema.unwrap().shape).map(([name, schema]) => {
-    const standard = JSON.stringify(schema.parse(undefined));
-    const allowed = name === "volatile" ? "`true`, `false`" : "`nobody`, `anyone`";
-    return `| \`${name}\` | ${allowed} | \`${standard}\` | ${schema.description ?? ""} |`;
+    const type = schema.unwrap();
+    const allowed = ("options" in type ? type.options : [true, false]).map((v) => `\`${v}\``);
+    const standard = schema.parse(undefined);
+    return `| \`${name}\` | ${allowed.join(", ")} | \`${standard}\` | ${schema.description ?? ""} |`;
   });
   return [
     "## Apps and namespaces",

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { AddressList } from "@starling/core/limits/address-list.ts";
 import { z } from "zod";
 
 /**
@@ -119,12 +120,14 @@ export function addressList(): ValueType<readonly string[]> {
   );
 }
 
+/** The list that checks addresses later decides what is one. */
 function isAddressOrRange(text: string): boolean {
-  const [address = "", prefix, ...more] = text.split("/");
-  const version = address.includes("%") ? 0 : isIP(address);
-  if (version === 0 || more.length > 0) return false;
-  if (prefix === undefined) return true;
-  return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128);
+  try {
+    AddressList.parse([text]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Origins in the form that browsers send (RFC 6454 section 6.2), or `*` for any. */

@@ -179,7 +179,7 @@ export const variables = {
     group: "Subscribers",
     type: originList(),
     default: { development: "*", production: undefined },
-    otherwise: "in production pages of no origin may connect",
+    otherwise: "no page may connect, only clients that send no `Origin`",
     description:
       "Origins of the pages that may connect, for polling and for WebSocket. Write each one as " +
       "the browser sends it: scheme, host and port, no path.",

@@ -1,5 +1,6 @@
 import clientBundle from "socket.io-client/dist/socket.io.js" with { type: "text" };
 import type { Endpoint } from "../listeners/subscriber-listener.ts";
+import { DEMO_CHANNEL } from "./curl-line.ts";
 import styles from "./demo.css" with { type: "text" };
 import page from "./demo.html" with { type: "text" };
 import script from "./demo.js" with { type: "text" };
@@ -10,9 +11,6 @@ export interface DemoOptions {
   /** A command for a POSIX shell that publishes an event in `channel`; asked at each request. */
   curlLine(channel: string): string;
 }
-
-/** The channel that the page shows where nobody chose another one. */
-export const DEMO_CHANNEL = "demo:hello";
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 

@@ -52,6 +52,7 @@ function entry({ name, values, time }) {
   const clock = document.createElement("time");
   clock.dateTime = time.toISOString();
   clock.textContent = time.toLocaleTimeString(undefined, {
+    hourCycle: "h23",
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",

@@ -12,7 +12,7 @@ export function json(body: object): Response {
 }
 
 export function plainText(text: string, status = 200): Response {
-  return new Response(text, { status });
+  return new Response(text, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
 /** A refusal as JSON, with what HTTP wants in its headers. */

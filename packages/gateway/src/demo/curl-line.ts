@@ -1,0 +1,40 @@
+import type { Config } from "../config/config.ts";
+
+/** The channel that the demo page shows where nobody chose another one. */
+export const DEMO_CHANNEL = "demo:hello";
+
+const LOOPBACK_OR_ANY = new Set(["127.0.0.1", "0.0.0.0", "[::1]", "[::]"]);
+
+/** The address as a person on this machine types it; certificates name `localhost`. */
+export function displayUrl(address: string): string {
+  const url = new URL(address);
+  if (LOOPBACK_OR_ANY.has(url.hostname)) url.hostname = "localhost";
+  return url.origin;
+}
+
+export interface CurlTarget {
+  readonly publisherUrl: string;
+  readonly channel: string;
+  /** The file of the development certificate. */
+  readonly certFile: string;
+}
+
+/** A command for a POSIX shell that publishes an event in a channel. */
+export function curlLine(config: Config, target: CurlTarget): string {
+  const words = ["curl"];
+  if (config.tls.certificate.kind === "development") {
+    words.push("--cacert", shellWord(target.certFile));
+  }
+  words.push(`${displayUrl(target.publisherUrl)}/api/publish`);
+  if (config.apiKeys.length > 0) words.push("-H", shellWord("authorization: Bearer KEY"));
+  words.push("-H", shellWord("content-type: application/json"));
+  const publication = { channel: target.channel, event: "message", data: { text: "Hello" } };
+  words.push("-d", shellWord(JSON.stringify(publication)));
+  return words.join(" ");
+}
+
+/** One word of a POSIX shell, in single quotes where it needs them. */
+function shellWord(text: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
