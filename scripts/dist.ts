@@ -49,11 +49,11 @@ interface Addresses {
   readonly subscriberUrl: string;
 }
 
-/** Reads the log until the line that says where the gateway listens. */
+/** Reads the log until the line that says where the gateway listens; the rest stays unread. */
 async function started(output: ReadableStream<Uint8Array>): Promise<Addresses> {
   let text = "";
   const decoder = new TextDecoder();
-  for await (const chunk of output) {
+  for await (const chunk of output.values({ preventCancel: true })) {
     text += decoder.decode(chunk, { stream: true });
     const line = text.split("\n").find((each) => each.includes('"msg":"started"'));
     if (line !== undefined) return JSON.parse(line);

@@ -147,18 +147,16 @@ export class JsonScanner {
   skipString(): void {
     const { text } = this;
     let from = this.position + 1;
+    let quote = -1;
     for (;;) {
-      const quote = text.indexOf('"', from);
-      const end = quote < 0 ? text.length : quote;
-      if (this.#nextBackslash < from) {
-        const found = text.indexOf("\\", from);
-        this.#nextBackslash = found < 0 ? text.length : found;
-      }
-      const stop = Math.min(end, this.#nextBackslash);
+      // Both places are kept while they lie ahead: a long string of escapes is read in linear time.
+      if (quote < from) quote = placeOf('"', text, from);
+      if (this.#nextBackslash < from) this.#nextBackslash = placeOf("\\", text, from);
+      const stop = Math.min(quote, this.#nextBackslash);
       if (this.#hasControlCharacters) this.#refuseControlCharacters(from, stop);
-      if (stop === end) {
-        this.position = end;
-        if (quote < 0) this.fail("the end of the string");
+      if (stop === quote) {
+        this.position = quote;
+        if (quote === text.length) this.fail("the end of the string");
         this.position++;
         return;
       }
@@ -268,4 +266,10 @@ export class JsonScanner {
     this.position = position;
     if (position === start) this.fail("a digit");
   }
+}
+
+/** Where `character` comes next; the length of the text when it does not. */
+function placeOf(character: string, text: string, from: number): number {
+  const place = text.indexOf(character, from);
+  return place < 0 ? text.length : place;
 }

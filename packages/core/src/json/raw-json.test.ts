@@ -183,6 +183,14 @@ describe("depth", () => {
   });
 });
 
+test("a megabyte of escapes is read at once, without looking ahead for each of them", () => {
+  for (const sequence of ["\\n", '\\"', "\\u0041"]) {
+    const long = `"${sequence.repeat(500_000)}"`;
+    validateJson(`{"a":${long},"b":[${long}]}`);
+    expect(() => validateJson(long.slice(0, -1))).toThrow("the end of the string");
+  }
+});
+
 describe("members", () => {
   const text = ' { "a" : 1 , "\\u0064ata":{"x":[1, 2]},"a":"two" }\n';
 

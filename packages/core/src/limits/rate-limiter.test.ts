@@ -124,6 +124,15 @@ test("keys that have rested are forgotten without a timer", () => {
   expect(limit.trackedKeys).toBeLessThanOrEqual(2);
 });
 
+test("a key that comes again and again is remembered once", () => {
+  const { clock, limit } = limiter({ ratePerSecond: 2 });
+  for (let index = 0; index < 20; index++) {
+    expect(limit.take("a")).toBe(0);
+    expect(limit.trackedKeys).toBe(1);
+    clock.advance(600);
+  }
+});
+
 test("a key is not forgotten before it has rested", () => {
   const { clock, limit } = limiter({ ratePerSecond: 2, burst: 4 });
   clock.advance(1999);

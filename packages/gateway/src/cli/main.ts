@@ -1,6 +1,9 @@
 import { systemClock } from "../runtime/system.ts";
 import { runCommand } from "./program.ts";
 
+// Whoever read the output may go away, a pager or a log collector; the gateway must go on serving.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
 const exitCode = await runCommand(process.argv.slice(2), {
   environment: process.env,
   folder: process.cwd(),

@@ -154,6 +154,25 @@ describe("starling start", () => {
     });
   }
 
+  test("goes on serving when the reader of its output goes away, and still ends with 0", async () => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts"), "start"], {
+      cwd: folder,
+      env: { PATH, ...anyPorts, LOG_LEVEL: "debug" },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    children.push(child);
+    const out = await readUntil(child.stdout, "/api/publish");
+    const address = /Publishers +(https:\S+)/.exec(out)?.[1] ?? "";
+    await child.stdout.cancel();
+    // Each refusal writes a line that nobody reads.
+    const refused = () => fetch(`${address}/nowhere`, { tls: { rejectUnauthorized: false } });
+    for (let count = 0; count < 5; count++) expect((await refused()).status).toBe(404);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(await new Response(child.stderr).text()).toContain("EPIPE");
+  });
+
   test("names the variable of a port that is in use and exits with 69", async () => {
     const occupant = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
     const port = String(occupant.port);

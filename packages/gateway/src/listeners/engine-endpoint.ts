@@ -5,6 +5,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
 import type { OriginPolicy } from "./origin-policy.ts";
 import { readBody, TOO_LARGE } from "./read-body.ts";
+import { queryOf } from "./request-url.ts";
 
 export interface EngineEndpointOptions<Data> {
   readonly engine: EngineServer<Data>;
@@ -31,7 +32,7 @@ export class EngineEndpoint<Data> {
       return toResponse(catalogueRefusal("origin_forbidden"), {});
     }
     if (request.method === "OPTIONS") return origins.preflight(request);
-    const query = new URL(request.url).searchParams;
+    const query = new URLSearchParams(queryOf(request.url));
     const address = this.#address(request, server);
     if (typeof address !== "string") return toResponse(address, origins.headers(request));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {

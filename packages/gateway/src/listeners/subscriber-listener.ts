@@ -2,6 +2,7 @@ import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
 import type { TlsMaterial } from "../certificates/material.ts";
+import { pathOf } from "./request-url.ts";
 import { type SocketOptions, socketHandlers } from "./sockets.ts";
 
 /** What answers the requests below one path. */
@@ -40,13 +41,6 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
     },
     websocket: socketHandlers(options.sockets),
   });
-}
-
-/** The path alone, without the cost of parsing the whole address. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  const end = url.indexOf("?", start);
-  return end === -1 ? url.slice(start) : url.slice(start, end);
 }
 
 /** Monitors of existing installations test for this answer. */

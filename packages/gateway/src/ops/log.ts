@@ -85,9 +85,12 @@ function descriptorSink(options: LogOptions): Sink {
     sync: false,
     maxLength: MAX_BUFFERED_BYTES,
   });
-  // A reader that has gone away must not end the process.
-  stream.on("error", onError);
   let closed = false;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // A reader that has gone away must neither end the process nor keep it from ending.
+    if (error.code === "EPIPE") closed = true;
+    onError(error);
+  });
   return {
     stream: {
       write(line: string) {

@@ -2,6 +2,7 @@ import type { HubApi } from "@starling/core/hub/api.ts";
 import type { Clock, Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
+import { pathOf, queryOf } from "../listeners/request-url.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
@@ -176,17 +177,4 @@ function publisherRoutes(
     ["/api/channels", { methods: readable(listChannels), plain: false }],
     ["/openapi.json", { methods: readable(describe), plain: false }],
   ]);
-}
-
-/** The path of an absolute address, as it was sent; cheaper than a `URL` object. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  if (start < 0) return "/";
-  const query = url.indexOf("?", start);
-  return query < 0 ? url.slice(start) : url.slice(start, query);
-}
-
-function queryOf(url: string): string {
-  const query = url.indexOf("?");
-  return query < 0 ? "" : url.slice(query + 1);
 }

@@ -24,8 +24,11 @@ export interface PublisherListenerOptions {
   readonly log: Log;
 }
 
-/** Seconds after which a connection that sends nothing is closed; Bun's own default. */
-const IDLE_TIMEOUT = 10;
+/**
+ * Seconds after which a connection that sends nothing is closed. Proxies keep idle connections for a
+ * minute: whoever waits longer never closes one that the other is just about to use.
+ */
+const IDLE_TIMEOUT = 75;
 
 /**
  * What `Bun.serve` needs to serve the publisher API.

@@ -300,6 +300,7 @@ describe("GET /api/channels", () => {
     ["limit=1.5", "limit: "],
     ["limit=x", "limit: "],
     ["offset=3", "offset: unknown field"],
+    ["app=shop&app=default", "a query parameter is given twice"],
     [`prefix=${"x".repeat(256)}`, "prefix: "],
   ];
   for (const [query, message] of faults) {

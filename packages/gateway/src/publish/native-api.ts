@@ -88,7 +88,11 @@ export class NativeApi {
 
   /** `query` is the part of the address after the question mark. */
   channels(query: string): () => ChannelsPage {
-    const parameters = Object.fromEntries(new URLSearchParams(query));
+    const search = new URLSearchParams(query);
+    const parameters = Object.fromEntries(search);
+    if (Object.keys(parameters).length !== search.size) {
+      throw new StarlingError("invalid_request", "a query parameter is given twice");
+    }
     const request = parseRequest(channelsQuerySchema, parameters);
     this.#knownApp(request.app, "app");
     return () => ({ ok: true, ...channelPage(this.#hub.channels(request.app), request) });

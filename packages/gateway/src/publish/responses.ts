@@ -1,6 +1,6 @@
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
 
-const ok = { headers: { "content-type": "application/json" } };
+const ok = { headers: new Headers({ "content-type": "application/json" }) };
 
 /** A 200 answer with a body that is JSON text already. */
 export function jsonText(text: string): Response {

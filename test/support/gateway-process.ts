@@ -1,0 +1,130 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { within } from "./deadline.ts";
+
+/** A gateway in a process of its own, as `starling start` runs it. */
+export interface GatewayProcess {
+  /** Origin of the publisher API, without a trailing slash. */
+  readonly publisherUrl: string;
+  /** Origin of the subscribers, without a trailing slash. */
+  readonly subscriberUrl: string;
+  readonly pid: number;
+  /** PEM file of the certificate that clients have to trust. */
+  readonly caFile: string;
+  /** The same as PEM text. */
+  readonly ca: string;
+  /** The log lines so far. */
+  readonly logLines: readonly LogLine[];
+  /** Stops the process as a service manager does, and gives back its exit code. */
+  stop(): Promise<number>;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+const START_MS = 20_000;
+const STOP_MS = 10_000;
+const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", import.meta.url));
+
+/**
+ * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own;
+ * `environment` is all that it knows beside that.
+ */
+export async function startGatewayProcess(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<GatewayProcess> {
+  const folder = mkdtempSync(join(tmpdir(), "starling-wire-"));
+  const { PATH } = process.env;
+  const child = Bun.spawn([process.execPath, COMMAND, "start"], {
+    // A folder without a .env of whoever runs the tests.
+    cwd: folder,
+    env: {
+      PATH,
+      STATE_DIR: join(folder, "state"),
+      PRODUCER_PORT: "0",
+      CONSUMER_PORT: "0",
+      ...environment,
+    },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const code = await within(child.exited, "end of the gateway", STOP_MS);
+    rmSync(folder, { recursive: true, force: true });
+    return code;
+  };
+  const log = new LogReader(child.stdout);
+  try {
+    const [publisherUrl, subscriberUrl] = await within(
+      Promise.all([
+        log.urlOf("publisher API listening"),
+        log.urlOf("subscriber listener listening"),
+        log.lineOf("started"),
+      ]),
+      "start of the gateway",
+      START_MS,
+    );
+    const { PUB_KEY_PATH } = environment;
+    const caFile = PUB_KEY_PATH ?? join(folder, "state", "dev-cert.pem");
+    const ca = readFileSync(caFile, "utf8");
+    const { pid } = child;
+    return { publisherUrl, subscriberUrl, pid, caFile, ca, logLines: log.lines, stop };
+  } catch (error) {
+    child.kill("SIGKILL");
+    await child.exited;
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Reads JSON lines to the end of the stream, so that a full pipe never stops the process. */
+class LogReader {
+  readonly lines: LogLine[] = [];
+  readonly #waiting = new Map<string, (line: LogLine) => void>();
+  readonly #ended: Promise<never>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#ended = this.#read(stream);
+    this.#ended.catch(() => undefined);
+  }
+
+  /** The first line with that message; rejects when the stream ends without one. */
+  lineOf(message: string): Promise<LogLine> {
+    const seen = this.lines.find(({ msg }) => msg === message);
+    if (seen !== undefined) return Promise.resolve(seen);
+    const { promise, resolve } = Promise.withResolvers<LogLine>();
+    this.#waiting.set(message, resolve);
+    return Promise.race([promise, this.#ended]);
+  }
+
+  async urlOf(message: string): Promise<string> {
+    const { url } = await this.lineOf(message);
+    if (typeof url !== "string") throw new Error(`the line "${message}" names no url`);
+    return url.replace(/\/$/, "");
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<never> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of stream) {
+      const texts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = texts.pop() ?? "";
+      for (const text of texts) this.#take(text);
+    }
+    throw new Error(`the gateway ended; it had logged ${JSON.stringify(this.lines)}`);
+  }
+
+  /** What is no JSON is the greeting for the person at the terminal. */
+  #take(text: string): void {
+    if (!text.startsWith("{")) return;
+    const line: LogLine = JSON.parse(text);
+    this.lines.push(line);
+    this.#waiting.get(line.msg)?.(line);
+  }
+}
