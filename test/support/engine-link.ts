@@ -28,7 +28,7 @@ export class WebSocketLink implements EngineLink {
   readonly #socket: WebSocket;
   readonly #inbox = new Inbox<Packet>();
   readonly #opened = Promise.withResolvers<void>();
-  #answersPings: boolean;
+  readonly #answersPings: boolean;
   #handshake: Handshake | undefined;
 
   /** `answersPings` false: pings stay unanswered and `next` gives them to the test. */

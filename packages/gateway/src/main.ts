@@ -47,7 +47,7 @@ export async function startGateway(
     log,
   });
   const publishers = startPublisherListener({
-    handler: createPublisherHandler({ config, hub, clock, log }),
+    handler: createPublisherHandler({ config, hub, counters, clock, log }),
     tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
     hostname: config.host,
     port: config.publisherPort,

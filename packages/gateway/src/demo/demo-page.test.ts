@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = listenForSubscribers({
     host: "127.0.0.1",
     port: 0,
-    tls,
+    tls: { ...tls, ca: undefined },
     sockets: { maxPayloadBytes: 1_000, slowConsumerBytes: 1_000 },
     endpoints,
     onError: (error) => {

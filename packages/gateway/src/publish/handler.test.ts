@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { statsSchema } from "./schemas.ts";
 import { type Answer, publisherFixture, refusalBody, UUID } from "./testing/publisher-fixture.ts";
 
 const KEY = "first-key-0123456789";
@@ -316,14 +317,15 @@ describe("faults of the server", () => {
 });
 
 test("requests and refusals are counted", async () => {
-  const { call, handler } = publisherFixture();
+  const { call } = publisherFixture();
   await call("/");
   await call("/nothing");
   await call("/nothing");
   await call("/api/publish", { body: "{}" });
-  expect(handler.counts()).toMatchObject({
-    requests: 4,
-    refusals: { not_found: 2, invalid_request: 1 },
+  const stats = await call("/api/stats");
+  expect(statsSchema.parse(JSON.parse(stats.text))).toMatchObject({
+    hub: { connections: 0, slowConsumers: 0 },
+    publisher: { requests: 5, refusals: { not_found: 2, invalid_request: 1 } },
   });
 });
 

@@ -1,4 +1,5 @@
 import type { HubApi } from "@starling/core/hub/api.ts";
+import type { Counters } from "@starling/core/hub/counters.ts";
 import type { Clock, Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
@@ -10,6 +11,7 @@ import { NativeApi } from "./native-api.ts";
 import { openApiText } from "./openapi.ts";
 import { readText } from "./read-text.ts";
 import { json, jsonText, MethodNotAllowed, plainText, refusal } from "./responses.ts";
+import type { Stats } from "./schemas.ts";
 
 /** What the publisher API needs of the configuration. */
 export type PublisherConfig = Pick<
@@ -28,6 +30,7 @@ export type PublisherConfig = Pick<
 export interface PublisherOptions {
   readonly config: PublisherConfig;
   readonly hub: HubApi;
+  readonly counters: Counters;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -38,22 +41,8 @@ export interface Peer {
   readonly port: number;
 }
 
-/** What the publisher API has counted since its start. */
-export interface PublisherCounts {
-  readonly requests: number;
-  /** Refused requests, by the name of the error. */
-  readonly refusals: Readonly<Partial<Record<ErrorName, number>>>;
-  /** Deliveries not made because their idempotency key had been used before. */
-  readonly replays: number;
-  /** Idempotency keys forgotten before their time because too many were in use. */
-  readonly idempotencyForgottenEarly: number;
-  /** Requests that passed the rate limit unremembered because it knew too many callers. */
-  readonly rateLimitUntracked: number;
-}
-
 export interface PublisherHandler {
   fetch(request: Request, peer: Peer): Promise<Response>;
-  counts(): PublisherCounts;
 }
 
 interface Exchange {
@@ -82,9 +71,20 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
   const { config, log } = options;
   const gates = new Gates(config, options.clock);
   const deliveries = new Deliveries(options.hub, config.idempotencyWindowMs, options.clock);
-  const routes = publisherRoutes(config, gates, deliveries, options.hub);
   const refusals: Partial<Record<ErrorName, number>> = {};
   let requests = 0;
+  const stats = (): Stats => ({
+    ok: true,
+    hub: { ...options.counters },
+    publisher: {
+      requests,
+      refusals: { ...refusals },
+      replays: deliveries.replays,
+      idempotencyForgottenEarly: deliveries.forgottenEarly,
+      rateLimitUntracked: gates.untracked,
+    },
+  });
+  const routes = publisherRoutes({ config, gates, deliveries, hub: options.hub, stats });
 
   function refuse(error: unknown, route: Route | undefined): Response {
     if (!(error instanceof StarlingError)) {
@@ -114,22 +114,19 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
         return refuse(error, route);
       }
     },
-    counts: () => ({
-      requests,
-      refusals: { ...refusals },
-      replays: deliveries.replays,
-      idempotencyForgottenEarly: deliveries.forgottenEarly,
-      rateLimitUntracked: gates.untracked,
-    }),
   };
 }
 
-function publisherRoutes(
-  config: PublisherConfig,
-  gates: Gates,
-  deliveries: Deliveries,
-  hub: HubApi,
-): ReadonlyMap<string, Route> {
+interface RouteParts {
+  readonly config: PublisherConfig;
+  readonly gates: Gates;
+  readonly deliveries: Deliveries;
+  readonly hub: HubApi;
+  stats(): Stats;
+}
+
+function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
+  const { config, gates, deliveries, hub } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
 
   const native =
@@ -150,6 +147,11 @@ function publisherRoutes(
       deliveries.make(client, [delivery]);
       return plainText("OK");
     };
+
+  const showStats: Endpoint = ({ request, client }) => {
+    gates.rate(gates.apiKey(request.headers, client));
+    return json(parts.stats());
+  };
 
   const listChannels: Endpoint = ({ request, client }) => {
     const caller = gates.apiKey(request.headers, client);
@@ -175,6 +177,7 @@ function publisherRoutes(
     ["/api/broadcast", post((text) => api.broadcast(text))],
     ["/api/disconnect", post((text) => api.disconnect(text))],
     ["/api/channels", { methods: readable(listChannels), plain: false }],
+    ["/api/stats", { methods: readable(showStats), plain: false }],
     ["/openapi.json", { methods: readable(describe), plain: false }],
   ]);
 }

@@ -11,6 +11,7 @@ import {
   disconnectSchema,
   publicationSchema,
   publishedSchema,
+  statsSchema,
 } from "./schemas.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -19,6 +20,8 @@ interface Operation {
   readonly id: string;
   readonly summary: string;
   readonly request?: { readonly name: string; readonly schema: z.ZodType };
+  /** Of a query, where there is no body. */
+  readonly parameters?: z.ZodObject;
   readonly answer: { readonly name: string; readonly schema: z.ZodType };
   readonly errors: readonly ErrorName[];
 }
@@ -79,6 +82,14 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     summary: "Lists channels that have subscribers, a page at a time.",
     answer: { name: "Channels", schema: channelsSchema },
     errors: READING,
+    parameters: channelsQuerySchema,
+  },
+  "/api/stats": {
+    method: "get",
+    id: "stats",
+    summary: "Counts of connections, deliveries and refusals since the start.",
+    answer: { name: "Stats", schema: statsSchema },
+    errors: ["unauthorized", "address_forbidden", "proxy_forbidden", "rate_limited", "internal"],
   },
 };
 
@@ -125,7 +136,7 @@ function describe(operation: Operation): JsonObject {
     operationId: operation.id,
     summary: operation.summary,
     ...(request === undefined
-      ? { parameters: queryParameters(channelsQuerySchema) }
+      ? { parameters: queryParameters(operation.parameters) }
       : { requestBody: { required: true, content: reference(request.name) } }),
     responses: {
       200: { description: "Done.", content: reference(operation.answer.name) },
@@ -157,8 +168,8 @@ const retryAfter = {
   schema: { type: "integer", minimum: 1 },
 };
 
-function queryParameters(schema: z.ZodObject): JsonObject[] {
-  return Object.entries(schema.shape).map(([name, field]) => ({
+function queryParameters(schema: z.ZodObject | undefined): JsonObject[] {
+  return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
     name,
     in: "query",
     required: false,

@@ -104,6 +104,41 @@ export const channelsSchema = z
   })
   .meta({ description: "In the order of the names' UTF-16 code units." });
 
+export const statsSchema = z
+  .strictObject({
+    ok,
+    hub: z.strictObject({
+      connections: count.meta({ description: "Connections open now." }),
+      publications: count.meta({ description: "Publications accepted." }),
+      deliveries: count.meta({ description: "Publications times their subscribers." }),
+      slowConsumers: count.meta({ description: "Connections cut because they read too slowly." }),
+      volatileDrops: count.meta({
+        description: "Messages of volatile namespaces dropped for subscribers that were not ready.",
+      }),
+      pingTimeouts: count.meta({ description: "Connections that missed a heartbeat." }),
+      authenticationTimeouts: count.meta({
+        description: "Connections that did not authenticate in time.",
+      }),
+      malformedPackets: count.meta({ description: "Connections that broke the protocol." }),
+      refusedHandshakes: count.meta({
+        description: "Handshakes refused: origin, rate by address, budget.",
+      }),
+      refusedConnects: count.meta({ description: "Connects refused: token, id, rate by user." }),
+    }),
+    publisher: z.strictObject({
+      requests: count,
+      refusals: z
+        .record(z.string(), count)
+        .meta({ description: "Refused requests by the name of the error." }),
+      replays: count.meta({
+        description: "Deliveries not made because their idempotency key had been used before.",
+      }),
+      idempotencyForgottenEarly: count,
+      rateLimitUntracked: count,
+    }),
+  })
+  .meta({ description: "Counted since the start." });
+
 export const disconnectedSchema = z.strictObject({
   ok,
   connections: count.meta({ description: "Connections that were disconnected." }),
@@ -115,4 +150,5 @@ export type Published = z.output<typeof publishedSchema>;
 export type BatchPublished = z.output<typeof batchPublishedSchema>;
 export type Broadcasted = z.output<typeof broadcastedSchema>;
 export type ChannelsPage = z.output<typeof channelsSchema>;
+export type Stats = z.output<typeof statsSchema>;
 export type Disconnected = z.output<typeof disconnectedSchema>;

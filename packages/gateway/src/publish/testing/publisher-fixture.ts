@@ -1,4 +1,5 @@
 import type { ChannelSummary, DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
+import { Counters } from "@starling/core/hub/counters.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
@@ -84,7 +85,13 @@ export function publisherFixture(config: Partial<PublisherConfig> = {}) {
   const hub = new RecordingHub();
   const clock = new FakeClock();
   const log = new RecordingLog();
-  const handler = createPublisherHandler({ config: { ...baseConfig, ...config }, hub, clock, log });
+  const handler = createPublisherHandler({
+    config: { ...baseConfig, ...config },
+    hub,
+    counters: new Counters(),
+    clock,
+    log,
+  });
 
   async function call(path: string, options: Call = {}): Promise<Answer> {
     const { body, headers = {}, from = "127.0.0.1" } = options;
