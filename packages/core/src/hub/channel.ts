@@ -1,54 +1,92 @@
-import type { MessageSocket } from "../ports.ts";
-import { SmallSet } from "./small-set.ts";
-import type { Subscriber, WireFormat } from "./subscriber.ts";
+import type { Fanout, MessageSocket } from "../ports.ts";
+import { each, excluding, includes, including, type OneOrMany, sizeOf } from "./one-or-many.ts";
+import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 /** The subscribers of one channel that share a wire format. */
 export class SubscriberGroup {
   readonly format: WireFormat;
-  /** Name of the native topic that reaches the members with a socket. */
-  readonly topic: string;
-  readonly members = new SmallSet<Subscriber>();
-  /** Members without a native socket; undefined while there are none, which is the usual case. */
-  detached: Set<Subscriber> | undefined;
   /** Whether some member had frames waiting when a volatile publication was last delivered. */
-  lagging = false;
+  isLagging = false;
+  #members: OneOrMany<Subscriber>;
+  /** Members without a socket, which take frames one by one. */
+  #detached: OneOrMany<Subscriber>;
+  /** Native topic of the members with a socket; one alone needs none and is sent to directly. */
+  #topic: string | undefined;
 
-  constructor(format: WireFormat, topic: string) {
+  constructor(format: WireFormat) {
     this.format = format;
-    this.topic = topic;
   }
 
-  get nativeCount(): number {
-    return this.members.size - (this.detached?.size ?? 0);
+  get size(): number {
+    return sizeOf(this.#members);
   }
 
-  add(subscriber: Subscriber): boolean {
-    if (!this.members.add(subscriber)) return false;
-    if (subscriber.socket === undefined) this.#detach(subscriber);
-    else subscriber.socket.subscribe(this.topic);
-    return true;
+  get members(): Iterable<Subscriber> {
+    return each(this.#members);
   }
 
-  remove(subscriber: Subscriber): boolean {
-    if (!this.members.delete(subscriber)) return false;
-    if (!this.#undetach(subscriber)) subscriber.socket?.unsubscribe(this.topic);
-    return true;
+  get detached(): Iterable<Subscriber> {
+    return each(this.#detached);
+  }
+
+  get hasDetached(): boolean {
+    return this.#detached !== undefined;
+  }
+
+  /** `channel` names the native topic, should one be needed. */
+  add(subscriber: Subscriber, channel: Channel): void {
+    if (subscriber.socket === undefined) this.#detached = including(this.#detached, subscriber);
+    else this.#join(subscriber.socket, channel);
+    this.#members = including(this.#members, subscriber);
+  }
+
+  remove(subscriber: Subscriber): void {
+    this.#members = excluding(this.#members, subscriber);
+    if (includes(this.#detached, subscriber)) {
+      this.#detached = excluding(this.#detached, subscriber);
+    } else if (this.#topic !== undefined) {
+      subscriber.socket?.unsubscribe(this.#topic);
+      if (this.#nativeCount === 0) this.#topic = undefined;
+    }
   }
 
   /** Moves a member from frame-by-frame delivery to native fan-out. */
-  attach(subscriber: Subscriber, socket: MessageSocket): void {
-    if (this.#undetach(subscriber)) socket.subscribe(this.topic);
+  attach(subscriber: Subscriber, socket: MessageSocket, channel: Channel): void {
+    if (!includes(this.#detached, subscriber)) return;
+    this.#join(socket, channel);
+    this.#detached = excluding(this.#detached, subscriber);
   }
 
-  #detach(subscriber: Subscriber): void {
-    this.detached ??= new Set();
-    this.detached.add(subscriber);
+  /**
+   * Hands a frame to every member with a socket: a positive number when all took it, `-1` when some
+   * buffered it, `0` when one lost it.
+   */
+  fanOut(fanout: Fanout, frame: Frame): number {
+    if (this.#topic !== undefined) return fanout.publish(this.#topic, frame);
+    return this.#loneSocket()?.send(frame) ?? 1;
   }
 
-  #undetach(subscriber: Subscriber): boolean {
-    if (this.detached?.delete(subscriber) !== true) return false;
-    if (this.detached.size === 0) this.detached = undefined;
-    return true;
+  get #nativeCount(): number {
+    return sizeOf(this.#members) - sizeOf(this.#detached);
+  }
+
+  /** The second socket makes a topic, and takes the first along. */
+  #join(socket: MessageSocket, channel: Channel): void {
+    if (this.#topic === undefined) {
+      const first = this.#loneSocket();
+      if (first === undefined) return;
+      this.#topic = channel.topic(this.format);
+      first.subscribe(this.#topic);
+    }
+    socket.subscribe(this.#topic);
+  }
+
+  #loneSocket(): MessageSocket | undefined {
+    if (this.#nativeCount === 0) return undefined;
+    for (const member of this.members) {
+      if (!includes(this.#detached, member)) return member.socket;
+    }
+    return undefined;
   }
 }
 
@@ -56,39 +94,48 @@ export class SubscriberGroup {
 export class Channel {
   readonly app: string;
   readonly name: string;
-  readonly #groups: SubscriberGroup[] = [];
+  #groups: OneOrMany<SubscriberGroup>;
 
   constructor(app: string, name: string) {
     this.app = app;
     this.name = name;
   }
 
-  get groups(): readonly SubscriberGroup[] {
-    return this.#groups;
+  get groups(): Iterable<SubscriberGroup> {
+    return each(this.#groups);
   }
 
   get size(): number {
     let size = 0;
-    for (const group of this.#groups) size += group.members.size;
+    for (const group of this.groups) size += group.size;
     return size;
   }
 
-  add(subscriber: Subscriber): boolean {
-    return (this.group(subscriber.format) ?? this.#open(subscriber.format)).add(subscriber);
+  /** The name of the native topic of one wire format; apps and formats have no colon. */
+  topic(format: WireFormat): string {
+    return `${format.id}:${this.app}:${this.name}`;
   }
 
-  remove(subscriber: Subscriber): boolean {
-    return this.group(subscriber.format)?.remove(subscriber) ?? false;
+  add(subscriber: Subscriber): void {
+    let group = this.#group(subscriber.format);
+    if (group === undefined) {
+      group = new SubscriberGroup(subscriber.format);
+      this.#groups = including(this.#groups, group);
+    }
+    group.add(subscriber, this);
   }
 
-  group(format: WireFormat): SubscriberGroup | undefined {
-    for (const group of this.#groups) if (group.format === format) return group;
+  remove(subscriber: Subscriber): void {
+    this.#group(subscriber.format)?.remove(subscriber);
+  }
+
+  /** The subscriber's connection now has a socket. */
+  attach(subscriber: Subscriber, socket: MessageSocket): void {
+    this.#group(subscriber.format)?.attach(subscriber, socket, this);
+  }
+
+  #group(format: WireFormat): SubscriberGroup | undefined {
+    for (const group of this.groups) if (group.format === format) return group;
     return undefined;
-  }
-
-  #open(format: WireFormat): SubscriberGroup {
-    const group = new SubscriberGroup(format, `${format.id}:${this.app}:${this.name}`);
-    this.#groups.push(group);
-    return group;
   }
 }

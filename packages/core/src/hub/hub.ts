@@ -4,6 +4,7 @@ import type { ChannelSummary, DisconnectTarget, HubApi } from "./api.ts";
 import { Channel, type SubscriberGroup } from "./channel.ts";
 import type { Counters } from "./counters.ts";
 import { type AppConfig, optionsOf } from "./namespace.ts";
+import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
 import type { Publication } from "./publication.ts";
 import type { Frame, Subscriber } from "./subscriber.ts";
 
@@ -17,16 +18,10 @@ export interface HubOptions {
   readonly maxChannelsPerConnection: number;
 }
 
-/** A subscriber together with the channels it is in. */
-interface Registration {
-  readonly subscriber: Subscriber;
-  readonly channels: Channel[];
-}
-
 /** Connections, channels and delivery on one worker. */
 export class Hub implements HubApi {
   readonly #options: HubOptions;
-  readonly #registrations = new Map<string, Registration>();
+  readonly #subscribers = new Map<string, Subscriber>();
   readonly #apps = new Map<string, Map<string, Channel>>();
 
   constructor(options: HubOptions) {
@@ -36,17 +31,16 @@ export class Hub implements HubApi {
 
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
-    this.#registrations.set(subscriber.id, { subscriber, channels: [] });
+    this.#subscribers.set(subscriber.id, subscriber);
     this.#options.counters.connections++;
   }
 
   /** Forgets a connection and everything it was subscribed to. */
   unregister(subscriber: Subscriber): void {
-    const registration = this.#registrations.get(subscriber.id);
-    if (registration === undefined) return;
-    this.#registrations.delete(subscriber.id);
+    if (!this.#subscribers.delete(subscriber.id)) return;
     this.#options.counters.connections--;
-    for (const channel of registration.channels) this.#leave(channel, subscriber);
+    for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
+    subscriber.channels = undefined;
   }
 
   /**
@@ -55,12 +49,11 @@ export class Hub implements HubApi {
    * @throws StarlingError `too_many_channels`
    */
   subscribe(subscriber: Subscriber, name: string): void {
-    const registration = this.#registrations.get(subscriber.id);
-    if (registration === undefined) return;
+    if (!this.#subscribers.has(subscriber.id)) return;
     const channels = this.#channelsOf(subscriber.app);
     let channel = channels.get(name);
-    if (channel !== undefined && registration.channels.includes(channel)) return;
-    if (registration.channels.length >= this.#options.maxChannelsPerConnection) {
+    if (channel !== undefined && includes(subscriber.channels, channel)) return;
+    if (sizeOf(subscriber.channels) >= this.#options.maxChannelsPerConnection) {
       throw new StarlingError("too_many_channels");
     }
     if (channel === undefined) {
@@ -68,26 +61,21 @@ export class Hub implements HubApi {
       channels.set(name, channel);
     }
     channel.add(subscriber);
-    registration.channels.push(channel);
+    subscriber.channels = including(subscriber.channels, channel);
   }
 
   /** Answers whether the connection was subscribed. */
   unsubscribe(subscriber: Subscriber, name: string): boolean {
-    const registration = this.#registrations.get(subscriber.id);
-    const index = registration?.channels.findIndex((channel) => channel.name === name) ?? -1;
-    if (registration === undefined || index === -1) return false;
-    const [channel] = registration.channels.splice(index, 1);
-    if (channel !== undefined) this.#leave(channel, subscriber);
+    const channel = this.#channelsOf(subscriber.app).get(name);
+    if (channel === undefined || !includes(subscriber.channels, channel)) return false;
+    subscriber.channels = excluding(subscriber.channels, channel);
+    this.#leave(channel, subscriber);
     return true;
   }
 
   /** Moves a connection that now has a socket to native fan-out, keeping the order of frames. */
   attach(subscriber: Subscriber, socket: MessageSocket): void {
-    const registration = this.#registrations.get(subscriber.id);
-    if (registration === undefined) return;
-    for (const channel of registration.channels) {
-      channel.group(subscriber.format)?.attach(subscriber, socket);
-    }
+    for (const channel of each(subscriber.channels)) channel.attach(subscriber, socket);
   }
 
   publish(publication: Publication): number {
@@ -98,7 +86,7 @@ export class Hub implements HubApi {
     const { volatile } = optionsOf(apps, publication.app, publication.channel);
     let reached = 0;
     for (const group of channel.groups) {
-      reached += group.members.size;
+      reached += group.size;
       const frames = group.format.encode(publication);
       if (volatile) this.#deliverVolatile(group, frames);
       else this.#deliver(group, frames);
@@ -114,63 +102,52 @@ export class Hub implements HubApi {
   }
 
   disconnect(app: string, target: DisconnectTarget): number {
-    const leaving: Subscriber[] = [];
-    for (const { subscriber } of this.#candidates(target)) {
-      if (subscriber.app !== app) continue;
-      if ("connection" in target || subscriber.user === target.user) leaving.push(subscriber);
-    }
+    const leaving = this.#candidates(target).filter(
+      (subscriber) =>
+        subscriber.app === app && ("connection" in target || subscriber.user === target.user),
+    );
     for (const subscriber of leaving) subscriber.disconnect("disconnected_by_publisher");
     return leaving.length;
   }
 
-  /** Connections that are registered now. */
-  subscribers(): Subscriber[] {
-    return Array.from(this.#registrations.values(), ({ subscriber }) => subscriber);
-  }
-
-  #candidates(target: DisconnectTarget): Iterable<Registration> {
-    if (!("connection" in target)) return this.#registrations.values();
-    const registration = this.#registrations.get(target.connection);
-    return registration === undefined ? [] : [registration];
+  #candidates(target: DisconnectTarget): Subscriber[] {
+    if (!("connection" in target)) return [...this.#subscribers.values()];
+    const subscriber = this.#subscribers.get(target.connection);
+    return subscriber === undefined ? [] : [subscriber];
   }
 
   #deliver(group: SubscriberGroup, frames: readonly Frame[]): void {
-    if (group.nativeCount > 0) {
-      for (const frame of frames) {
-        if (this.#options.fanout.publish(group.topic, frame) === 0) this.#cutSlowConsumers(group);
-      }
+    for (const frame of frames) {
+      if (group.fanOut(this.#options.fanout, frame) === 0) this.#cutSlowConsumers(group);
     }
-    if (group.detached !== undefined) {
-      for (const subscriber of group.detached) subscriber.deliver(frames);
-    }
+    for (const subscriber of group.detached) subscriber.deliver(frames);
   }
 
   /** Native fan-out while nobody lags; else one by one, passing over whoever is not ready. */
   #deliverVolatile(group: SubscriberGroup, frames: readonly Frame[]): void {
-    if (!group.lagging && group.detached === undefined) {
+    if (!group.isLagging && !group.hasDetached) {
       for (const frame of frames) {
-        if (this.#options.fanout.publish(group.topic, frame) <= 0) group.lagging = true;
+        if (group.fanOut(this.#options.fanout, frame) <= 0) group.isLagging = true;
       }
       return;
     }
-    group.lagging = false;
-    group.members.forEach((subscriber) => {
+    group.isLagging = false;
+    for (const subscriber of group.members) {
       if (subscriber.isReady()) {
         subscriber.deliver(frames);
       } else {
-        group.lagging = true;
+        group.isLagging = true;
         this.#options.counters.volatileDrops++;
       }
-    });
+    }
   }
 
   /** The native publish says that somebody lost a frame, not who: those over the limit did. */
   #cutSlowConsumers(group: SubscriberGroup): void {
-    const slow: Subscriber[] = [];
-    group.members.forEach((subscriber) => {
-      const buffered = subscriber.socket?.getBufferedAmount() ?? 0;
-      if (buffered > this.#options.slowConsumerBytes) slow.push(subscriber);
-    });
+    const limit = this.#options.slowConsumerBytes;
+    const slow = [...group.members].filter(
+      ({ socket }) => socket !== undefined && socket.getBufferedAmount() > limit,
+    );
     for (const subscriber of slow) subscriber.cutSlow();
   }
 

@@ -1,5 +1,7 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { MessageSocket } from "../ports.ts";
+import type { Channel } from "./channel.ts";
+import type { OneOrMany } from "./one-or-many.ts";
 import type { Publication } from "./publication.ts";
 
 /** One transport message, encoded and ready to send. */
@@ -15,6 +17,8 @@ export interface WireFormat {
 
 /** A connection as the hub sees it. */
 export interface Subscriber {
+  /** Channels it is in; the hub's own note, kept here so that it costs no map of its own. */
+  channels: OneOrMany<Channel>;
   /** Unique among all connections. */
   readonly id: string;
   readonly app: string;

@@ -1,27 +1,60 @@
+import { each, excluding, including, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { TimerHandle } from "../../ports.ts";
 import type { SocketIoConnection } from "./connection.ts";
-import { PacketReader } from "./packets.ts";
+import { PacketReader, type ReceivedPacket, readTextPacket } from "./packets.ts";
 
 /** What one Engine.IO session carries: its namespaces, and a packet that is half read. */
 export class SocketIoClient<Info> {
   /** What the application remembered of the handshake. */
   readonly info: Info;
-  readonly reader = new PacketReader();
-  /** Namespaces it is connected to, or is connecting to; nearly always one. */
-  readonly connections: SocketIoConnection<Info>[] = [];
   /** Runs while the client is in no namespace. */
   authenticationTimer: TimerHandle | undefined;
+  #connections: OneOrMany<SocketIoConnection<Info>>;
+  /** Only in the middle of a binary packet. */
+  #reader: PacketReader | undefined;
 
   constructor(info: Info) {
     this.info = info;
   }
 
+  /** Namespaces it is connected to, or is connecting to; nearly always one. */
+  get connections(): Iterable<SocketIoConnection<Info>> {
+    return each(this.#connections);
+  }
+
+  get hasConnections(): boolean {
+    return this.#connections !== undefined;
+  }
+
   connection(namespace: string): SocketIoConnection<Info> | undefined {
-    return this.connections.find((connection) => connection.namespace === namespace);
+    for (const connection of this.connections) {
+      if (connection.namespace === namespace) return connection;
+    }
+    return undefined;
+  }
+
+  add(connection: SocketIoConnection<Info>): void {
+    this.#connections = including(this.#connections, connection);
   }
 
   remove(connection: SocketIoConnection<Info>): void {
-    const index = this.connections.indexOf(connection);
-    if (index !== -1) this.connections.splice(index, 1);
+    this.#connections = excluding(this.#connections, connection);
+  }
+
+  /**
+   * Answers the packet that this message completes, if it does.
+   *
+   * @throws Error when the message breaks the protocol
+   */
+  read(message: string | Uint8Array): ReceivedPacket | undefined {
+    if (this.#reader === undefined) {
+      if (typeof message === "string" && !PacketReader.begins(message)) {
+        return readTextPacket(message);
+      }
+      this.#reader = new PacketReader();
+    }
+    const received = this.#reader.read(message);
+    if (received !== undefined) this.#reader = undefined;
+    return received;
   }
 }

@@ -1,7 +1,9 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import { PacketType } from "socket.io-parser";
-import type { Frame, Subscriber } from "../../hub/subscriber.ts";
+import type { Channel } from "../../hub/channel.ts";
+import type { OneOrMany } from "../../hub/one-or-many.ts";
+import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import type { MessageSocket } from "../../ports.ts";
 import type { EngineSession } from "../engine/session.ts";
 import type { SocketIoClient } from "./client.ts";
@@ -11,7 +13,7 @@ import { encodePacket, socketIoFormat } from "./packets.ts";
 export class SocketIoConnection<Info> implements Subscriber {
   readonly id: string;
   readonly namespace: string;
-  readonly format = socketIoFormat;
+  channels: OneOrMany<Channel>;
   /** Set by the application while it accepts the connection. */
   app = "default";
   /** Set by the application while it accepts the connection. */
@@ -24,6 +26,10 @@ export class SocketIoConnection<Info> implements Subscriber {
     this.id = id;
     this.namespace = namespace;
     this.#session = session;
+  }
+
+  get format(): WireFormat {
+    return socketIoFormat;
   }
 
   /** What the application remembered of the handshake. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Decoder, PacketType } from "socket.io-parser";
 import type { Frame } from "../../hub/subscriber.ts";
-import { encodePacket, PacketReader, socketIoFormat } from "./packets.ts";
+import { SocketIoClient } from "./client.ts";
+import { encodePacket, socketIoFormat } from "./packets.ts";
 
 /** What the stock client makes of these frames. */
 function decodeAsClient(frames: readonly Frame[]): unknown {
@@ -63,7 +64,7 @@ describe("reading packets", () => {
     );
     fc.assert(
       fc.property(fc.array(message), (messages) => {
-        const reader = new PacketReader();
+        const reader = new SocketIoClient(undefined);
         for (const each of messages) {
           try {
             const received = reader.read(each);
@@ -85,7 +86,7 @@ describe("reading packets", () => {
         const data = ["event", ...args];
         const packet = { type: PacketType.EVENT, nsp, data };
         const frames = encodePacket(ackId === undefined ? packet : { ...packet, id: ackId });
-        const received = new PacketReader().read(String(frames[0]).slice(1));
+        const received = new SocketIoClient(undefined).read(String(frames[0]).slice(1));
         expect(received?.packet).toEqual(
           JSON.parse(JSON.stringify({ ...packet, ...(ackId === undefined ? {} : { id: ackId }) })),
         );
@@ -97,7 +98,7 @@ describe("reading packets", () => {
   test("collects binary parts beside the text that refers to them", () => {
     const part = new Uint8Array([7]);
     const frames = encodePacket({ type: PacketType.EVENT, nsp: "/", id: 3, data: ["e", { part }] });
-    const reader = new PacketReader();
+    const reader = new SocketIoClient(undefined);
     expect(reader.read(String(frames[0]).slice(1))).toBeUndefined();
     const received = reader.read(part);
     expect(received?.text).toBe('["e",{"part":{"_placeholder":true,"num":0}}]');
@@ -106,6 +107,6 @@ describe("reading packets", () => {
   });
 
   test("refuses an eleventh binary part before it is sent", () => {
-    expect(() => new PacketReader().read('511-["e"]')).toThrow("too many attachments");
+    expect(() => new SocketIoClient(undefined).read('511-["e"]')).toThrow("too many attachments");
   });
 });

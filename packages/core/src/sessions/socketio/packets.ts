@@ -69,47 +69,44 @@ function payloadText(encoded: string): string {
 }
 
 /**
- * Reads the packets of one client, whose binary parts come as frames of their own.
+ * Reads a packet without binary parts.
  *
- * Only a client in the middle of a binary packet holds memory here.
+ * @throws Error when the message breaks the protocol
  */
-export class PacketReader {
-  #decoder: Decoder | undefined;
-  #text = "";
-  #attachments: Uint8Array[] = [];
-
-  /**
-   * Answers the packet that this message completes, if it does.
-   *
-   * @throws Error when the message breaks the protocol
-   */
-  read(message: string | Uint8Array): ReceivedPacket | undefined {
-    // The decoder would take an empty packet for a CONNECT.
-    if (message === "") throw new Error("a packet is empty");
-    const isBinaryHeader = typeof message === "string" && /^[56]/.test(message);
-    if (this.#decoder === undefined && !isBinaryHeader) {
-      return { packet: decodeText(message), text: payloadText(String(message)), attachments: [] };
-    }
-    this.#decoder ??= new Decoder({ maxAttachments: MAX_ATTACHMENTS });
-    const packet = decodeWith(this.#decoder, message);
-    if (typeof message === "string") this.#text = payloadText(message);
-    else this.#attachments.push(message);
-    if (packet === undefined) return undefined;
-    const received = { packet, text: this.#text, attachments: this.#attachments };
-    this.#decoder = undefined;
-    this.#text = "";
-    this.#attachments = [];
-    return received;
-  }
+export function readTextPacket(message: string): ReceivedPacket {
+  // The decoder would take an empty packet for a CONNECT.
+  if (message === "") throw new Error("a packet is empty");
+  const packet = decodeWith(textDecoder, message);
+  if (packet === undefined) throw new Error("a text packet is incomplete");
+  return { packet, text: payloadText(message), attachments: [] };
 }
 
 /** Text packets leave nothing behind in a decoder, so all clients share one. */
 const textDecoder = new Decoder();
 
-function decodeText(message: string | Uint8Array): Packet {
-  const packet = decodeWith(textDecoder, message);
-  if (packet === undefined) throw new Error("a text packet is incomplete");
-  return packet;
+/** Reads one packet whose binary parts come as frames of their own. */
+export class PacketReader {
+  readonly #decoder = new Decoder({ maxAttachments: MAX_ATTACHMENTS });
+  readonly #attachments: Uint8Array[] = [];
+  #text = "";
+
+  /** Whether the message announces binary parts. */
+  static begins(message: string): boolean {
+    return message[0] === "5" || message[0] === "6";
+  }
+
+  /**
+   * Answers the packet once this message completes it.
+   *
+   * @throws Error when the message breaks the protocol
+   */
+  read(message: string | Uint8Array): ReceivedPacket | undefined {
+    const packet = decodeWith(this.#decoder, message);
+    if (typeof message === "string") this.#text = payloadText(message);
+    else this.#attachments.push(message);
+    if (packet === undefined) return undefined;
+    return { packet, text: this.#text, attachments: this.#attachments };
+  }
 }
 
 function decodeWith(decoder: Decoder, message: string | Uint8Array): Packet | undefined {

@@ -81,14 +81,15 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
 
   close(session: Session<Info>): void {
     this.#stopExpecting(session);
-    for (const connection of session.data.connections.splice(0)) {
+    for (const connection of [...session.data.connections]) {
+      session.data.remove(connection);
       if (connection.isConnected) this.#options.application.disconnected(connection);
     }
   }
 
   #read(session: Session<Info>, message: string | Uint8Array): ReceivedPacket | undefined {
     try {
-      return session.data.reader.read(message);
+      return session.data.read(message);
     } catch (error) {
       this.#malformed(session, error instanceof Error ? error.message : "unreadable");
       return undefined;
@@ -103,7 +104,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
       connection.refuse("Invalid namespace");
       return;
     }
-    session.data.connections.push(connection);
+    session.data.add(connection);
     const auth: unknown = packet.data ?? {};
     const verdict = application.connect(connection, auth);
     if (verdict instanceof Promise) {
@@ -166,7 +167,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   #leave(session: Session<Info>, connection: SocketIoConnection<Info>): void {
     session.data.remove(connection);
     this.#options.application.disconnected(connection);
-    if (session.data.connections.length === 0) this.#expectConnect(session);
+    if (!session.data.hasConnections) this.#expectConnect(session);
   }
 
   #malformed(session: Session<Info>, why: string): void {
