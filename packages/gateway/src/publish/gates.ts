@@ -13,6 +13,9 @@ export type GateConfig = Pick<
   "allowedIps" | "useProxy" | "trustProxy" | "apiKeys" | "apiRatePerKey"
 >;
 
+/** Peers whose address was looked at before; backends are few and come again and again. */
+const MAX_KNOWN_PEERS = 1_000;
+
 const BEARER = "bearer ";
 
 /** Who may come in, and how often; each method is one gate and throws a `StarlingError`. */
@@ -21,6 +24,9 @@ export class Gates {
   readonly #trustedProxies: AddressList | undefined;
   readonly #apiKeys: readonly string[];
   readonly #limiter: RateLimiter;
+  /** Allowed clients by the address of their peer, where no proxy stands between. */
+  readonly #knownPeers = new Map<string, string>();
+  readonly #callers = new Map<string, string>();
 
   /** @throws RangeError when a list of addresses holds something else. */
   constructor(config: GateConfig, clock: Clock) {
@@ -32,8 +38,11 @@ export class Gates {
 
   /** The client's address, if it is on the allow-list. */
   address(peerAddress: string, headers: Headers): string {
+    const known = this.#knownPeers.get(peerAddress);
+    if (known !== undefined) return known;
     const client = clientAddress(peerAddress, headers, this.#trustedProxies);
     if (!this.#allowed.contains(client)) throw new StarlingError("address_forbidden");
+    if (this.#trustedProxies === undefined) remember(this.#knownPeers, peerAddress, client);
     return client;
   }
 
@@ -53,7 +62,7 @@ export class Gates {
 
   /** Who asks where no API key is asked for. */
   addressCaller(client: string): string {
-    return addressLimitKey(client);
+    return this.#callers.get(client) ?? remember(this.#callers, client, addressLimitKey(client));
   }
 
   rate(caller: string): void {
@@ -65,4 +74,11 @@ export class Gates {
   get untracked(): number {
     return this.#limiter.untracked;
   }
+}
+
+/** Starts afresh when full, which costs each peer one more look. */
+function remember(known: Map<string, string>, key: string, value: string): string {
+  if (known.size >= MAX_KNOWN_PEERS) known.clear();
+  known.set(key, value);
+  return value;
 }

@@ -1,0 +1,65 @@
+import type { Peer, PublishRequest } from "../peers/peer.ts";
+import { payload } from "./payload.ts";
+import type { SubscriberPool } from "./pool.ts";
+import type { PublishCommand, Published } from "./protocol.ts";
+
+/** Time in which a delivery too many would show. */
+const AFTERMATH_MS = 200;
+
+/**
+ * Publishes tick by tick. A tick begins when its time has come AND the one before has been
+ * delivered in full: otherwise a slow peer would send two ticks' messages in one write, and its
+ * single messages would be measured as bursts.
+ */
+export async function publishTicks(
+  command: PublishCommand,
+  peer: Peer,
+  pool: SubscriberPool,
+): Promise<Published> {
+  const before = pool.counters();
+  const subscribers = before.open;
+  const began = performance.now();
+  let sent = 0;
+  for (let tick = 0; tick < command.ticks; tick += 1) {
+    const due = performance.now() + command.tickMs;
+    const messages = Array.from({ length: command.perTick }, (_, index) =>
+      payload(sent + index, command.payloadBytes),
+    );
+    const request =
+      command.perTick === 1
+        ? peer.endpoints[0].request(command.channel, messages.join())
+        : peer.batch(command.channel, messages);
+    sent += command.perTick;
+    const [, delivered] = await Promise.all([
+      post(command.url, request),
+      pool.reach(before.deliveries + sent * subscribers, command.timeoutMs),
+    ]);
+    if (!delivered) break;
+    const last = messages.at(-1) ?? "";
+    if (!pool.latest.includes(last)) {
+      throw new Error(`published ${last}, but received ${pool.latest}`);
+    }
+    await Bun.sleep(Math.max(0, due - performance.now()));
+  }
+  const seconds = (performance.now() - began) / 1000;
+  await Bun.sleep(AFTERMATH_MS);
+  const after = pool.counters();
+  return {
+    sent,
+    seconds,
+    deliveries: after.deliveries - before.deliveries,
+    bytes: after.bytes - before.bytes,
+  };
+}
+
+async function post(url: string, request: PublishRequest): Promise<void> {
+  const response = await fetch(new URL(request.path, url), {
+    method: "POST",
+    headers: { "Content-Type": request.contentType },
+    body: request.body,
+    // The servers' certificates are self-made for this run.
+    tls: { rejectUnauthorized: false },
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${request.path} answered ${response.status}: ${text}`);
+}

@@ -1,0 +1,111 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { Command, InvalidArgumentError } from "commander";
+import { wrkVersion } from "./measure/wrk.ts";
+import { fanout } from "./modes/fanout.ts";
+import { idle } from "./modes/idle.ts";
+import type { Mode } from "./modes/mode.ts";
+import { publish } from "./modes/publish.ts";
+import { peerNamed, peers } from "./peers/index.ts";
+import { endAll } from "./processes.ts";
+import { report } from "./report/report.ts";
+import { text } from "./report/text.ts";
+import { runRounds, temporaryDirectory } from "./rounds.ts";
+
+const DEFAULT_JSON = resolve(import.meta.dir, "../results/latest.json");
+
+interface CommonOptions {
+  readonly rounds: number;
+  readonly peers: string;
+  readonly json: string;
+}
+
+/** An option's value that must be a whole number from 1 to `most`. */
+function count(most: number): (text: string) => number {
+  return (given) => {
+    const value = Number(given);
+    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+    throw new InvalidArgumentError(`A whole number from 1 to ${most} is wanted.`);
+  };
+}
+
+async function run(
+  mode: Mode,
+  options: CommonOptions,
+  tools: Record<string, string>,
+): Promise<void> {
+  const startedAt = new Date();
+  const chosen = options.peers.split(",").map(peerNamed);
+  const versions = Object.assign(tools, ...chosen.map((peer) => peer.versions()));
+  const directory = temporaryDirectory();
+  const stop = (signal: string): void => {
+    console.error(`${signal}: ending`);
+    void endAll().then(() => {
+      directory.dispose();
+      process.exit(130);
+    });
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  try {
+    const result = await runRounds(mode, chosen, options.rounds, directory.path, console.error);
+    const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+    const made = report(mode, result, { startedAt, command, versions });
+    console.log(`\n${text(mode, made)}`);
+    mkdirSync(dirname(options.json), { recursive: true });
+    writeFileSync(options.json, `${JSON.stringify(made, null, 2)}\n`);
+    console.error(`\nwritten: ${options.json}`);
+    if (result.failures.length > 0) process.exitCode = 1;
+  } finally {
+    await endAll();
+    directory.dispose();
+  }
+}
+
+const program = new Command("bench").description(
+  "Starling beside other servers on this machine: CPU time, memory, and their ratios",
+);
+
+function subcommand(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option("--rounds <n>", "rounds; every peer is measured once in each", count(100), 3)
+    .option("--peers <names>", "comma-separated", peers.map((peer) => peer.name).join(","))
+    .option("--json <file>", "where the results go as JSON", DEFAULT_JSON);
+}
+
+const fanoutDefaults = {
+  fanout: { perTick: 1, ticks: 100, tickMs: 100, overFloor: 1.15, overSocketIo: 0.45 },
+  burst: { perTick: 10, ticks: 50, tickMs: 250, overFloor: 1.4, overSocketIo: 0.2 },
+} as const;
+
+for (const [name, defaults] of Object.entries(fanoutDefaults)) {
+  const what = defaults.perTick === 1 ? "single messages" : "bursts of ten messages";
+  subcommand(name, `${what} to many subscribers in one room`)
+    .option("--subscribers <n>", "in one room", count(15_000), 2_000)
+    .option("--ticks <n>", "publish requests that are measured", count(100_000), defaults.ticks)
+    .option("--tick-ms <n>", "least time between two of them", count(60_000), defaults.tickMs)
+    .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
+    .action((options) => run(fanout(name, { ...defaults, ...options }), options, {}));
+}
+
+subcommand("idle", "memory and CPU of idle connections")
+  .option("--connections <n>", "TLS WebSocket connections", count(15_000), 5_000)
+  .option("--settle-seconds <n>", "pause before memory is read", count(600), 5)
+  .option("--idle-seconds <n>", "time over which CPU is measured", count(3_600), 30)
+  .action((options) => run(idle({ ...options, atMostKib: 8 }), options, {}));
+
+subcommand("publish", "HTTPS publish requests per second")
+  .option("--connections <n>", "keep-alive connections", count(1_000), 16)
+  .option("--seconds <n>", "duration of one measurement", count(600), 5)
+  .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
+  .action((options) =>
+    run(publish({ ...options, overExpress: 0.15 }), options, { wrk: wrkVersion() }),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,0 +1,64 @@
+/** A request to a peer's publisher API, sent as `POST` over HTTPS. */
+export interface PublishRequest {
+  readonly path: string;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** One way to publish at a peer, measured by itself in the mode `publish`. */
+export interface PublishEndpoint {
+  readonly name: string;
+  /** False for a floor that only answers: it is left out where deliveries are counted. */
+  readonly delivers: boolean;
+  /** `data` is JSON text. */
+  request(channel: string, data: string): PublishRequest;
+}
+
+/** What a dialect may do with its connection. */
+export interface SubscriberSession {
+  readonly joined: boolean;
+  send(text: string): void;
+  /** Says that publications will be delivered to this connection from now on. */
+  join(): void;
+}
+
+/** How a subscriber speaks to a peer over its WebSocket. */
+export interface SubscriberDialect {
+  /** Path and query of the WebSocket; the subscriber receives what is published to `user`. */
+  path(user: string): string;
+  opened(session: SubscriberSession): void;
+  /** Takes one message, the bytes `buffer[start, end)`; answers how many publications it carried. */
+  received(session: SubscriberSession, buffer: Buffer, start: number, end: number): number;
+}
+
+/** A started server. */
+export interface RunningPeer {
+  /** CPU time and memory are measured of this process and its descendants. */
+  readonly pid: number;
+  readonly urls: { readonly publisher: URL; readonly subscriber: URL };
+}
+
+/** A certificate for loopback, as PEM files. */
+export interface CertificateFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+export interface StartContext {
+  /** An empty folder that is removed after the run. */
+  readonly directory: string;
+  readonly certificate: CertificateFiles;
+}
+
+/** A server under test: how to start it and how to speak to it. */
+export interface Peer {
+  readonly name: string;
+  /** Products and versions, for the report. */
+  versions(): Record<string, string>;
+  start(context: StartContext): Promise<RunningPeer>;
+  readonly subscriber: SubscriberDialect;
+  /** The first one is used in `fanout`. */
+  readonly endpoints: readonly [PublishEndpoint, ...PublishEndpoint[]];
+  /** Publishes all of `data` in one turn of the peer's event loop. */
+  batch(channel: string, data: readonly string[]): PublishRequest;
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { startListening } from "../processes.ts";
+import type { Peer } from "./peer.ts";
+import { socketIoEvent } from "./socketio-dialect.ts";
+
+const server = join(import.meta.dir, "raw-bun-server.ts");
+const contentType = "text/plain";
+
+/** `Bun.serve` with native topics and no protocol of its own: the least that this runtime can do. */
+export const rawBun: Peer = {
+  name: "raw-bun",
+  versions: () => ({ bun: Bun.version }),
+  start: ({ certificate, directory }) =>
+    startListening({
+      command: [process.execPath, server],
+      directory,
+      environment: { CERTIFICATE: certificate.certificate, KEY: certificate.key },
+    }),
+  subscriber: {
+    path: (user) => `/?topic=${user}`,
+    opened: (session) => session.join(),
+    received: () => 1,
+  },
+  endpoints: [
+    {
+      name: "POST /publish",
+      delivers: true,
+      request: (channel, data) => ({
+        path: `/publish?topic=${channel}`,
+        contentType,
+        body: socketIoEvent(channel, data),
+      }),
+    },
+    {
+      name: "POST /ok",
+      delivers: false,
+      request: (_channel, data) => ({ path: "/ok", contentType, body: data }),
+    },
+  ],
+  batch: (channel, data) => ({
+    path: `/batch?topic=${channel}`,
+    contentType,
+    body: data.map((one) => socketIoEvent(channel, one)).join("\n"),
+  }),
+};

@@ -1,0 +1,56 @@
+import { join, resolve } from "node:path";
+import { startListening } from "../processes.ts";
+import { versionIn } from "./installed-version.ts";
+import type { Peer } from "./peer.ts";
+import { socketIoDialect } from "./socketio-dialect.ts";
+
+const gateway = resolve(import.meta.dir, "../../../packages/gateway");
+const contentType = "application/json";
+
+const publication = (channel: string, data: string): string =>
+  `{"channel":"${channel}","event":"${channel}","data":${data}}`;
+
+/** This repository's gateway as `npm start` runs it in development: one process, token check off. */
+export const starling: Peer = {
+  name: "starling",
+  versions: () => ({ starling: versionIn(join(gateway, "package.json")), bun: Bun.version }),
+  start: ({ directory }) =>
+    startListening({
+      command: [process.execPath, join(gateway, "src/cli/main.ts"), "start"],
+      directory,
+      environment: {
+        PRODUCER_PORT: "0",
+        CONSUMER_PORT: "0",
+        STATE_DIR: join(directory, "state"),
+        LOG_LEVEL: "info",
+        CONNECT_RATE_PER_USER: "0",
+        CONNECT_RATE_PER_ADDRESS: "0",
+      },
+    }),
+  subscriber: socketIoDialect,
+  endpoints: [
+    {
+      name: "POST /api/publish",
+      delivers: true,
+      request: (channel, data) => ({
+        path: "/api/publish",
+        contentType,
+        body: publication(channel, data),
+      }),
+    },
+    {
+      name: "POST /publish",
+      delivers: true,
+      request: (channel, data) => ({
+        path: "/publish",
+        contentType,
+        body: `{"target_id":"${channel}",${data.slice(1)}`,
+      }),
+    },
+  ],
+  batch: (channel, data) => ({
+    path: "/api/batch",
+    contentType,
+    body: `{"publications":[${data.map((one) => publication(channel, one)).join(",")}]}`,
+  }),
+};

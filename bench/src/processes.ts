@@ -1,0 +1,138 @@
+import type { RunningPeer } from "./peers/peer.ts";
+
+const START_TIMEOUT_MS = 20_000;
+const END_TIMEOUT_MS = 5_000;
+const KEPT_LINES = 20;
+
+/** A child process, as far as ending it needs to know. */
+interface Child {
+  readonly pid: number;
+  readonly exited: Promise<number>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+const running = new Map<number, Child>();
+
+/** Remembers a child so that it is ended whatever happens to the run. */
+export function track<T extends Child>(child: T): T {
+  running.set(child.pid, child);
+  void child.exited.then(() => running.delete(child.pid));
+  return child;
+}
+
+/** Ends one tracked child: politely, then by force. */
+export async function end(pid: number): Promise<void> {
+  const child = running.get(pid);
+  if (child === undefined) return;
+  child.kill("SIGTERM");
+  const force = setTimeout(() => child.kill("SIGKILL"), END_TIMEOUT_MS);
+  await child.exited;
+  clearTimeout(force);
+}
+
+/** Ends every tracked child. */
+export async function endAll(): Promise<void> {
+  await Promise.all([...running.keys()].map(end));
+}
+
+export interface ServerCommand {
+  readonly command: readonly string[];
+  /** Working directory: an empty one, so that no `.env` of the repository is read. */
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts a server and waits until it has logged, as JSON lines on its standard output, the
+ * addresses of its publisher API and its subscriber listener.
+ */
+export async function startListening(server: ServerCommand): Promise<RunningPeer> {
+  const [program, ...rest] = server.command;
+  if (program === undefined) throw new Error("empty command");
+  const { PATH = "", HOME = "" } = process.env;
+  const child = track(
+    Bun.spawn([program, ...rest], {
+      cwd: server.directory,
+      // Only what a process needs to run: settings of the caller's shell must not reach a peer.
+      env: {
+        PATH,
+        HOME,
+        ...server.environment,
+      },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    }),
+  );
+  const lines: string[] = [];
+  const keep = (line: string): void => {
+    lines.push(line);
+    if (lines.length > KEPT_LINES) lines.shift();
+  };
+  const urls: { publisher?: URL; subscriber?: URL } = {};
+  const ready = Promise.withResolvers<RunningPeer>();
+  void eachLine(child.stderr, keep);
+  void eachLine(child.stdout, (line) => {
+    keep(line);
+    const logged = listening(line);
+    if (logged !== undefined) urls[logged.role] = logged.url;
+    const { publisher, subscriber } = urls;
+    if (publisher !== undefined && subscriber !== undefined) {
+      ready.resolve({ pid: child.pid, urls: { publisher, subscriber } });
+    }
+  });
+  const fail = (reason: string): void =>
+    ready.reject(new Error(`${server.command.join(" ")}: ${reason}\n${lines.join("\n")}`));
+  void child.exited.then((code) => fail(`ended with code ${code} before it listened`));
+  const timeout = setTimeout(() => fail("did not listen in time"), START_TIMEOUT_MS);
+  try {
+    return await ready.promise;
+  } catch (error) {
+    await end(child.pid);
+    throw error;
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+/** Reads a line such as `{"msg":"publisher API listening","url":"https://..."}`. */
+export function listening(
+  line: string,
+): { role: "publisher" | "subscriber"; url: URL } | undefined {
+  if (!line.startsWith("{")) return undefined;
+  let entry: unknown;
+  try {
+    entry = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof entry !== "object" || entry === null || !("msg" in entry) || !("url" in entry)) {
+    return undefined;
+  }
+  const role =
+    entry.msg === "publisher API listening"
+      ? "publisher"
+      : entry.msg === "subscriber listener listening"
+        ? "subscriber"
+        : undefined;
+  if (role === undefined) return undefined;
+  const url = new URL(String(entry.url));
+  // The name may resolve to ::1 first, where a listener on 127.0.0.1 does not answer.
+  if (url.hostname === "localhost") url.hostname = "127.0.0.1";
+  return { role, url };
+}
+
+/** Reads to the end, because a full pipe would stop the child. */
+async function eachLine(
+  stream: ReadableStream<Uint8Array>,
+  take: (line: string) => void,
+): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) take(part);
+  }
+  if (rest !== "") take(rest);
+}

@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeCertificate } from "./certificate.ts";
+import { LoadClient } from "./load/client.ts";
+import { rotated } from "./measure/statistics.ts";
+import type { Mode, Sample } from "./modes/mode.ts";
+import type { Peer, StartContext } from "./peers/peer.ts";
+import { end } from "./processes.ts";
+
+/** What one round yielded. */
+export interface Round {
+  readonly samples: readonly Sample[];
+}
+
+export interface RunResult {
+  readonly rounds: readonly Round[];
+  /** One line for each trial that lost something or did not work. */
+  readonly failures: readonly string[];
+}
+
+/** A folder for the run's files, removed by `dispose`. */
+export function temporaryDirectory(): { readonly path: string; dispose(): void } {
+  const path = mkdtempSync(join(tmpdir(), "starling-bench-"));
+  return { path, dispose: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/**
+ * Measures every peer in every round. The order of the peers turns from round to round, so that a
+ * drift of the machine meets all of them.
+ */
+export async function runRounds(
+  mode: Mode,
+  peers: readonly Peer[],
+  rounds: number,
+  directory: string,
+  say: (line: string) => void,
+): Promise<RunResult> {
+  const certificate = makeCertificate(directory);
+  const failures: string[] = [];
+  const results: Round[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const samples: Sample[] = [];
+    for (const peer of rotated(peers, round)) {
+      const own = join(directory, `${round}-${peer.name}`);
+      mkdirSync(own);
+      const label = `round ${round + 1}/${rounds} ${peer.name}`;
+      try {
+        const measured = await trial(mode, peer, { directory: own, certificate });
+        samples.push(...measured);
+        for (const sample of measured)
+          say(`round ${round + 1}/${rounds} ${describe(mode, sample)}`);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        failures.push(`${label}: ${message}`);
+        say(`!!! ${label}: ${message}`);
+      }
+    }
+    results.push({ samples });
+  }
+  return { rounds: results, failures };
+}
+
+/** Starts a peer and a load process of its own, so that no trial inherits another one's memory. */
+async function trial(mode: Mode, peer: Peer, context: StartContext): Promise<readonly Sample[]> {
+  const server = await peer.start(context);
+  try {
+    const load = await LoadClient.start();
+    try {
+      return await mode.measure({ peer, server, load });
+    } finally {
+      await load.end();
+    }
+  } finally {
+    await end(server.pid);
+  }
+}
+
+function describe(mode: Mode, sample: Sample): string {
+  const shown = mode.metrics.map(({ key, title, digits }) => {
+    const value = sample.values[key];
+    return `${title} ${value === undefined ? "-" : value.toFixed(digits)}`;
+  });
+  return `${sample.series}: ${shown.join(", ")}`;
+}
