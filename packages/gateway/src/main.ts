@@ -7,6 +7,7 @@ import type { Config } from "./config/config.ts";
 import { curlLine } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
 import { BunFanout } from "./listeners/sockets.ts";
+import { stopWithin } from "./listeners/stop.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
 import { createPublisherHandler } from "./publish/handler.ts";
 import { startPublisherListener } from "./publish/listener.ts";
@@ -25,6 +26,9 @@ export interface RunningGateway {
 
 /** Where Socket.IO clients connect, as their stock configuration has it. */
 const SOCKET_IO_PATH = "/socket.io/";
+
+/** How long a stop waits for each port's requests under way. */
+const STOP_GRACE_MS = 2_000;
 
 /** Puts a gateway of one process together and lets it listen. */
 export async function startGateway(
@@ -77,9 +81,9 @@ export async function startGateway(
     publisherUrl,
     subscriberUrl,
     async stop() {
-      await publishers.stop();
+      await stopWithin(publishers, clock, STOP_GRACE_MS);
       socketIo.engine.shutDown();
-      await subscribers.stop();
+      await stopWithin(subscribers, clock, STOP_GRACE_MS);
     },
   };
 }
