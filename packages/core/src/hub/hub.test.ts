@@ -20,6 +20,7 @@ const otherFormat: WireFormat = { id: "other", encode: ({ data }) => [`<${data}>
 
 class TestSubscriber implements Subscriber {
   readonly app = "default";
+  bagIndex = -1;
   channels: Subscriber["channels"];
   readonly delivered: Frame[] = [];
   readonly id: string;

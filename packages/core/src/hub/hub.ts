@@ -1,6 +1,7 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Fanout, MessageSocket } from "../ports.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "./api.ts";
+import { Bag } from "./bag.ts";
 import { Channel, type SubscriberGroup } from "./channel.ts";
 import type { Counters } from "./counters.ts";
 import { type AppConfig, optionsOf } from "./namespace.ts";
@@ -21,7 +22,7 @@ export interface HubOptions {
 /** Connections, channels and delivery on one worker. */
 export class Hub implements HubApi {
   readonly #options: HubOptions;
-  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #subscribers = new Bag<Subscriber>();
   readonly #apps = new Map<string, Map<string, Channel>>();
 
   constructor(options: HubOptions) {
@@ -31,13 +32,13 @@ export class Hub implements HubApi {
 
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
-    this.#subscribers.set(subscriber.id, subscriber);
+    this.#subscribers.add(subscriber);
     this.#options.counters.connections++;
   }
 
   /** Forgets a connection and everything it was subscribed to. */
   unregister(subscriber: Subscriber): void {
-    if (!this.#subscribers.delete(subscriber.id)) return;
+    if (!this.#subscribers.remove(subscriber)) return;
     this.#options.counters.connections--;
     for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
     subscriber.channels = undefined;
@@ -49,7 +50,7 @@ export class Hub implements HubApi {
    * @throws StarlingError `too_many_channels`
    */
   subscribe(subscriber: Subscriber, name: string): void {
-    if (!this.#subscribers.has(subscriber.id)) return;
+    if (!this.#subscribers.has(subscriber)) return;
     const channels = this.#channelsOf(subscriber.app);
     let channel = channels.get(name);
     if (channel !== undefined && includes(subscriber.channels, channel)) return;
@@ -102,18 +103,15 @@ export class Hub implements HubApi {
   }
 
   disconnect(app: string, target: DisconnectTarget): number {
-    const leaving = this.#candidates(target).filter(
-      (subscriber) =>
-        subscriber.app === app && ("connection" in target || subscriber.user === target.user),
-    );
+    const isTarget = (subscriber: Subscriber) =>
+      "connection" in target
+        ? subscriber.id === target.connection
+        : subscriber.user === target.user;
+    const leaving = this.#subscribers
+      .values()
+      .filter((subscriber) => subscriber.app === app && isTarget(subscriber));
     for (const subscriber of leaving) subscriber.disconnect("disconnected_by_publisher");
     return leaving.length;
-  }
-
-  #candidates(target: DisconnectTarget): Subscriber[] {
-    if (!("connection" in target)) return [...this.#subscribers.values()];
-    const subscriber = this.#subscribers.get(target.connection);
-    return subscriber === undefined ? [] : [subscriber];
   }
 
   #deliver(group: SubscriberGroup, frames: readonly Frame[]): void {

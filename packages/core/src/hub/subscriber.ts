@@ -1,5 +1,6 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { MessageSocket } from "../ports.ts";
+import type { BagMember } from "./bag.ts";
 import type { Channel } from "./channel.ts";
 import type { OneOrMany } from "./one-or-many.ts";
 import type { Publication } from "./publication.ts";
@@ -16,7 +17,7 @@ export interface WireFormat {
 }
 
 /** A connection as the hub sees it. */
-export interface Subscriber {
+export interface Subscriber extends BagMember {
   /** Channels it is in; the hub's own note, kept here so that it costs no map of its own. */
   channels: OneOrMany<Channel>;
   /** Unique among all connections. */

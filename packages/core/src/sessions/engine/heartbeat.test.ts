@@ -29,7 +29,14 @@ function setUp(intervalMs = 25_000, timeoutMs = 20_000) {
     },
   });
   const add = (answers = true): Member => {
-    const member = { pingedAt: 0, addedAt: clock.now(), pings: [], expiredAt: undefined, answers };
+    const member = {
+      bagIndex: -1,
+      pingedAt: 0,
+      addedAt: clock.now(),
+      pings: [],
+      expiredAt: undefined,
+      answers,
+    };
     slots.set(member, wheel.add(member));
     return member;
   };

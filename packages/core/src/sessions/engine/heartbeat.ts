@@ -1,7 +1,8 @@
+import { Bag, type BagMember } from "../../hub/bag.ts";
 import type { Clock, TimerHandle } from "../../ports.ts";
 
 /** What the wheel asks of a connection. */
-export interface HeartbeatMember {
+export interface HeartbeatMember extends BagMember {
   /** When the ping that still lacks its pong was sent, in milliseconds; 0 when none does. */
   pingedAt: number;
 }
@@ -11,7 +12,7 @@ export interface HeartbeatOptions<Member extends HeartbeatMember> {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   /** Pings everybody in a slot. */
-  ping(slot: number, members: ReadonlySet<Member>): void;
+  ping(slot: number, members: readonly Member[]): void;
   /** A member did not answer in time. */
   expire(member: Member): void;
 }
@@ -28,7 +29,7 @@ const SLOTS = 30;
  */
 export class HeartbeatWheel<Member extends HeartbeatMember> {
   readonly #options: HeartbeatOptions<Member>;
-  readonly #slots: readonly Set<Member>[] = Array.from({ length: SLOTS }, () => new Set<Member>());
+  readonly #slots: readonly Bag<Member>[] = Array.from({ length: SLOTS }, () => new Bag<Member>());
   readonly #stepMs: number;
   /** Steps from a slot's ping to its check. */
   readonly #timeoutSteps: number;
@@ -57,9 +58,14 @@ export class HeartbeatWheel<Member extends HeartbeatMember> {
   }
 
   remove(member: Member, slot: number): void {
-    if (this.#slots[slot]?.delete(member) !== true) return;
+    if (this.#slots[slot]?.remove(member) !== true) return;
     this.#size--;
     if (this.#size === 0) this.stop();
+  }
+
+  /** Everybody, in no order. */
+  members(): Member[] {
+    return this.#slots.flatMap((slot) => [...slot.values()]);
   }
 
   /** Ends the timer; adding a member starts it again. */
@@ -91,25 +97,21 @@ export class HeartbeatWheel<Member extends HeartbeatMember> {
     this.#step++;
     this.#nextStepAt += this.#stepMs;
     this.#check((slot + SLOTS * this.#timeoutSteps - this.#timeoutSteps) % SLOTS, now);
-    const members = this.#slots[slot];
-    if (members === undefined || members.size === 0) return;
+    const members = this.#slots[slot]?.values() ?? [];
+    if (members.length === 0) return;
     for (const member of members) if (member.pingedAt === 0) member.pingedAt = now;
     this.#options.ping(slot, members);
   }
 
   #check(slot: number, now: number): void {
-    const members = this.#slots[slot];
-    if (members === undefined) return;
     const latest = now - this.#options.timeoutMs + this.#stepMs / 2;
-    for (const member of members) {
-      if (member.pingedAt !== 0 && member.pingedAt <= latest) this.#options.expire(member);
-    }
+    const members = this.#slots[slot]?.values() ?? [];
+    const late = members.filter(({ pingedAt }) => pingedAt !== 0 && pingedAt <= latest);
+    for (const member of late) this.#options.expire(member);
   }
 
   #forgive(lag: number): void {
     this.#nextStepAt += lag;
-    for (const members of this.#slots) {
-      for (const member of members) if (member.pingedAt !== 0) member.pingedAt += lag;
-    }
+    for (const member of this.members()) if (member.pingedAt !== 0) member.pingedAt += lag;
   }
 }

@@ -53,7 +53,8 @@ export class EngineServer<Data> implements EngineContext<Data> {
   readonly counters: Counters;
   readonly slowConsumerBytes: number;
   readonly #random: Random;
-  readonly #sessions = new Map<string, EngineSession<Data>>();
+  /** Sessions that poll: those with a socket are reached through it, and never looked up. */
+  readonly #polling = new Map<string, EngineSession<Data>>();
   readonly #heartbeat: HeartbeatWheel<EngineSession<Data>>;
   readonly #openPacketTail: string;
 
@@ -94,7 +95,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
       if (method !== "GET") return engineRefusal("badHandshakeMethod");
       return this.handler.admit(request) ?? this.#createSession(request).openPolling();
     }
-    const session = this.#sessions.get(id);
+    const session = this.#polling.get(id);
     if (session === undefined) return engineRefusal("unknownSession");
     if (method === "POST") return session.post(() => request.readBody());
     if (method !== "GET") return engineRefusal("badRequest");
@@ -119,21 +120,21 @@ export class EngineServer<Data> implements EngineContext<Data> {
       const refusal = this.handler.admit(handshake);
       return refusal === undefined ? { session: this.#createSession(handshake) } : { refusal };
     }
-    const session = this.#sessions.get(id);
+    const session = this.#polling.get(id);
     if (session === undefined) return { refusal: engineRefusal("unknownSession") };
     return session.canProbe ? { session } : { refusal: engineRefusal("badRequest") };
   }
 
   /** Closes every session, telling its client to come back. */
   shutDown(): void {
-    for (const session of [...this.#sessions.values()]) session.close("shutting_down");
+    for (const session of this.#heartbeat.members()) session.close("shutting_down");
     this.#heartbeat.stop();
   }
 
   // For the sessions
 
   enter(session: EngineSession<Data>): number {
-    this.#sessions.set(session.id, session);
+    if (session.isPolling) this.#polling.set(session.id, session);
     return this.#heartbeat.add(session);
   }
 
@@ -142,7 +143,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
   }
 
   forget(session: EngineSession<Data>): void {
-    this.#sessions.delete(session.id);
+    this.#polling.delete(session.id);
   }
 
   pingTopic(slot: number): string {

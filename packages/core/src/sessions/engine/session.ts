@@ -31,6 +31,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** What the handler keeps for this session. */
   data: Data;
   pingedAt = 0;
+  bagIndex = -1;
   readonly #context: EngineContext<Data>;
   #state: State = "opening";
   #slot = -1;
@@ -49,6 +50,10 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** The socket that carries the session; undefined while it polls. */
   get socket(): MessageSocket | undefined {
     return this.#socket;
+  }
+
+  get isPolling(): boolean {
+    return this.#polling !== undefined;
   }
 
   get isOpen(): boolean {
@@ -274,6 +279,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     polling.answerWith(textAnswer(PacketType.noop));
     this.#polling = undefined;
     this.#socket = socket;
+    this.#context.forget(this);
     for (const frame of polling.drain()) this.sendFrame(frame);
     socket.subscribe(this.#context.pingTopic(this.#slot));
     if (this.#state === "open") this.#context.handler.upgraded(this);

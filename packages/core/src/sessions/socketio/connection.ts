@@ -14,6 +14,7 @@ export class SocketIoConnection<Info> implements Subscriber {
   readonly id: string;
   readonly namespace: string;
   channels: OneOrMany<Channel>;
+  bagIndex = -1;
   /** Set by the application while it accepts the connection. */
   app = "default";
   /** Set by the application while it accepts the connection. */
