@@ -37,6 +37,10 @@ export interface MessageSocket {
   send(message: string | Uint8Array): number;
   /** Bytes accepted by `send` or native fan-out that the peer has not yet taken. */
   getBufferedAmount(): number;
+  /** `Fanout.publish` to everybody in the topic but this socket. */
+  publish(topic: string, message: string | Uint8Array): number;
+  /** Sends a protocol-level ping (RFC 6455 section 5.5.2); its pong brings `payload` back. */
+  ping(payload: Uint8Array): number;
   /** Joins a native fan-out topic. */
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;

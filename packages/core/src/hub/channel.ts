@@ -33,6 +33,10 @@ export class SubscriberGroup {
     return this.#detached !== undefined;
   }
 
+  has(subscriber: Subscriber): boolean {
+    return includes(this.#members, subscriber);
+  }
+
   /** `channel` names the native topic, should one be needed. */
   add(subscriber: Subscriber, channel: Channel): void {
     if (subscriber.socket === undefined) this.#detached = including(this.#detached, subscriber);
@@ -58,12 +62,19 @@ export class SubscriberGroup {
   }
 
   /**
-   * Hands a frame to every member with a socket: a positive number when all took it, `-1` when some
-   * buffered it, `0` when one lost it.
+   * Hands a frame to every member with a socket, but not to `except`: a positive number when all
+   * took it, `-1` when some buffered it, `0` when one lost it.
    */
-  fanOut(fanout: Fanout, frame: Frame): number {
-    if (this.#topic !== undefined) return fanout.publish(this.#topic, frame);
-    return this.#loneSocket()?.send(frame) ?? 1;
+  fanOut(fanout: Fanout, frame: Frame, except: Subscriber | undefined): number {
+    const own = except !== undefined && this.#hasNative(except) ? except.socket : undefined;
+    const others = this.#nativeCount - (own === undefined ? 0 : 1);
+    if (others === 0) return 1;
+    if (this.#topic === undefined) return this.#loneSocket()?.send(frame) ?? 1;
+    return own?.publish(this.#topic, frame) ?? fanout.publish(this.#topic, frame);
+  }
+
+  #hasNative(subscriber: Subscriber): boolean {
+    return includes(this.#members, subscriber) && !includes(this.#detached, subscriber);
   }
 
   get #nativeCount(): number {
@@ -117,7 +128,7 @@ export class Channel {
   }
 
   add(subscriber: Subscriber): void {
-    let group = this.#group(subscriber.format);
+    let group = this.group(subscriber.format);
     if (group === undefined) {
       group = new SubscriberGroup(subscriber.format);
       this.#groups = including(this.#groups, group);
@@ -126,15 +137,15 @@ export class Channel {
   }
 
   remove(subscriber: Subscriber): void {
-    this.#group(subscriber.format)?.remove(subscriber);
+    this.group(subscriber.format)?.remove(subscriber);
   }
 
   /** The subscriber's connection now has a socket. */
   attach(subscriber: Subscriber, socket: MessageSocket): void {
-    this.#group(subscriber.format)?.attach(subscriber, socket, this);
+    this.group(subscriber.format)?.attach(subscriber, socket, this);
   }
 
-  #group(format: WireFormat): SubscriberGroup | undefined {
+  group(format: WireFormat): SubscriberGroup | undefined {
     for (const group of this.groups) if (group.format === format) return group;
     return undefined;
   }

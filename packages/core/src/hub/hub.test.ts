@@ -162,6 +162,51 @@ describe("delivery", () => {
   });
 });
 
+describe("delivery but to the sender", () => {
+  test("reaches every other subscriber, whether they have sockets or poll", () => {
+    const { network, hub, join } = setUp();
+    const sockets = [network.socket(), network.socket(), network.socket()] as const;
+    const sender = join(new TestSubscriber("a", sockets[0]), "news");
+    join(new TestSubscriber("b", sockets[1]), "news");
+    join(new TestSubscriber("c", sockets[2], otherFormat), "news");
+    const polling = join(new TestSubscriber("p"), "news");
+    expect(hub.publish(publication("news", "1"), sender)).toBe(3);
+    expect(hub.publish(publication("news", "2"), polling)).toBe(3);
+    expect(sockets.map((socket) => socket.received)).toEqual([["2"], ["1", "2"], ["<1>", "<2>"]]);
+    expect(polling.delivered).toEqual(["1"]);
+  });
+
+  test("is a delivery to nobody where the sender is alone, and cuts nobody", () => {
+    const { network, hub, join } = setUp();
+    const socket = network.socket();
+    const sender = join(new TestSubscriber("a", socket), "news");
+    expect(hub.publish(publication("news", "1"), sender)).toBe(0);
+    const polling = join(new TestSubscriber("p"), "news");
+    expect(hub.publish(publication("news", "2"), sender)).toBe(1);
+    expect(socket.received).toEqual([]);
+    expect(polling.delivered).toEqual(["2"]);
+    expect(sender.cut).toBe(0);
+  });
+
+  test("by one who is not subscribed reaches everybody", () => {
+    const { network, hub, join } = setUp();
+    const socket = network.socket();
+    join(new TestSubscriber("a", socket), "news");
+    const outsider = join(new TestSubscriber("o", network.socket()));
+    expect(hub.publish(publication("news", "1"), outsider)).toBe(1);
+    expect(socket.received).toEqual(["1"]);
+  });
+
+  test("of a frame of one protocol reaches its subscribers alone", () => {
+    const { network, hub, join } = setUp();
+    const [plain, other] = [network.socket(), network.socket()];
+    join(new TestSubscriber("a", plain), "news");
+    join(new TestSubscriber("b", other, otherFormat), "news");
+    hub.relay("default", "news", otherFormat, "state");
+    expect([plain.received, other.received]).toEqual([[], ["state"]]);
+  });
+});
+
 describe("subscribing", () => {
   test("twice counts once", () => {
     const { network, hub, join } = setUp();

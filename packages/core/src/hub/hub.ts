@@ -7,7 +7,7 @@ import type { Counters } from "./counters.ts";
 import { type AppConfig, optionsOf } from "./namespace.ts";
 import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
 import type { Publication } from "./publication.ts";
-import type { Frame, Subscriber } from "./subscriber.ts";
+import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly fanout: Fanout;
@@ -79,7 +79,8 @@ export class Hub implements HubApi {
     for (const channel of each(subscriber.channels)) channel.attach(subscriber, socket);
   }
 
-  publish(publication: Publication): number {
+  /** Delivers to every subscriber but `except`; answers how many that were. */
+  publish(publication: Publication, except?: Subscriber): number {
     const { apps, counters } = this.#options;
     counters.publications++;
     const channel = this.#channelsOf(publication.app).get(publication.channel);
@@ -87,13 +88,19 @@ export class Hub implements HubApi {
     const { volatile } = optionsOf(apps, publication.app, publication.channel);
     let reached = 0;
     for (const group of channel.groups) {
-      reached += group.size;
       const frames = group.format.encode(publication);
-      if (volatile) this.#deliverVolatile(group, frames);
-      else this.#deliver(group, frames);
+      if (frames.length > 0) reached += this.#hand(group, frames, volatile, except);
     }
     counters.deliveries += reached;
     return reached;
+  }
+
+  /** Hands a frame of one protocol to its subscribers in a channel, such as news of its members. */
+  relay(app: string, name: string, format: WireFormat, frame: Frame, except?: Subscriber): void {
+    const group = this.#channelsOf(app).get(name)?.group(format);
+    if (group === undefined) return;
+    const { volatile } = optionsOf(this.#options.apps, app, name);
+    this.#hand(group, [frame], volatile, except);
   }
 
   *channels(app: string): Iterable<ChannelSummary> {
@@ -114,23 +121,43 @@ export class Hub implements HubApi {
     return leaving.length;
   }
 
-  #deliver(group: SubscriberGroup, frames: readonly Frame[]): void {
+  /** Answers how many subscribers the frames were for. */
+  #hand(
+    group: SubscriberGroup,
+    frames: readonly Frame[],
+    volatile: boolean,
+    except: Subscriber | undefined,
+  ): number {
+    if (volatile) this.#deliverVolatile(group, frames, except);
+    else this.#deliver(group, frames, except);
+    return except !== undefined && group.has(except) ? group.size - 1 : group.size;
+  }
+
+  #deliver(group: SubscriberGroup, frames: readonly Frame[], except: Subscriber | undefined): void {
     for (const frame of frames) {
-      if (group.fanOut(this.#options.fanout, frame) === 0) this.#cutSlowConsumers(group);
+      const outcome = group.fanOut(this.#options.fanout, frame, except);
+      if (outcome === 0) this.#cutSlowConsumers(group);
     }
-    for (const subscriber of group.detached) subscriber.deliver(frames);
+    for (const subscriber of group.detached) {
+      if (subscriber !== except) subscriber.deliver(frames);
+    }
   }
 
   /** Native fan-out while nobody lags; else one by one, passing over whoever is not ready. */
-  #deliverVolatile(group: SubscriberGroup, frames: readonly Frame[]): void {
+  #deliverVolatile(
+    group: SubscriberGroup,
+    frames: readonly Frame[],
+    except: Subscriber | undefined,
+  ): void {
     if (!group.isLagging && !group.hasDetached) {
       for (const frame of frames) {
-        if (group.fanOut(this.#options.fanout, frame) <= 0) group.isLagging = true;
+        if (group.fanOut(this.#options.fanout, frame, except) <= 0) group.isLagging = true;
       }
       return;
     }
     group.isLagging = false;
     for (const subscriber of group.members) {
+      if (subscriber === except) continue;
       if (subscriber.isReady()) {
         subscriber.deliver(frames);
       } else {

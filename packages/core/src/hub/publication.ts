@@ -7,6 +7,13 @@ export interface Publication {
   readonly event: string;
   /** JSON text of the one argument, passed on as it came; with binary parts it holds placeholders. */
   readonly data: string;
+  /** Who published, as subscribers of presence protocols are told; empty where nobody said. */
+  readonly publisher?: string;
+  /**
+   * A payload that only its subscribers understand. `attachments` then holds it alone, and `data`
+   * its placeholder, for protocols that carry JSON.
+   */
+  readonly opaque?: Uint8Array;
   /** Binary parts that `data` refers to as `{"_placeholder":true,"num":N}`. */
   readonly attachments?: readonly Uint8Array[];
 }

@@ -12,7 +12,10 @@ export type Frame = string | Uint8Array;
 export interface WireFormat {
   /** Short and unique among formats; part of the native topic's name. */
   readonly id: string;
-  /** The frames of one publication, sent one after the other; called once for each publication. */
+  /**
+   * The frames of one publication, sent one after the other; called once for each publication.
+   * None when the protocol cannot carry it.
+   */
   encode(publication: Publication): readonly Frame[];
 }
 

@@ -19,8 +19,9 @@ export class FakeNetwork implements Fanout {
     return this.#topics.get(name) ?? new Set();
   }
 
-  publish(topic: string, message: string | Uint8Array): number {
-    const results = [...this.topic(topic)].map((socket) => socket.send(message));
+  publish(topic: string, message: string | Uint8Array, except?: FakeSocket): number {
+    const sockets = [...this.topic(topic)].filter((socket) => socket !== except);
+    const results = sockets.map((socket) => socket.send(message));
     if (results.length === 0 || results.includes(0)) return 0;
     return Math.min(...results);
   }
@@ -41,6 +42,8 @@ export class FakeSocket implements MessageSocket {
   readonly received: (string | Uint8Array)[] = [];
   /** What waits for the peer. */
   readonly buffered: (string | Uint8Array)[] = [];
+  /** Payloads of the pings that were sent. */
+  readonly pings: Uint8Array[] = [];
   closedWith: { readonly code: number; readonly reason: string } | undefined;
   isTerminated = false;
   #isReading = true;
@@ -91,6 +94,16 @@ export class FakeSocket implements MessageSocket {
     if (this.isEnded) return;
     this.isTerminated = true;
     this.#end();
+  }
+
+  publish(topic: string, message: string | Uint8Array): number {
+    return this.isEnded ? 0 : this.#network.publish(topic, message, this);
+  }
+
+  ping(payload: Uint8Array): number {
+    if (this.isEnded) return 0;
+    this.pings.push(payload);
+    return payload.length;
   }
 
   /** The peer stops reading. */
