@@ -33,6 +33,32 @@ export const errorCatalogue = {
     status: 400,
     message: "clients may emit subscribe, unsubscribe and publish",
   },
+  malformed_signal: {
+    code: 120,
+    status: 400,
+    message: "the message is not one well-formed MessagePack map",
+  },
+  signal_too_large: { code: 121, status: 413, message: "the message is too large" },
+  signal_too_deep: {
+    code: 122,
+    status: 400,
+    message: "the message nests too many maps and arrays",
+  },
+  invalid_signal: {
+    code: 123,
+    status: 400,
+    message: "a member of the message is missing, has the wrong type or appears twice",
+  },
+  unknown_signal: { code: 124, status: 400, message: "the protocol knows no such t or op" },
+  field_too_long: { code: 125, status: 400, message: "a text in the message is too long" },
+  payload_too_large: { code: 126, status: 413, message: "the payload is too large" },
+  state_too_large: { code: 127, status: 413, message: "the state is too large" },
+  invalid_state: {
+    code: 128,
+    status: 400,
+    message: "the state is not one well-formed MessagePack map with an id",
+  },
+  not_joined: { code: 129, status: 409, message: "this connection is not in that channel" },
   address_forbidden: {
     code: 200,
     status: 403,
@@ -49,6 +75,11 @@ export const errorCatalogue = {
     code: 204,
     status: 400,
     message: "this connection is subscribed to as many channels as one may be",
+  },
+  minting_off: {
+    code: 112,
+    status: 501,
+    message: "tokens cannot be made here: JWT_SECRET is not set",
   },
   reserved_event: {
     code: 110,
@@ -68,6 +99,38 @@ export const errorCatalogue = {
     status: 503,
     message: "too many connections are still authenticating; retry later",
   },
+  token_expired: { code: 305, status: 401, message: "the token has expired; get a new one" },
+  invalid_jwt: { code: 306, status: 401, message: "the token is not a valid JWT of this server" },
+  missing_public_key: { code: 307, status: 401, message: "publickey must not be empty" },
+  illegal_public_key: { code: 308, status: 403, message: "illegal public key" },
+  wrong_app: { code: 309, status: 403, message: "the credentials belong to another app" },
+  wrong_user: { code: 310, status: 403, message: "the new token belongs to another user" },
+  webhook_refused: {
+    code: 311,
+    status: 403,
+    message: "the authentication webhook refused the connection",
+  },
+  webhook_unavailable: {
+    code: 312,
+    status: 503,
+    message: "the authentication webhook gave no usable answer; retry later",
+  },
+  webhook_circuit_open: {
+    code: 313,
+    status: 503,
+    message: "the authentication webhook is not asked for a while because it failed; retry later",
+  },
+  webhook_busy: {
+    code: 314,
+    status: 503,
+    message: "too many questions wait for the authentication webhook; retry later",
+  },
+  jwks_unavailable: {
+    code: 315,
+    status: 503,
+    message: "the keys that tokens are checked with cannot be fetched; retry later",
+  },
+  missing_client_id: { code: 316, status: 401, message: "id must not be empty" },
   internal: { code: 900, status: 500, message: "internal error" },
   unavailable: { code: 901, status: 503, message: "the server is shutting down" },
 } as const satisfies Record<string, ErrorDefinition>;

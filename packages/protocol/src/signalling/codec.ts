@@ -1,0 +1,3 @@
+/** The codec of the signalling protocol; `messages.ts` holds what it reads and writes. */
+export { type DecodeFault, type DecodeResult, decodeServerSignal, decodeSignal } from "./decode.ts";
+export { encodeSignal } from "./encode.ts";
