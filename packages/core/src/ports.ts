@@ -58,3 +58,29 @@ export interface Fanout {
    */
   publish(topic: string, message: string | Uint8Array): number;
 }
+
+/** An HTTP answer, whatever its status. */
+export interface HttpResponse {
+  readonly status: number;
+  /** The body as text, read as UTF-8. */
+  readonly body: string;
+}
+
+export interface HttpRequestOptions {
+  /** Milliseconds until the whole answer must be there. */
+  readonly timeoutMs: number;
+  /** Bytes that the body of the answer may have. */
+  readonly maxBodyBytes: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Asks other servers.
+ *
+ * Redirects are not followed: the answer is then the redirect. A promise is rejected where there is
+ * no answer: the server cannot be reached, is too slow, or sends more than is wanted.
+ */
+export interface HttpClient {
+  get(url: string, options: HttpRequestOptions): Promise<HttpResponse>;
+  post(url: string, body: string, options: HttpRequestOptions): Promise<HttpResponse>;
+}

@@ -64,7 +64,7 @@ export function createSocketIoService(options: SubscriberOptions): SocketIoServi
   const proxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
   const endpoint = new EngineEndpoint({
     engine,
-    origins: new OriginPolicy(config.allowedOrigins, !config.production),
+    origins: new OriginPolicy(config.allowedOrigins),
     maxPayloadBytes: config.engine.maxPayloadBytes,
     clientAddress(request, server) {
       const peer = server.requestIP(request)?.address ?? "";

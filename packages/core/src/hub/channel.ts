@@ -127,22 +127,22 @@ export class Channel {
     return `${format.id}:${this.app}:${this.name}`;
   }
 
-  add(subscriber: Subscriber): void {
-    let group = this.group(subscriber.format);
+  add(subscriber: Subscriber, format: WireFormat): void {
+    let group = this.group(format);
     if (group === undefined) {
-      group = new SubscriberGroup(subscriber.format);
+      group = new SubscriberGroup(format);
       this.#groups = including(this.#groups, group);
     }
     group.add(subscriber, this);
   }
 
   remove(subscriber: Subscriber): void {
-    this.group(subscriber.format)?.remove(subscriber);
+    for (const group of this.groups) if (group.has(subscriber)) group.remove(subscriber);
   }
 
   /** The subscriber's connection now has a socket. */
   attach(subscriber: Subscriber, socket: MessageSocket): void {
-    this.group(subscriber.format)?.attach(subscriber, socket, this);
+    for (const group of this.groups) group.attach(subscriber, socket, this);
   }
 
   group(format: WireFormat): SubscriberGroup | undefined {

@@ -16,6 +16,10 @@ export class Counters {
   authenticationTimeouts = 0;
   /** Connections closed because a packet broke the protocol. */
   malformedPackets = 0;
+  /** Signals that were dropped: undecodable, unknown, not allowed, or for a channel not joined. */
+  droppedSignals = 0;
+  /** Connections cut because they sent more messages a second than they may. */
+  floods = 0;
   /** Handshakes refused: origin, rate by address, or budget. */
   refusedHandshakes = 0;
   /** Connects refused: token, user id, or rate by user. */

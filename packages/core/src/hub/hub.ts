@@ -45,11 +45,12 @@ export class Hub implements HubApi {
   }
 
   /**
-   * Subscribes a registered connection; a second time changes nothing.
+   * Subscribes a registered connection; a second time changes nothing. `format` is what it is told
+   * in this channel, its own format unless it says otherwise.
    *
    * @throws StarlingError `too_many_channels`
    */
-  subscribe(subscriber: Subscriber, name: string): void {
+  subscribe(subscriber: Subscriber, name: string, format = subscriber.format): void {
     if (!this.#subscribers.has(subscriber)) return;
     const channels = this.#channelsOf(subscriber.app);
     let channel = channels.get(name);
@@ -61,7 +62,7 @@ export class Hub implements HubApi {
       channel = new Channel(subscriber.app, name);
       channels.set(name, channel);
     }
-    channel.add(subscriber);
+    channel.add(subscriber, format);
     subscriber.channels = including(subscriber.channels, channel);
   }
 

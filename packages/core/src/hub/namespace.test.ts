@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   type AppConfig,
+  declaredOptionsOf,
   defaultNamespace,
   type NamespaceConfig,
   namespaceOf,
@@ -46,6 +47,18 @@ describe("the options of a channel", () => {
   test("are closed where nothing is declared, also for an app that does not exist", () => {
     expect(optionsOf(apps, "plain", "other:hello")).toBe(defaultNamespace);
     expect(optionsOf(apps, "missing", "demo:hello")).toBe(defaultNamespace);
-    expect(defaultNamespace).toEqual({ subscribe: "nobody", publish: "nobody", volatile: false });
+    expect(defaultNamespace).toEqual({
+      subscribe: "nobody",
+      publish: "nobody",
+      presence: "nobody",
+      presenceDebounceMs: 0,
+      conflateMs: 0,
+      volatile: false,
+    });
+  });
+
+  test("are not declared where neither the namespace nor the default one is", () => {
+    expect(declaredOptionsOf(apps, "plain", "other:hello")).toBeUndefined();
+    expect(declaredOptionsOf(apps, "catching", "other:hello")).toBe(own);
   });
 });

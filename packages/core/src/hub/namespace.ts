@@ -1,5 +1,18 @@
-/** Who may do something in a channel without a permission of their own. */
-export type Audience = "nobody" | "anyone";
+/** The app that requests without an app name, and the earlier generations, belong to. */
+export const DEFAULT_APP = "default";
+
+/**
+ * Who may do something in a channel, each including those before it: no client at all; whose token
+ * lists the channel; whoever was authenticated; anyone who may connect.
+ */
+export type Audience = "nobody" | "token" | "authenticated" | "anyone";
+
+export const audiences = [
+  "nobody",
+  "token",
+  "authenticated",
+  "anyone",
+] as const satisfies readonly Audience[];
 
 /** The options of one namespace: what its channels allow and how they deliver. */
 export interface NamespaceConfig {
@@ -7,6 +20,18 @@ export interface NamespaceConfig {
   readonly subscribe: Audience;
   /** Which connections may publish, beside the publisher API that always may; default `nobody`. */
   readonly publish: Audience;
+  /** Who may see the members of a channel and be one of them; default `nobody`. */
+  readonly presence?: Audience;
+  /**
+   * Milliseconds for which a join or a leave is held back; a member that leaves and comes back
+   * within that time is not announced. Default 0: everything is announced at once.
+   */
+  readonly presenceDebounceMs?: number;
+  /**
+   * Milliseconds of a flush window in which at most one state of each member is sent, the latest;
+   * default 0: every state is sent.
+   */
+  readonly conflateMs?: number;
   /**
    * Whether a message is dropped for a subscriber that is not ready to receive at that moment,
    * instead of being buffered for it; default `false`.
@@ -18,12 +43,22 @@ export interface NamespaceConfig {
 export interface AppConfig {
   /** By name; the empty name is the default namespace, of channels without ":". */
   readonly namespaces: ReadonlyMap<string, NamespaceConfig>;
+  /**
+   * What clients of the signalling protocol may do in channels that no namespace is declared for:
+   * everything (`open`), or what `defaultNamespace` says (`closed`, the default).
+   */
+  readonly signalling?: SignallingPolicy;
 }
 
+export type SignallingPolicy = "open" | "closed";
+
 /** What holds where nothing is declared: nobody reads or writes a channel that is not theirs. */
-export const defaultNamespace: NamespaceConfig = {
+export const defaultNamespace: Required<NamespaceConfig> = {
   subscribe: "nobody",
   publish: "nobody",
+  presence: "nobody",
+  presenceDebounceMs: 0,
+  conflateMs: 0,
   volatile: false,
 };
 
@@ -33,15 +68,24 @@ export function namespaceOf(channel: string): string {
   return colon < 0 ? "" : channel.slice(0, colon);
 }
 
+/** The declared options of a channel: those of its namespace, else of the app's default namespace. */
+export function declaredOptionsOf(
+  apps: ReadonlyMap<string, AppConfig>,
+  app: string,
+  channel: string,
+): NamespaceConfig | undefined {
+  const namespaces = apps.get(app)?.namespaces;
+  return namespaces?.get(namespaceOf(channel)) ?? namespaces?.get("");
+}
+
 /**
- * The options that hold in a channel: those of its namespace, else of the app's default namespace,
- * else `defaultNamespace`; the last also for an app that is not configured.
+ * The options that hold in a channel: the declared ones, else `defaultNamespace`; the last also for
+ * an app that is not configured.
  */
 export function optionsOf(
   apps: ReadonlyMap<string, AppConfig>,
   app: string,
   channel: string,
 ): NamespaceConfig {
-  const namespaces = apps.get(app)?.namespaces;
-  return namespaces?.get(namespaceOf(channel)) ?? namespaces?.get("") ?? defaultNamespace;
+  return declaredOptionsOf(apps, app, channel) ?? defaultNamespace;
 }

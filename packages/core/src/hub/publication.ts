@@ -10,10 +10,10 @@ export interface Publication {
   /** Who published, as subscribers of presence protocols are told; empty where nobody said. */
   readonly publisher?: string;
   /**
-   * A payload that only its subscribers understand. `attachments` then holds it alone, and `data`
-   * its placeholder, for protocols that carry JSON.
+   * The payload as a signalling client wrote it, which other signalling clients get untouched;
+   * the rest then says the same to protocols that carry JSON.
    */
-  readonly opaque?: Uint8Array;
+  readonly payload?: Uint8Array;
   /** Binary parts that `data` refers to as `{"_placeholder":true,"num":N}`. */
   readonly attachments?: readonly Uint8Array[];
 }

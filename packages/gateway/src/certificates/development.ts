@@ -22,12 +22,13 @@ const DAY_MS = 24 * HOUR_MS;
 const VALIDITY_MS = 14 * DAY_MS;
 /** A clock that is a little behind this one must not find the certificate not yet valid. */
 const BACKDATED_MS = HOUR_MS;
-const RENEWED_BEFORE_MS = DAY_MS;
+/** A process goes on with the certificate of its start, so that one is good for a week at least. */
+const RENEWED_BEFORE_MS = 7 * DAY_MS;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /**
  * The development certificate of a state folder, made anew where there is none, where it cannot be
- * read or used, and where less than a day of its validity remains.
+ * read or used, and where less than a week of its validity remains.
  */
 export async function developmentCertificate(
   stateDir: string,

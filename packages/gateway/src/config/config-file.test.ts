@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { appsWithoutFile, readConfigFile } from "./config-file.ts";
+import { defaultNamespace, type NamespaceConfig } from "@starling/core/hub/namespace.ts";
+import { appsWithoutFile, completeApps, readConfigFile } from "./config-file.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -34,10 +35,13 @@ describe("a configuration file", () => {
     expect(apps?.get("default")?.namespaces.get("news")).toEqual({
       subscribe: "anyone",
       publish: "nobody",
+      presence: "nobody",
+      presenceDebounceMs: 0,
+      conflateMs: 0,
       volatile: false,
     });
     expect(apps?.get("shop")?.namespaces.get("")).toEqual({
-      subscribe: "nobody",
+      ...defaultNamespace,
       publish: "anyone",
       volatile: true,
     });
@@ -50,6 +54,43 @@ describe("a configuration file", () => {
 
   test("that is empty declares nothing", () => {
     expect(read("# nothing\n").apps?.get("default")?.namespaces.size).toBe(0);
+  });
+
+  test("sets every option of a namespace", () => {
+    const options: NamespaceConfig = {
+      subscribe: "authenticated",
+      publish: "token",
+      presence: "anyone",
+      presenceDebounceMs: 3000,
+      conflateMs: 50,
+      volatile: true,
+    };
+    const { apps } = read(JSON.stringify({ namespaces: { room: options } }));
+    expect(apps?.get("default")?.namespaces.get("room")).toEqual(options);
+  });
+
+  test("gives public keys to the default app and to others", () => {
+    const { apps, keys, faults } = read("keys: [k1]\napps: {shop: {keys: [k2, k3]}}");
+    expect(faults).toEqual([]);
+    expect([...(keys ?? [])]).toEqual([
+      ["k1", "default"],
+      ["k2", "shop"],
+      ["k3", "shop"],
+    ]);
+    expect([...(apps?.keys() ?? [])]).toEqual(["default", "shop"]);
+  });
+
+  test("says where signalling is open or closed, and leaves it open where it does not", () => {
+    const { apps } = read("signalling: closed\napps: {shop: {signalling: open}, plain: {}}");
+    expect(apps?.get("default")?.signalling).toBe("closed");
+    expect(apps?.get("shop")?.signalling).toBe("open");
+    expect(apps?.get("plain")).toEqual({ namespaces: new Map() });
+  });
+
+  test("may write everything of the default app under apps", () => {
+    const { apps, keys } = read("apps: {default: {keys: [k1], signalling: closed}}");
+    expect(keys?.get("k1")).toBe("default");
+    expect(apps?.get("default")?.signalling).toBe("closed");
   });
 
   test("may write the default app's namespaces under apps", () => {
@@ -65,7 +106,7 @@ describe("a faulty configuration file", () => {
     );
     expect(found).toHaveLength(3);
     expect(found[0]).toStartWith("starling.yaml:3:16: namespaces.demo.subscribe: ");
-    expect(found[0]).toContain('"nobody"|"anyone"');
+    expect(found[0]).toContain('"nobody"|"token"|"authenticated"|"anyone"');
     expect(found[1]).toBe("starling.yaml:4:14: namespaces.demo.history: unknown key");
     expect(found[2]).toBe("starling.yaml:5:8: extra: unknown key");
   });
@@ -86,6 +127,30 @@ describe("a faulty configuration file", () => {
     );
   });
 
+  test("may not give a section of the default app twice, or a key to two apps", () => {
+    const found = messages(
+      "keys: [a]\nsignalling: open\napps: {default: {keys: [b], signalling: open}}",
+    );
+    expect(found).toHaveLength(2);
+    expect(found[0]).toContain("apps.default.keys: ");
+    expect(found[1]).toContain("apps.default.signalling: ");
+    const [fault] = messages("keys: [a]\napps: {shop: {keys: [b, a]}}");
+    expect(fault).toStartWith(
+      "starling.yaml:2:25: apps.shop.keys.1: the key belongs to the app default",
+    );
+  });
+
+  test("may not hold a key that a query string would change", () => {
+    expect(messages("keys: ['a b']")[0]).toContain("keys.0: a public key is 1 to 255");
+  });
+
+  test("may not have a window of time that is negative, broken or long", () => {
+    for (const value of ["-1", "0.5", "60001", "soon"]) {
+      const [fault] = messages(`namespaces: {a: {conflateMs: ${value}}}`);
+      expect(fault).toContain("namespaces.a.conflateMs: ");
+    }
+  });
+
   test("that cannot be read names the variable, as it was written, and the file", () => {
     const path = join(folder, "missing.yaml");
     expect(readConfigFile(path, "CONFIG_FILE", "missing.yaml").faults).toEqual([
@@ -101,4 +166,36 @@ describe("a faulty configuration file", () => {
 test("without a file production declares nothing and development a demo namespace", () => {
   expect(appsWithoutFile(true).get("default")?.namespaces.size).toBe(0);
   expect([...(appsWithoutFile(false).get("default")?.namespaces.keys() ?? [])]).toEqual(["demo"]);
+});
+
+describe("the apps that there are", () => {
+  const declared = new Map([
+    ["default", { namespaces: new Map() }],
+    ["quiet", { namespaces: new Map(), signalling: "closed" } as const],
+    ["loud", { namespaces: new Map(), signalling: "open" } as const],
+  ]);
+  const policies = (keys: readonly (readonly [string, string])[], openApp?: string) =>
+    Object.fromEntries(
+      [...completeApps(declared, { keys: new Map(keys), openApp })].map(([app, { signalling }]) => [
+        app,
+        signalling,
+      ]),
+    );
+
+  test("are the declared ones, closed to clients of the signalling protocol", () => {
+    expect(policies([])).toEqual({ default: "closed", quiet: "closed", loud: "open" });
+  });
+
+  test("are also those of public keys, and open where nothing else is said", () => {
+    expect(
+      policies([
+        ["k1", "shop"],
+        ["k2", "quiet"],
+      ]),
+    ).toEqual({ default: "closed", quiet: "closed", loud: "open", shop: "open" });
+  });
+
+  test("are open where every key leads", () => {
+    expect(policies([], "default")).toMatchObject({ default: "open", quiet: "closed" });
+  });
 });

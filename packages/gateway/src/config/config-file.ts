@@ -1,18 +1,21 @@
 import { readFileSync } from "node:fs";
-import { type AppConfig, defaultNamespace } from "@starling/core/hub/namespace.ts";
+import {
+  type AppConfig,
+  audiences,
+  DEFAULT_APP,
+  defaultNamespace,
+  type SignallingPolicy,
+} from "@starling/core/hub/namespace.ts";
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { ConfigFault } from "./fault.ts";
+import { NAME, NAME_RULE, PUBLIC_KEY, PUBLIC_KEY_RULE } from "./names.ts";
 
-/** The app that requests without an app name, and the earlier generations, belong to. */
-export const DEFAULT_APP = "default";
-
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
-const name = z
-  .string()
-  .regex(NAME, "a name is 1 to 64 letters, digits, - and _, and begins with a letter or digit");
-
-const audience = z.enum(["nobody", "anyone"]);
+const name = z.string().regex(NAME, NAME_RULE);
+const publicKey = z.string().regex(PUBLIC_KEY, PUBLIC_KEY_RULE);
+const audience = z.enum(audiences);
+/** Longer than that a change would be late rather than bundled. */
+const window = z.int().min(0).max(60_000);
 
 /** The options of a namespace, with what the reference says of them. */
 export const namespaceSchema = z
@@ -25,6 +28,21 @@ export const namespaceSchema = z
     publish: audience
       .default(defaultNamespace.publish)
       .describe("which connections may publish; the publisher API always may"),
+    presence: audience
+      .default(defaultNamespace.presence)
+      .describe("who may see the members of a channel, and be one of them"),
+    presenceDebounceMs: window
+      .default(defaultNamespace.presenceDebounceMs)
+      .describe(
+        "milliseconds for which a join or a leave is held back, so that a member that leaves and " +
+          "comes back is not announced",
+      ),
+    conflateMs: window
+      .default(defaultNamespace.conflateMs)
+      .describe(
+        "milliseconds of a window in which at most one state of each member is sent, the latest; " +
+          "0 sends every state",
+      ),
     volatile: z
       .boolean()
       .default(defaultNamespace.volatile)
@@ -34,24 +52,81 @@ export const namespaceSchema = z
 
 const namespaces = z.record(z.union([z.literal(""), name]), namespaceSchema);
 
+/** What is said of one app. */
+const appSections = {
+  keys: z.array(publicKey).optional(),
+  signalling: z.enum(["open", "closed"]).optional(),
+  namespaces: namespaces.optional(),
+};
+const appSchema = z.strictObject(appSections);
+
 const fileSchema = z
-  .strictObject({
-    namespaces: namespaces.optional(),
-    apps: z.record(name, z.strictObject({ namespaces: namespaces.optional() })).optional(),
-  })
+  .strictObject({ ...appSections, apps: z.record(name, appSchema).optional() })
   .superRefine((file, context) => {
-    if (file.namespaces === undefined || file.apps?.[DEFAULT_APP]?.namespaces === undefined) return;
-    context.addIssue({
-      code: "custom",
-      path: ["apps", DEFAULT_APP, "namespaces"],
-      message: "the namespaces of the default app are at the top level already",
-    });
+    for (const section of Object.keys(appSections) as (keyof typeof appSections)[]) {
+      if (file[section] === undefined || file.apps?.[DEFAULT_APP]?.[section] === undefined)
+        continue;
+      context.addIssue({
+        code: "custom",
+        path: ["apps", DEFAULT_APP, section],
+        message: `the ${section} of the default app are at the top level already`,
+      });
+    }
+    const owners = new Map<string, string>();
+    for (const { app, path, keys } of keySections(file)) {
+      for (const [index, key] of keys.entries()) {
+        const owner = owners.get(key);
+        owners.set(key, app);
+        if (owner === undefined || owner === app) continue;
+        context.addIssue({
+          code: "custom",
+          path: [...path, index],
+          message: `the key belongs to the app ${owner} already`,
+        });
+      }
+    }
   });
+
+/** What a file declares. */
+export interface DeclaredApps {
+  /** By name; always has `default`. `signalling` is there where the file says it. */
+  readonly apps: ReadonlyMap<string, AppConfig>;
+  /** The app of each public key. */
+  readonly keys: ReadonlyMap<string, string>;
+}
 
 /** The apps where no file is configured; in development `demo:...` is open to anyone. */
 export function appsWithoutFile(production: boolean): ReadonlyMap<string, AppConfig> {
-  const demo = { subscribe: "anyone", publish: "anyone", volatile: false } as const;
+  const demo = {
+    ...defaultNamespace,
+    subscribe: "anyone",
+    publish: "anyone",
+    presence: "anyone",
+  } as const;
   return new Map([[DEFAULT_APP, { namespaces: new Map(production ? [] : [["demo", demo]]) }]]);
+}
+
+/**
+ * The apps that there are: the declared ones and those of public keys, each with its policy for
+ * clients of the signalling protocol.
+ *
+ * That protocol knows no permissions: whoever has a key joins any channel. An app that has a key,
+ * and in development the app that every key leads to, therefore is open to such clients wherever no
+ * namespace is declared, unless the file says otherwise.
+ */
+export function completeApps(
+  declared: ReadonlyMap<string, AppConfig>,
+  { keys, openApp }: { keys: ReadonlyMap<string, string>; openApp: string | undefined },
+): ReadonlyMap<string, AppConfig> {
+  const withKeys = new Set(keys.values());
+  const names = new Set([...declared.keys(), ...withKeys]);
+  return new Map(
+    [...names].map((app) => {
+      const { namespaces = new Map(), signalling } = declared.get(app) ?? {};
+      const usual: SignallingPolicy = withKeys.has(app) || app === openApp ? "open" : "closed";
+      return [app, { namespaces, signalling: signalling ?? usual }];
+    }),
+  );
 }
 
 /** The apps of a file, or its faults; `variable` and `value` are how the user named the file. */
@@ -59,7 +134,7 @@ export function readConfigFile(
   path: string,
   variable: string,
   value: string,
-): { readonly apps?: ReadonlyMap<string, AppConfig>; readonly faults: readonly ConfigFault[] } {
+): Partial<DeclaredApps> & { readonly faults: readonly ConfigFault[] } {
   const fault = (message: string): ConfigFault => ({ variable, value, message });
   let text: string;
   try {
@@ -84,7 +159,7 @@ export function readConfigFile(
     return { faults: [fault(`${path}: ${error instanceof Error ? error.message : "unreadable"}`)] };
   }
   const result = fileSchema.safeParse(content ?? {});
-  if (result.success) return { apps: appsOf(result.data), faults: [] };
+  if (result.success) return { ...declaredBy(result.data), faults: [] };
   return {
     faults: result.error.issues.flatMap((issue) =>
       unfolded(issue).map(({ path: keys, message }) => {
@@ -112,15 +187,34 @@ function unfolded(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: stri
   return [{ path: issue.path, message: issue.message }];
 }
 
-function appsOf(file: z.output<typeof fileSchema>): ReadonlyMap<string, AppConfig> {
-  const apps = new Map<string, AppConfig>([
-    [DEFAULT_APP, { namespaces: new Map(Object.entries(file.namespaces ?? {})) }],
-  ]);
-  for (const [app, options] of Object.entries(file.apps ?? {})) {
-    if (app === DEFAULT_APP && options.namespaces === undefined) continue;
-    apps.set(app, { namespaces: new Map(Object.entries(options.namespaces ?? {})) });
+type File = z.output<typeof fileSchema>;
+
+function declaredBy(file: File): DeclaredApps {
+  const sections = new Map([[DEFAULT_APP, { ...file, ...file.apps?.[DEFAULT_APP] }]]);
+  for (const [app, section] of Object.entries(file.apps ?? {})) {
+    if (app !== DEFAULT_APP) sections.set(app, section);
   }
-  return apps;
+  const apps = new Map<string, AppConfig>();
+  for (const [app, { namespaces = {}, signalling }] of sections) {
+    apps.set(app, {
+      namespaces: new Map(Object.entries(namespaces)),
+      ...(signalling === undefined ? {} : { signalling }),
+    });
+  }
+  const keys = keySections(file).flatMap(({ app, keys }) => keys.map((key) => [key, app] as const));
+  return { apps, keys: new Map(keys) };
+}
+
+/** The lists of public keys, with their app and their place. */
+function keySections(
+  file: File,
+): { readonly app: string; readonly path: readonly string[]; readonly keys: readonly string[] }[] {
+  return [
+    { app: DEFAULT_APP, path: ["keys"], keys: file.keys ?? [] },
+    ...Object.entries(file.apps ?? {}).map(([app, { keys = [] }]) => {
+      return { app, path: ["apps", app, "keys"], keys };
+    }),
+  ];
 }
 
 /** Where a value stands in the text, or the nearest thing around it. */

@@ -37,6 +37,39 @@ export interface TokenConfig {
   readonly graceMs: number;
 }
 
+export interface PublicKeysConfig {
+  /** The app of each key. */
+  readonly keys: ReadonlyMap<string, string>;
+  /** The app that every other key leads to; undefined refuses other keys. */
+  readonly openApp: string | undefined;
+}
+
+export interface JwtConfig {
+  /** Shared secret; at least 32 bytes. */
+  readonly secret: string | undefined;
+  /** SPKI in PEM; undefined where there is a key set. */
+  readonly publicKey: string | undefined;
+  readonly keySet:
+    | { readonly url: string; readonly maxAgeMs: number; readonly cooldownMs: number }
+    | undefined;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+  readonly leewaySeconds: number;
+}
+
+export interface WebhookConfig {
+  readonly url: string;
+  /** Signs the questions; undefined leaves them unsigned. */
+  readonly secret: string | undefined;
+  readonly timeoutMs: number;
+  readonly retries: number;
+  /** 0 remembers no answer. */
+  readonly cacheMs: number;
+  readonly concurrency: number;
+  readonly breakerFailures: number;
+  readonly breakerPauseMs: number;
+}
+
 export interface EngineConfig {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
@@ -70,6 +103,11 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly tls: TlsConfig;
   readonly token: TokenConfig;
+  readonly publicKeys: PublicKeysConfig;
+  /** Undefined where no key for tokens is configured. */
+  readonly jwt: JwtConfig | undefined;
+  /** Undefined where no webhook is configured. */
+  readonly webhook: WebhookConfig | undefined;
   /** Absolute path of the folder of log files; undefined writes to standard output. */
   readonly logsDir: string | undefined;
   readonly logLevel: LogLevel;
@@ -96,6 +134,6 @@ export interface Config {
   /** Time that a connection has to authenticate. */
   readonly authTimeoutMs: number;
   readonly engine: EngineConfig;
-  /** By name; always has `default`. */
+  /** By name; always has `default` and the apps of `publicKeys`, each with its `signalling`. */
   readonly apps: ReadonlyMap<string, AppConfig>;
 }

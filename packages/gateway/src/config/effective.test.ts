@@ -15,6 +15,7 @@ test("the effective configuration tells each value and where it comes from", () 
   expect(text).toContain("\nLOG_LEVEL=warn # .env\n");
   expect(text).toContain("\nCONSUMER_PORT=8443 # default\n");
   expect(text).toContain("\n# CA_PATH is not set: ");
+  expect(text).toContain("# app default: every public key, signalling open\n");
   expect(text).toContain("# app default, namespace demo: subscribe anyone, publish anyone");
 });
 
@@ -32,4 +33,11 @@ test("the effective configuration can be read as .env again", () => {
     { dotEnv },
   );
   expect(again).toEqual(configOf(settings));
+});
+
+test("the effective configuration tells how many public keys each app has", () => {
+  const settings = readSettings({ environment: { PUBLIC_KEYS: "k1:shop,k2:shop" }, ".env": {} });
+  const text = describeConfig(configOf(settings), settings);
+  expect(text).toContain("# app default: public keys: 0, signalling closed\n");
+  expect(text).toContain("# app shop: public keys: 2, signalling open\n");
 });

@@ -3,7 +3,7 @@ import { type Settings, shown, variableEntries } from "./settings.ts";
 
 /**
  * The effective configuration as text: a line `NAME=value  # origin` for each variable, in the
- * syntax of `.env`, secrets masked, then the namespaces as comments.
+ * syntax of `.env`, secrets masked, then the apps and their namespaces as comments.
  */
 export function describeConfig(config: Config, settings: Settings): string {
   const lines: string[] = [];
@@ -17,7 +17,11 @@ export function describeConfig(config: Config, settings: Settings): string {
     const from = setting.name === variable.name ? "" : `${setting.name} in `;
     lines.push(`${variable.name}=${quoted(shown(key, setting.text))} # ${from}${setting.origin}`);
   }
-  for (const [app, { namespaces }] of config.apps) {
+  for (const [app, { namespaces, signalling }] of config.apps) {
+    const keys = [...config.publicKeys.keys.values()].filter((owner) => owner === app).length;
+    const accepted =
+      app === config.publicKeys.openApp ? "every public key" : `public keys: ${keys}`;
+    lines.push(`# app ${app}: ${accepted}, signalling ${signalling ?? "closed"}`);
     if (namespaces.size === 0) lines.push(`# app ${app}: no namespaces`);
     for (const [name, options] of namespaces) {
       const parts = Object.entries(options).map(([option, value]) => `${option} ${value}`);

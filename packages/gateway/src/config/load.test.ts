@@ -64,6 +64,9 @@ describe("an empty environment", () => {
         renewIntervalMs: 86_400_000,
         graceMs: 300_000,
       },
+      publicKeys: { keys: new Map(), openApp: "default" },
+      jwt: undefined,
+      webhook: undefined,
       logsDir: undefined,
       logLevel: "info",
       eventIdPattern:
@@ -84,8 +87,19 @@ describe("an empty environment", () => {
         [
           "default",
           {
+            signalling: "open",
             namespaces: new Map([
-              ["demo", { subscribe: "anyone", publish: "anyone", volatile: false }],
+              [
+                "demo",
+                {
+                  subscribe: "anyone",
+                  publish: "anyone",
+                  presence: "anyone",
+                  presenceDebounceMs: 0,
+                  conflateMs: 0,
+                  volatile: false,
+                },
+              ],
             ]),
           },
         ],
@@ -136,6 +150,8 @@ describe("production", () => {
     expect(config.host).toBe("::");
     expect(config.allowedOrigins).toEqual([]);
     expect(config.apps.get("default")?.namespaces.size).toBe(0);
+    expect(config.apps.get("default")?.signalling).toBe("closed");
+    expect(config.publicKeys).toEqual({ keys: new Map(), openApp: undefined });
   });
 
   test("reports everything that it lacks at once", () => {

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
+import { readAuth } from "./auth-settings.ts";
 import type { CertificateSource, Config, LogLevel } from "./config.ts";
-import { appsWithoutFile, readConfigFile } from "./config-file.ts";
+import { appsWithoutFile, completeApps, type DeclaredApps, readConfigFile } from "./config-file.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError, type ConfigFault } from "./fault.ts";
 import { readSettings, type Settings, shown } from "./settings.ts";
@@ -40,12 +41,14 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     keyFile: absolute(values.keyFile),
     caFile: absolute(values.caFile),
   };
-  const configFile = apps(settings, absolute(values.configFile));
+  const declared = declaredApps(settings, absolute(values.configFile));
+  const auth = readAuth(settings, declared.keys, (path) => resolve(folder, path));
   const faults = [
     ...settings.faults,
     ...missing(settings, required),
     ...tlsFaults(settings, paths, options.now ?? Date.now()),
-    ...configFile.faults,
+    ...declared.faults,
+    ...auth.faults,
   ];
   if (faults.length > 0) throw new ConfigError(faults);
 
@@ -72,6 +75,9 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       renewIntervalMs: values.tokenRenewIntervalMs,
       graceMs: values.tokenGraceMs,
     },
+    publicKeys: auth.publicKeys,
+    jwt: auth.jwt,
+    webhook: auth.webhook,
     logsDir: absolute(values.logsDir),
     logLevel: logLevel(settings),
     eventIdPattern: values.eventIdPattern,
@@ -91,7 +97,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       pingTimeoutMs: values.pingTimeoutMs,
       maxPayloadBytes: values.maxPayloadBytes,
     },
-    apps: configFile.apps,
+    apps: completeApps(declared.apps, auth.publicKeys),
   };
 }
 
@@ -174,17 +180,18 @@ function tlsFaults(
     }));
 }
 
-function apps(
+function declaredApps(
   settings: Settings,
   path: string | undefined,
-): {
-  readonly apps: Config["apps"];
-  readonly faults: readonly ConfigFault[];
-} {
-  const fallback = appsWithoutFile(settings.production);
+): DeclaredApps & { readonly faults: readonly ConfigFault[] } {
+  const fallback = {
+    apps: appsWithoutFile(settings.production),
+    keys: new Map<string, string>(),
+    faults: [],
+  };
   const written = settings.written("configFile");
-  if (path === undefined || written === undefined) return { apps: fallback, faults: [] };
-  return { apps: fallback, ...readConfigFile(path, written.name, written.text) };
+  if (path === undefined || written === undefined) return fallback;
+  return { ...fallback, ...readConfigFile(path, written.name, written.text) };
 }
 
 function certificateSource(

@@ -4,11 +4,14 @@ import {
   addressList,
   flag,
   host,
+  httpAddress,
   instances,
   keyList,
   originList,
   pattern,
   port,
+  publicKeyList,
+  secretText,
   type ValueType,
   wholeNumber,
 } from "./value-types.ts";
@@ -116,4 +119,42 @@ test("a short key is refused by its position, and is not repeated in the message
   const message = reason(type, "0123456789abcdef,hunter2");
   expect(message).toContain("entry 2");
   expect(message).not.toContain("hunter2");
+});
+
+test("a secret is measured in bytes, and is not repeated in the message", () => {
+  expect(secretText(8).parse("пароль")).toBe("пароль");
+  expect(reason(secretText(8), "hunter2")).toBe("has 7 bytes");
+});
+
+describe("a list of public keys", () => {
+  test("gives each key its app, or the default one", () => {
+    expect([...publicKeyList().parse("k1:shop, k2,k3:default,k1:shop,")]).toEqual([
+      ["k1", "shop"],
+      ["k2", "default"],
+      ["k3", "default"],
+    ]);
+  });
+
+  test("names each entry that is wrong", () => {
+    const message = reason(publicKeyList(), "k 1:shop,:shop,k2:,k3:a:b,k4:a b,good:shop");
+    for (const bad of ["k 1:shop", ":shop", "k2:", "k3:a:b", "k4:a b"]) {
+      expect(message).toContain(`"${bad}"`);
+    }
+    expect(message).not.toContain("good");
+  });
+
+  test("gives no key to two apps", () => {
+    expect(reason(publicKeyList(), "k1:a,k1:b")).toBe('"k1" has two apps');
+  });
+});
+
+test("an address of another server is one of HTTP, without a password", () => {
+  expect(httpAddress().parse("https://Hook.example/auth?a=1")).toBe(
+    "https://hook.example/auth?a=1",
+  );
+  expect(httpAddress().parse("http://10.0.0.1:3000")).toBe("http://10.0.0.1:3000/");
+  for (const text of ["hook.example", "ftp://hook.example", "//hook.example", "https://"]) {
+    expect(accepts(httpAddress(), text)).toBe(false);
+  }
+  expect(reason(httpAddress(), "https://me:secret@hook.example")).toContain("password");
 });

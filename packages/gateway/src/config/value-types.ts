@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
+import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
 import { z } from "zod";
+import { NAME, NAME_RULE, PUBLIC_KEY, PUBLIC_KEY_RULE } from "./names.ts";
 
 /**
  * A setting as text, turned into its value; the schema's description completes the sentence
@@ -156,4 +158,46 @@ export function keyList(minLength: number): ValueType<readonly string[]> {
       ? text
       : new Refusal(`entry ${position} is shorter than ${minLength} characters`),
   );
+}
+
+/** One secret; a refusal never says what it is. */
+export function secretText(minBytes: number): ValueType<string> {
+  return parsed(`text of at least ${minBytes} bytes that is hard to guess`, (text) => {
+    const { byteLength } = new TextEncoder().encode(text);
+    return byteLength >= minBytes ? text : new Refusal(`has ${byteLength} bytes`);
+  });
+}
+
+/** Public keys with their apps, `key:app` or `key` for the default app. */
+export function publicKeyList(): ValueType<ReadonlyMap<string, string>> {
+  const allowed = "public keys with their apps such as k1:shop, or without one for default";
+  return list(allowed, keyAndApp)
+    .transform((entries, context) => {
+      const keys = new Map(entries);
+      for (const [key, app] of entries) {
+        if (keys.get(key) === app) continue;
+        context.addIssue({ code: "custom", message: `"${key}" has two apps` });
+      }
+      return keys;
+    })
+    .describe(`${allowed}, separated by commas`);
+}
+
+function keyAndApp(text: string): readonly [key: string, app: string] | Refusal {
+  const [key = "", app = DEFAULT_APP, ...rest] = text.split(":");
+  if (!PUBLIC_KEY.test(key)) return new Refusal(`"${text}": ${PUBLIC_KEY_RULE}`);
+  if (!NAME.test(app) || rest.length > 0) return new Refusal(`"${text}": ${NAME_RULE}`);
+  return [key, app];
+}
+
+/** The address of another server, which may be inside the operator's own network. */
+export function httpAddress(): ValueType<string> {
+  return parsed("an address that begins with https:// or http://", (text) => {
+    const url = URL.parse(text);
+    if (url === null || !/^https?:$/.test(url.protocol)) return new Refusal("is no such address");
+    if (url.username !== "" || url.password !== "") {
+      return new Refusal("holds a user name or a password");
+    }
+    return url.href;
+  });
 }

@@ -7,6 +7,7 @@ export const groups = [
   "TLS",
   "Publishers",
   "Subscribers",
+  "Authentication",
   "Limits",
   "Socket.IO",
   "Logs",
@@ -20,7 +21,8 @@ export type Unit =
   | "connections a second"
   | "hour of the day, UTC"
   | "milliseconds"
-  | "requests a second";
+  | "requests a second"
+  | "seconds";
 
 /** Which program an installation may know a variable from. */
 export type Source =

@@ -1,3 +1,4 @@
+import { authVariables } from "./auth-variables.ts";
 import {
   addressList,
   anyText,
@@ -252,6 +253,7 @@ export const variables = {
       "UUID.",
     source: "the last earlier generation",
   },
+  ...authVariables,
   connectRatePerUser: {
     name: "CONNECT_RATE_PER_USER",
     group: "Limits",

@@ -1,3 +1,4 @@
+import { longestQuestionMs } from "@starling/core/auth/webhook.ts";
 import type { Config } from "./config.ts";
 
 /** Shorter ones can be found by trying, since a token is a fast hash of the secret. */
@@ -15,6 +16,7 @@ export function configWarnings(config: Config): readonly string[] {
       `AUTH_TOKEN_SECRET has fewer than ${MIN_SECRET_LENGTH} characters: who sees one token can search for the secret`,
     );
   }
+  warnings.push(...authWarnings(config));
   if (config.tls.certificate.kind === "development") {
     warnings.push(
       "the certificate is self-made, for localhost only; set PUB_KEY_PATH and PRIV_KEY_PATH",
@@ -30,4 +32,43 @@ export function configWarnings(config: Config): readonly string[] {
     warnings.push("CLUSTER_MODE=1 has no effect: this version serves one process");
   }
   return warnings;
+}
+
+function authWarnings({ publicKeys, jwt, webhook, authTimeoutMs, production }: Config): string[] {
+  const warnings: string[] = [];
+  if (publicKeys.openApp !== undefined && webhook === undefined) {
+    warnings.push(
+      `EVERY public key is accepted, for the app ${publicKeys.openApp}: anybody who reaches the subscriber port can join any channel and see who is there; set PUBLIC_KEYS`,
+    );
+  }
+  if (webhook !== undefined) {
+    const longest = longestQuestionMs(webhook);
+    if (longest > authTimeoutMs) {
+      warnings.push(
+        `a question to the webhook may take ${longest} ms with all its retries, and AUTH_TIMEOUT ends the connection after ${authTimeoutMs} ms`,
+      );
+    }
+    if (production && webhook.secret === undefined) {
+      warnings.push(
+        "AUTH_WEBHOOK_SECRET is empty: the webhook cannot tell the questions of the gateway from others",
+      );
+    }
+    if (production && isPlain(webhook.url)) {
+      warnings.push(
+        "AUTH_WEBHOOK_URL is not https: whoever is on the way can read the questions and let anybody in",
+      );
+    }
+  }
+  if (production && jwt?.keySet !== undefined && isPlain(jwt.keySet.url)) {
+    warnings.push(
+      "JWT_JWKS_URL is not https: whoever is on the way can exchange the keys that tokens are checked with",
+    );
+  }
+  return warnings;
+}
+
+/** Whether what is sent there leaves the machine, and is not encrypted. */
+function isPlain(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  return protocol === "http:" && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 }

@@ -2,20 +2,18 @@
 export class OriginPolicy {
   readonly #origins: ReadonlySet<string>;
   readonly #any: boolean;
-  readonly #sameHost: boolean;
 
-  /** `*` among the origins allows all; `sameHost` also allows pages that this very port served. */
-  constructor(origins: readonly string[], sameHost: boolean) {
+  /** `*` among the origins allows all. Pages of the very host that was asked need no mention. */
+  constructor(origins: readonly string[]) {
     this.#origins = new Set(origins.map((origin) => origin.toLowerCase()));
     this.#any = this.#origins.has("*");
-    this.#sameHost = sameHost;
   }
 
   allows(request: Request): boolean {
     const origin = request.headers.get("origin");
     if (origin === null || this.#any) return true;
     if (this.#origins.has(origin.toLowerCase())) return true;
-    return this.#sameHost && URL.parse(origin)?.host === request.headers.get("host");
+    return URL.parse(origin)?.host === request.headers.get("host");
   }
 
   /** The CORS headers (Fetch standard, section 3.2) of an answer to an allowed request. */

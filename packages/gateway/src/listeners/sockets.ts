@@ -15,6 +15,7 @@ export function socketHandlers(options: SocketOptions): WebSocketHandler<SocketH
     open: (socket) => socket.data.opened(socket),
     message: (socket, message) => socket.data.message(socket, message),
     drain: (socket) => socket.data.drained(socket),
+    pong: (socket, payload) => socket.data.ponged?.(socket, payload),
     close: (socket, code) => socket.data.closed(socket, code),
     maxPayloadLength: options.maxPayloadBytes,
     backpressureLimit: options.slowConsumerBytes,

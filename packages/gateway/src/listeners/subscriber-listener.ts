@@ -8,7 +8,10 @@ import { type SocketOptions, socketHandlers } from "./sockets.ts";
 /** What answers the requests below one path. */
 export interface Endpoint {
   /** Answers undefined when the request became a WebSocket. */
-  fetch(request: Request, server: Server<SocketHandler>): Response | Promise<Response> | undefined;
+  fetch(
+    request: Request,
+    server: Server<SocketHandler>,
+  ): Response | undefined | Promise<Response | undefined>;
 }
 
 export interface SubscriberListenerOptions {

@@ -1,6 +1,7 @@
 import { JsonSyntaxError } from "@starling/core/json/json-scanner.ts";
 import {
   type JsonMember,
+  type JsonSpan,
   parseSpan,
   readElements,
   readObject,
@@ -49,15 +50,16 @@ export function readEnvelope(text: string, maxEntries: number): object {
   const envelope = Object.create(null) as Record<string, unknown>;
   for (const { name, value } of members) {
     if (name === "data") envelope[name] = new RawJson(text.slice(value.start, value.end));
-    else if (name === "publications") envelope[name] = readList(text, value.start, maxEntries);
+    else if (name === "publications") envelope[name] = readList(text, value, maxEntries);
     else envelope[name] = parseSpan(text, value);
   }
   return envelope;
 }
 
-function readList(text: string, start: number, maxEntries: number): unknown {
-  const list = readElements(text, start, maxEntries);
-  if (list === undefined) return undefined;
+/** A value of another kind is given on as it is, for the schema to refuse. */
+function readList(text: string, value: JsonSpan, maxEntries: number): unknown {
+  const list = readElements(text, value.start, maxEntries);
+  if (list === undefined) return parseSpan(text, value);
   if (list.truncated) throw tooManyEntries(maxEntries);
   return list.elements.map((span) =>
     text[span.start] === "{"

@@ -56,7 +56,6 @@ describe("POST /api/publish", () => {
     ['{"channel":"a\\u0085b","data":1}', "channel: must not contain control", "C1 control"],
     ['{"channel":"\\ud800","data":1}', "channel: must be well-formed Unicode", "lone surrogate"],
     ['{"channel":"c","event":"","data":1}', "event: ", "event empty"],
-    ['{"channel":"c","event":"connect","data":1}', "event: is a name that", "reserved event"],
     ['{"channel":"c","event":null,"data":1}', "event: ", "event null"],
     ['{"channel":"c","data":1,"idempotencyKey":""}', "idempotencyKey: ", "empty key"],
     ['{"channel":"c","data":1,"chanel":"x"}', "chanel: unknown field", "unknown field"],
@@ -316,4 +315,22 @@ describe("GET /api/channels", () => {
     const { call } = publisherFixture();
     expect((await call("/api/channels?app=nope")).status).toBe(404);
   });
+});
+
+test("a name that Socket.IO reserves is refused with its own number, before anything is delivered", async () => {
+  const { hub, post } = publisherFixture();
+  const reserved = { channel: "c", event: "connect", data: 1 };
+  const fine = { channel: "c", data: 1 };
+  const requests = [
+    ["/api/publish", reserved, "event"],
+    ["/api/batch", { publications: [fine, reserved] }, "publications[1].event"],
+    ["/api/broadcast", { channels: ["c"], event: "disconnect", data: 1 }, "event"],
+  ] as const;
+  for (const [path, body, place] of requests) {
+    const [status, answer] = await post(path, body);
+    expect(status).toBe(400);
+    expect(answer).toMatchObject({ error: { code: 110, name: "reserved_event" } });
+    expect(JSON.stringify(answer)).toContain(`"message":"${place}: `);
+  }
+  expect(hub.published).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type { HubApi } from "@starling/core/hub/api.ts";
+import { RESERVED_EVENTS } from "@starling/core/sessions/socketio/packets.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { channelPage } from "./channel-page.ts";
@@ -37,6 +38,7 @@ export class NativeApi {
   publish(text: string): (caller: string) => Published {
     const request = parseRequest(publicationSchema, readEnvelope(text, MAX_BATCH));
     this.#knownApp(request.app, "app");
+    receivable(request.event, "event");
     const deliveries = [toDelivery(request)];
     return (caller) => {
       const [subscribers = 0] = this.#deliveries.make(caller, deliveries);
@@ -46,8 +48,9 @@ export class NativeApi {
 
   batch(text: string): (caller: string) => BatchPublished {
     const { publications } = parseRequest(batchSchema, readEnvelope(text, MAX_BATCH));
-    publications.forEach(({ app }, index) => {
+    publications.forEach(({ app, event }, index) => {
       this.#knownApp(app, `publications[${index}].app`);
+      receivable(event, `publications[${index}].event`);
     });
     const deliveries = publications.map(toDelivery);
     return (caller) => {
@@ -66,6 +69,7 @@ export class NativeApi {
       envelope,
     );
     this.#knownApp(app, "app");
+    receivable(event, "event");
     const channels = [...new Set(request.channels)];
     const delivery = { app, channels, event, data: data.text, idempotencyKey };
     return (caller) => {
@@ -103,6 +107,12 @@ export class NativeApi {
       throw new StarlingError("unknown_app", `${path}: no such app is configured`);
     }
   }
+}
+
+/** @throws StarlingError `reserved_event`, whose events stock clients take for broken packets. */
+function receivable(event: string, path: string): void {
+  if (!RESERVED_EVENTS.has(event)) return;
+  throw new StarlingError("reserved_event", `${path}: ${event} is a name that Socket.IO reserves`);
 }
 
 function toDelivery(request: PublicationRequest): Delivery {

@@ -41,7 +41,7 @@ const WRITING: readonly ErrorName[] = [
   "invalid_encoding",
   "body_too_large",
 ];
-const DELIVERING: readonly ErrorName[] = [...WRITING, "idempotency_conflict"];
+const DELIVERING: readonly ErrorName[] = [...WRITING, "idempotency_conflict", "reserved_event"];
 
 const operations: Readonly<Record<string, { readonly method: string } & Operation>> = {
   "/api/publish": {

@@ -1,4 +1,3 @@
-import { RESERVED_EVENTS } from "@starling/core/sessions/socketio/packets.ts";
 import { z } from "zod";
 import { RawJson } from "./envelope.ts";
 
@@ -22,7 +21,6 @@ const app = name.default("default").meta({ description: "The tenant." });
 const channel = name.meta({ description: "A channel; options come from the part before `:`." });
 
 const event = name
-  .refine((text) => !RESERVED_EVENTS.has(text), "is a name that Socket.IO reserves")
   .default("message")
   .meta({ description: "The event name that subscribers listen for." });
 
@@ -120,6 +118,10 @@ export const statsSchema = z
         description: "Connections that did not authenticate in time.",
       }),
       malformedPackets: count.meta({ description: "Connections that broke the protocol." }),
+      droppedSignals: count.meta({
+        description: "Signals dropped: undecodable, unknown, not allowed, or not joined.",
+      }),
+      floods: count.meta({ description: "Connections cut for too many messages a second." }),
       refusedHandshakes: count.meta({
         description: "Handshakes refused: origin, rate by address, budget.",
       }),

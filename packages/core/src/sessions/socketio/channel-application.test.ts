@@ -163,6 +163,23 @@ describe("connecting", () => {
     say("40/nowhere,");
     expect(taken(socket)).toEqual(['44/nowhere,{"message":"Invalid namespace"}']);
   });
+
+  test("to the default app by its name is refused, since its events go to the main namespace", () => {
+    const { open } = setUp();
+    const { socket, say } = open(ALICE);
+    say("40/default,");
+    expect(taken(socket)).toEqual(['44/default,{"message":"Invalid namespace"}']);
+  });
+
+  test("with so much still unread that the answer is too much leaves nothing behind", () => {
+    const { counters, hub, open } = setUp();
+    const { socket, say } = open(ALICE);
+    socket.pause();
+    say(`40/${"x".repeat(1_100)},`, "40");
+    expect(counters.slowConsumers).toBe(1);
+    expect(counters.connections).toBe(0);
+    expect([...hub.channels("default")]).toEqual([]);
+  });
 });
 
 describe("the token", () => {
@@ -237,6 +254,14 @@ describe("before authentication", () => {
     expect("refusal" in refused && refused.refusal.status).toBe(503);
     first.say("40");
     expect("session" in handshake("")).toBe(true);
+  });
+
+  test("a client that begins a binary packet is closed before the parts could come", () => {
+    const { counters, open } = setUp();
+    const { socket, say } = open(ALICE);
+    say('451-["message",{"_placeholder":true,"num":0}]');
+    expect(socket.closedWith?.code).toBe(4501);
+    expect(counters.malformedPackets).toBe(1);
   });
 
   test("a client that left its last namespace is in the same position again", () => {

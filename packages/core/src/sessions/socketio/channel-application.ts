@@ -11,6 +11,7 @@ import type { Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
 import type { ClientEvent, SocketIoApplication } from "./application.ts";
 import type { SocketIoConnection } from "./connection.ts";
+import { namespaceOfApp } from "./packets.ts";
 import { readPublish } from "./publish-event.ts";
 
 export interface ChannelApplicationOptions {
@@ -55,7 +56,9 @@ export class ChannelApplication implements SocketIoApplication<UserId> {
   }
 
   hasNamespace(name: string): boolean {
-    return this.#options.apps.has(appOf(name));
+    const app = appOf(name);
+    // Each app has one namespace: the default one is not to be had by its name, too.
+    return name === namespaceOfApp(app) && this.#options.apps.has(app);
   }
 
   connect(connection: Connection, auth: unknown): StarlingError | undefined {

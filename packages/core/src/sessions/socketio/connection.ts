@@ -60,10 +60,10 @@ export class SocketIoConnection<Info> implements Subscriber {
     this.deliver(encodePacket({ type: PacketType.ACK, nsp: this.namespace, id, data: [...args] }));
   }
 
-  /** Tells the client that it is connected. */
+  /** Tells the client that it is connected, unless that very packet is too much for it. */
   confirm(): void {
-    this.isConnected = true;
     this.#send(PacketType.CONNECT, { sid: this.id });
+    this.isConnected = this.#session.isOpen;
   }
 
   /** Tells the client that it is refused; its `connect_error` carries the message. */

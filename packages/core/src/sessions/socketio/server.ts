@@ -8,7 +8,7 @@ import type { EngineSession } from "../engine/session.ts";
 import type { SocketIoApplication } from "./application.ts";
 import { SocketIoClient } from "./client.ts";
 import { SocketIoConnection } from "./connection.ts";
-import type { ReceivedPacket } from "./packets.ts";
+import { PacketReader, type ReceivedPacket } from "./packets.ts";
 
 export interface SocketIoServerOptions<Info> {
   readonly application: SocketIoApplication<Info>;
@@ -88,6 +88,12 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   #read(session: Session<Info>, message: string | Uint8Array): ReceivedPacket | undefined {
+    const { hasConnections } = session.data;
+    // Its parts would wait in memory for somebody who has not authenticated.
+    if (!hasConnections && typeof message === "string" && PacketReader.begins(message)) {
+      this.#malformed(session, "a binary packet before a connection");
+      return undefined;
+    }
     try {
       return session.data.read(message);
     } catch (error) {
@@ -136,7 +142,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     }
     this.#stopExpecting(session);
     connection.confirm();
-    this.#options.application.connected(connection, auth);
+    if (connection.isConnected) this.#options.application.connected(connection, auth);
   }
 
   #event(

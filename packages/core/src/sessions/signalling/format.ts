@@ -1,0 +1,46 @@
+import { encodeSignal } from "@starling/protocol/signalling/codec.ts";
+import type { ServerPeerSignal } from "@starling/protocol/signalling/messages.ts";
+import { encodeEventPayload } from "@starling/protocol/signalling/payload.ts";
+import { inlineAttachments } from "../../hub/inline-attachments.ts";
+import type { Publication } from "../../hub/publication.ts";
+import type { WireFormat } from "../../hub/subscriber.ts";
+import { LONE_PLACEHOLDER } from "./publication.ts";
+
+/** Publications as `data` messages of the signalling protocol. */
+export class SignallingFormat implements WireFormat {
+  readonly id: string;
+  readonly #meshId: string;
+
+  /**
+   * `meshId` names this node in every message; empty leaves it out. Who subscribes without presence
+   * has a format of its own, so that news of peers passes it by.
+   */
+  constructor(meshId: string, audience: "members" | "subscribers") {
+    this.#meshId = meshId;
+    this.id = audience === "members" ? "sigm" : "sigs";
+  }
+
+  encode(publication: Publication): readonly Uint8Array[] {
+    const { channel: c, publisher: p = "" } = publication;
+    return [encodeSignal({ t: "data", c, p, pl: payloadOf(publication), ...this.#mesh() })];
+  }
+
+  /** News of a peer, for the others in a channel. */
+  peer(op: ServerPeerSignal["op"], c: string, p: string, pl: Uint8Array | undefined): Uint8Array {
+    const signal = { t: "control" as const, op, c, p, ...this.#mesh() };
+    return encodeSignal(pl === undefined ? signal : { ...signal, pl });
+  }
+
+  #mesh(): { mesh?: string } {
+    return this.#meshId === "" ? {} : { mesh: this.#meshId };
+  }
+}
+
+/** A publication that is one binary part and nothing else has that as its payload. */
+function payloadOf(publication: Publication): Uint8Array {
+  const { payload, event, data, attachments } = publication;
+  if (payload !== undefined) return payload;
+  const first = attachments?.[0];
+  if (first !== undefined && data === LONE_PLACEHOLDER) return first;
+  return encodeEventPayload(event, inlineAttachments(publication));
+}

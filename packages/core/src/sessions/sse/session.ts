@@ -1,0 +1,122 @@
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import { closeCatalogue } from "@starling/protocol/close-codes.ts";
+import type { Channel } from "../../hub/channel.ts";
+import type { Counters } from "../../hub/counters.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { OneOrMany } from "../../hub/one-or-many.ts";
+import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+
+/** A response body that text is written to as it comes. */
+export interface TextStream {
+  write(text: string): void;
+  /** Bytes written that the client has not yet taken. */
+  readonly bufferedAmount: number;
+  /** Ends the response; what is buffered may still leave. */
+  close(): void;
+}
+
+export interface SseSessionOptions {
+  readonly id: string;
+  readonly app: string;
+  readonly user: string | undefined;
+  readonly format: WireFormat;
+  readonly hub: Hub;
+  readonly counters: Counters;
+  /** Bytes that may wait for the client before it is cut. */
+  readonly slowConsumerBytes: number;
+  /** Called once, when the session is over. */
+  onEnd(session: SseSession): void;
+}
+
+/**
+ * One stream of server-sent events (WHATWG HTML, section 9.2).
+ *
+ * A client that reads too slowly gets what is buffered and the end of the response, upon which an
+ * `EventSource` connects again by itself.
+ */
+export class SseSession implements Subscriber {
+  readonly id: string;
+  readonly app: string;
+  readonly user: string | undefined;
+  readonly format: WireFormat;
+  /** Streams take frames one by one. */
+  readonly socket = undefined;
+  channels: OneOrMany<Channel>;
+  bagIndex = -1;
+  readonly #options: SseSessionOptions;
+  #stream: TextStream | undefined;
+
+  constructor(options: SseSessionOptions) {
+    this.id = options.id;
+    this.app = options.app;
+    this.user = options.user;
+    this.format = options.format;
+    this.#options = options;
+  }
+
+  /**
+   * Begins to deliver the channels. `retryMs` is how long the client waits before it reconnects;
+   * `isReturning` says that it named the last event it saw, and wants what it missed since.
+   */
+  open(
+    stream: TextStream,
+    channels: Iterable<string>,
+    retryMs: number,
+    isReturning: boolean,
+  ): void {
+    this.#stream = stream;
+    stream.write(`retry: ${retryMs}\n\n`);
+    // Without history nothing can be made up for, and the client must know that.
+    if (isReturning) stream.write('event: starling:recovery\ndata: {"recovered":false}\n\n');
+    this.#options.hub.register(this);
+    for (const channel of channels) this.#options.hub.subscribe(this, channel);
+  }
+
+  isReady(): boolean {
+    return this.#stream?.bufferedAmount === 0;
+  }
+
+  deliver(frames: readonly Frame[]): void {
+    for (const frame of frames) if (typeof frame === "string") this.#write(frame);
+  }
+
+  /** A comment, which keeps proxies from ending a silent response. */
+  beat(): void {
+    this.#write(":\n\n");
+  }
+
+  cutSlow(): void {
+    this.#options.counters.slowConsumers++;
+    this.#end();
+  }
+
+  /** An `EventSource` comes back whatever is said; it is told why all the same. */
+  disconnect(reason: CloseName): void {
+    const { code, reason: text } = closeCatalogue[reason];
+    this.#stream?.write(
+      `event: starling:close\ndata: ${JSON.stringify({ code, reason: text })}\n\n`,
+    );
+    this.#end();
+  }
+
+  /** The client is gone. */
+  closed(): void {
+    this.#end();
+  }
+
+  #write(text: string): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    if (stream.bufferedAmount > this.#options.slowConsumerBytes) this.cutSlow();
+    else stream.write(text);
+  }
+
+  #end(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    this.#stream = undefined;
+    this.#options.hub.unregister(this);
+    this.#options.onEnd(this);
+    stream.close();
+  }
+}

@@ -1,0 +1,108 @@
+import type { Authenticator } from "@starling/core/auth/authenticator.ts";
+import type { Counters } from "@starling/core/hub/counters.ts";
+import { addressLimitKey } from "@starling/core/limits/address.ts";
+import type { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
+import type { Log } from "@starling/core/ports.ts";
+import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
+import type { SseServer } from "@starling/core/sessions/sse/server.ts";
+import type { SseSession } from "@starling/core/sessions/sse/session.ts";
+import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
+import type { Server } from "bun";
+import { bearerToken } from "./bearer-token.ts";
+import type { ClientAddress } from "./client-address.ts";
+import type { OriginPolicy } from "./origin-policy.ts";
+import { queryOf } from "./request-url.ts";
+import type { Endpoint } from "./subscriber-listener.ts";
+
+export interface SseEndpointOptions {
+  readonly sse: SseServer;
+  readonly authenticator: Authenticator;
+  readonly origins: OriginPolicy;
+  readonly counters: Counters;
+  readonly clientAddress: ClientAddress;
+  readonly addressRate: RateLimiter;
+  /** Bytes that may wait for one client. */
+  readonly slowConsumerBytes: number;
+  readonly log: Log;
+}
+
+/** How long an `EventSource` waits before it connects again, in milliseconds. */
+const RETRY_MS = 3_000;
+
+/** `/events`: publications as server-sent events. */
+export class SseEndpoint implements Endpoint {
+  readonly #options: SseEndpointOptions;
+
+  constructor(options: SseEndpointOptions) {
+    this.#options = options;
+  }
+
+  async fetch(request: Request, server: Server<SocketHandler>): Promise<Response> {
+    const { origins, counters, log } = this.#options;
+    if (request.method === "OPTIONS" && origins.allows(request)) return origins.preflight(request);
+    const headers = origins.allows(request) ? origins.headers(request) : {};
+    try {
+      const session = await this.#admit(request, server);
+      // The stream is silent between heartbeats, far longer than a request may be.
+      server.timeout(request, 0);
+      return this.#stream(request, session, headers);
+    } catch (error) {
+      counters.refusedHandshakes++;
+      if (!(error instanceof StarlingError)) log.error({ error }, "a stream could not be opened");
+      const known = error instanceof StarlingError ? error : new StarlingError("internal");
+      return Response.json(errorBody(known), { status: known.status, headers });
+    }
+  }
+
+  async #admit(request: Request, server: Server<SocketHandler>): Promise<SseSession> {
+    const { sse, authenticator, origins, addressRate } = this.#options;
+    if (request.method !== "GET") throw new StarlingError("method_not_allowed");
+    if (!origins.allows(request)) throw new StarlingError("origin_forbidden");
+    const address = this.#options.clientAddress(request, server);
+    if (addressRate.take(addressLimitKey(address)) > 0) throw new StarlingError("rate_limit_block");
+    const query = new URLSearchParams(queryOf(request.url));
+    const identity = await authenticator.authenticate({
+      protocol: "sse",
+      app: query.get("app") ?? undefined,
+      key: query.get("publickey") ?? undefined,
+      token: query.get("token") ?? bearerToken(request.headers),
+      id: query.get("id") ?? undefined,
+      origin: request.headers.get("origin") ?? undefined,
+      address,
+    });
+    const channels = [...new Set(query.getAll("channel"))];
+    return sse.create(identity, { channels, envelope: query.get("envelope") === "1" });
+  }
+
+  #stream(request: Request, session: SseSession, headers: Record<string, string>): Response {
+    const limit = this.#options.slowConsumerBytes;
+    const channels = new URLSearchParams(queryOf(request.url)).getAll("channel");
+    const lastEventId = request.headers.get("last-event-id");
+    const encoder = new TextEncoder();
+    const body = new ReadableStream<Uint8Array>(
+      {
+        start(controller) {
+          const stream = {
+            write: (text: string) => controller.enqueue(encoder.encode(text)),
+            get bufferedAmount() {
+              return limit - (controller.desiredSize ?? 0);
+            },
+            close: () => controller.close(),
+          };
+          session.open(stream, new Set(channels), RETRY_MS, lastEventId !== null);
+        },
+        cancel: () => session.closed(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: limit }),
+    );
+    return new Response(body, {
+      headers: {
+        ...headers,
+        "content-type": "text/event-stream",
+        "cache-control": "no-cache, no-transform",
+        // Tells nginx to pass each event on at once.
+        "x-accel-buffering": "no",
+      },
+    });
+  }
+}
