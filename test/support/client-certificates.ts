@@ -2,8 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClientIdentity } from "./https.ts";
-
-const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+import { NEW_KEY, openssl } from "./openssl.ts";
 
 /** An authority in a temporary folder that issues client certificates with OpenSSL. */
 export class ClientAuthority implements Disposable {
@@ -36,7 +35,6 @@ export class ClientAuthority implements Disposable {
   }
 
   #openssl(args: readonly string[]): void {
-    const { exitCode, stderr } = Bun.spawnSync(["openssl", ...args], { cwd: this.#folder });
-    if (exitCode !== 0) throw new Error(`openssl ${args.join(" ")}: ${stderr.toString()}`);
+    openssl(this.#folder, args);
   }
 }

@@ -22,13 +22,26 @@ export interface Answer {
 /** Query parameters; `undefined` leaves one out. */
 export type Query = Readonly<Record<string, string | undefined>>;
 
+/** How to reach a server beside its address. */
+export interface ClientSettings {
+  /** The certificate to trust, PEM. */
+  readonly ca?: string;
+  /** Sent with every request and WebSocket handshake. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The HTTP long-polling requests of Engine.IO protocol 4, one by one. */
 export class EngineHttp {
   readonly #endpoint: string;
+  readonly #settings: ClientSettings;
 
-  /** `endpoint` is the origin and path, such as `http://127.0.0.1:3000/engine.io/`. */
-  constructor(endpoint: string) {
+  /**
+   * `endpoint` is the origin and path, such as `http://127.0.0.1:3000/engine.io/`; a query in it
+   * goes with every request.
+   */
+  constructor(endpoint: string, settings: ClientSettings = {}) {
     this.#endpoint = endpoint;
+    this.#settings = settings;
   }
 
   url(query: Query): string {
@@ -43,9 +56,14 @@ export class EngineHttp {
     return this.url(query).replace(/^http/, "ws");
   }
 
+  webSocket(query: Query): WebSocket {
+    return new WebSocket(this.webSocketUrl(query), this.#options());
+  }
+
   async request(query: Query, init: RequestInit = {}): Promise<Answer> {
     const response = await fetch(this.url(query), {
       signal: AbortSignal.timeout(patience),
+      ...this.#options(),
       ...init,
     });
     return { status: response.status, headers: response.headers, body: await response.text() };
@@ -93,6 +111,14 @@ export class EngineHttp {
       received.push(...answer.body.split(separator));
     }
     throw new Error(`the session was still known after ${patience} ms`);
+  }
+
+  #options() {
+    const { ca, headers } = this.#settings;
+    return {
+      ...(ca === undefined ? {} : { tls: { ca } }),
+      ...(headers === undefined ? {} : { headers }),
+    };
   }
 }
 

@@ -32,9 +32,9 @@ export class WebSocketLink implements EngineLink {
   #handshake: Handshake | undefined;
 
   /** `answersPings` false: pings stay unanswered and `next` gives them to the test. */
-  constructor(url: string, answersPings = true) {
+  constructor(target: string | WebSocket, answersPings = true) {
     this.#answersPings = answersPings;
-    this.#socket = new WebSocket(url);
+    this.#socket = typeof target === "string" ? new WebSocket(target) : target;
     this.#socket.binaryType = "arraybuffer";
     const closed = Promise.withResolvers<void>();
     this.closed = closed.promise;
@@ -52,8 +52,8 @@ export class WebSocketLink implements EngineLink {
 
   /** Opens a session of its own. */
   static async handshake(http: EngineHttp, answersPings = true): Promise<WebSocketLink> {
-    const url = http.webSocketUrl({ EIO: "4", transport: "websocket" });
-    const link = new WebSocketLink(url, answersPings);
+    const socket = http.webSocket({ EIO: "4", transport: "websocket" });
+    const link = new WebSocketLink(socket, answersPings);
     const packet = await link.#inbox.next("open packet");
     if (typeof packet !== "string") throw new Error("the first frame was binary");
     link.#handshake = parseOpenPacket(packet);
@@ -62,7 +62,7 @@ export class WebSocketLink implements EngineLink {
 
   /** Opens a second connection for the session `sid`, the first step of an upgrade. */
   static async attach(http: EngineHttp, sid: string): Promise<WebSocketLink> {
-    const link = new WebSocketLink(http.webSocketUrl({ EIO: "4", transport: "websocket", sid }));
+    const link = new WebSocketLink(http.webSocket({ EIO: "4", transport: "websocket", sid }));
     await link.opened();
     return link;
   }

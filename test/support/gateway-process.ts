@@ -17,6 +17,8 @@ export interface GatewayProcess {
   readonly ca: string;
   /** The log lines so far. */
   readonly logLines: readonly LogLine[];
+  /** The greeting for the person at the terminal, as far as it is printed. */
+  readonly greeting: string;
   /** Stops the process as a service manager does, and gives back its exit code. */
   stop(): Promise<number>;
 }
@@ -33,7 +35,7 @@ const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", 
 
 /**
  * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own;
- * `environment` is all that it knows beside that.
+ * `environment` is all that it knows beside that, and may name other ports or another folder.
  */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>> = {},
@@ -70,11 +72,20 @@ export async function startGatewayProcess(
       "start of the gateway",
       START_MS,
     );
-    const { PUB_KEY_PATH } = environment;
-    const caFile = PUB_KEY_PATH ?? join(folder, "state", "dev-cert.pem");
-    const ca = readFileSync(caFile, "utf8");
-    const { pid } = child;
-    return { publisherUrl, subscriberUrl, pid, caFile, ca, logLines: log.lines, stop };
+    const { PUB_KEY_PATH, STATE_DIR } = environment;
+    const caFile = PUB_KEY_PATH ?? join(STATE_DIR ?? join(folder, "state"), "dev-cert.pem");
+    return {
+      publisherUrl,
+      subscriberUrl,
+      pid: child.pid,
+      caFile,
+      ca: readFileSync(caFile, "utf8"),
+      logLines: log.lines,
+      get greeting() {
+        return log.greeting;
+      },
+      stop,
+    };
   } catch (error) {
     child.kill("SIGKILL");
     await child.exited;
@@ -86,6 +97,7 @@ export async function startGatewayProcess(
 /** Reads JSON lines to the end of the stream, so that a full pipe never stops the process. */
 class LogReader {
   readonly lines: LogLine[] = [];
+  greeting = "";
   readonly #waiting = new Map<string, (line: LogLine) => void>();
   readonly #ended: Promise<never>;
 
@@ -120,9 +132,11 @@ class LogReader {
     throw new Error(`the gateway ended; it had logged ${JSON.stringify(this.lines)}`);
   }
 
-  /** What is no JSON is the greeting for the person at the terminal. */
   #take(text: string): void {
-    if (!text.startsWith("{")) return;
+    if (!text.startsWith("{")) {
+      this.greeting += `${text}\n`;
+      return;
+    }
     const line: LogLine = JSON.parse(text);
     this.lines.push(line);
     this.#waiting.get(line.msg)?.(line);

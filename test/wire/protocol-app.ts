@@ -68,13 +68,14 @@ function serve<Data>(handler: EngineHandler<Data>, path: string, port: number): 
   });
   const endpoint = new EngineEndpoint({
     engine,
-    origins: new OriginPolicy(["*"], false),
+    origins: new OriginPolicy(["*"]),
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     clientAddress: (request, server) => server.requestIP(request)?.address ?? "",
   });
   const server = Bun.serve<SocketHandler>({
     port,
-    hostname: "127.0.0.1",
+    // Every address of the machine, since some clients take "localhost" for ::1 alone.
+    hostname: "::",
     fetch(request, bunServer) {
       if (new URL(request.url).pathname !== path) return new Response(null, { status: 404 });
       return endpoint.fetch(request, bunServer);

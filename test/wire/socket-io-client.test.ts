@@ -9,13 +9,12 @@ import {
   setDefaultTimeout,
   test,
 } from "bun:test";
-import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
+import { io, type Socket } from "socket.io-client";
 import { patience, within } from "../support/deadline.ts";
 import { type ProtocolApp, runningProtocolApp, startProtocolApp } from "../support/protocol-app.ts";
+import { bytes, type ClientOptions, once, upgraded, ways } from "../support/stock-client.ts";
 
 setDefaultTimeout(60_000);
-
-type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 
 let app: ProtocolApp;
 const sockets: Socket[] = [];
@@ -30,12 +29,6 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.disconnect();
 });
 
-const ways: [string, ClientOptions][] = [
-  ["polling alone", { transports: ["polling"] }],
-  ["WebSocket alone", { transports: ["websocket"] }],
-  ["polling with an upgrade", {}],
-];
-
 /** A client of its own that the end of the test disconnects. */
 function client(options: ClientOptions, namespace = "/", url = app.url): Socket {
   const socket = io(`${url}${namespace}`, { forceNew: true, reconnection: false, ...options });
@@ -43,24 +36,10 @@ function client(options: ClientOptions, namespace = "/", url = app.url): Socket 
   return socket;
 }
 
-/** The arguments of the next event of that name. */
-function once(socket: Socket, event: string, ms = patience): Promise<unknown[]> {
-  const { promise, resolve } = Promise.withResolvers<unknown[]>();
-  socket.once(event, (...args: unknown[]) => resolve(args));
-  return within(promise, `client event ${event}`, ms);
-}
-
 async function connected(options: ClientOptions, namespace = "/", url = app.url): Promise<Socket> {
   const socket = client(options, namespace, url);
   await once(socket, "connect");
   return socket;
-}
-
-/** Bytes as a list of numbers, since the client gives different classes on different transports. */
-function bytes(value: unknown): number[] {
-  if (value instanceof ArrayBuffer) return [...new Uint8Array(value)];
-  if (value instanceof Uint8Array) return [...value];
-  throw new Error(`expected bytes, got ${value}`);
 }
 
 describe.each(ways)("a client over %s", (_way, options) => {
@@ -246,20 +225,14 @@ describe("a client that starts on polling", () => {
     const socket = client({});
     const received: unknown[] = [];
     socket.on("message-back", (number: unknown) => received.push(number));
-    const upgrade = Promise.withResolvers<void>();
     const sent: number[] = [];
-    socket.on("connect", () => {
-      const { engine } = socket.io;
-      if (engine.transport.name === "websocket") upgrade.resolve();
-      engine.once("upgrade", () => upgrade.resolve());
-    });
     await once(socket, "connect");
     const repeat = setInterval(() => {
       sent.push(sent.length);
       socket.emit("message", sent.length - 1);
     }, 1);
     try {
-      await within(upgrade.promise, "upgrade");
+      await upgraded(socket);
     } finally {
       clearInterval(repeat);
     }

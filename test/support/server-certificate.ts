@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { NEW_KEY, openssl } from "./openssl.ts";
+
+/** A self-signed certificate for the loopback address, made by OpenSSL in a temporary folder. */
+export class ServerCertificate implements Disposable {
+  readonly #folder = mkdtempSync(join(tmpdir(), "starling-certificate-"));
+
+  constructor() {
+    const files = ["-keyout", "key.pem", "-out", "cert.pem"];
+    const subject = ["-subj", "/CN=localhost", "-days", "2"];
+    const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    openssl(this.#folder, ["req", "-x509", ...NEW_KEY, ...files, ...subject, ...names]);
+  }
+
+  /** PEM file of the certificate. */
+  get certFile(): string {
+    return join(this.#folder, "cert.pem");
+  }
+
+  /** PEM file of its key. */
+  get keyFile(): string {
+    return join(this.#folder, "key.pem");
+  }
+
+  /** What makes a gateway use it. */
+  get environment(): Record<string, string> {
+    return { PUB_KEY_PATH: this.certFile, PRIV_KEY_PATH: this.keyFile };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
