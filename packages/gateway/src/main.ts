@@ -1,6 +1,8 @@
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
+import { Presence } from "@starling/core/hub/presence.ts";
 import type { Log } from "@starling/core/ports.ts";
+import { createAuthentication } from "./authentication.ts";
 import { tlsMaterial } from "./certificates/material.ts";
 import { developmentCertificateFile } from "./certificates/state-files.ts";
 import type { Config } from "./config/config.ts";
@@ -9,10 +11,11 @@ import { demoEndpoints } from "./demo/demo-page.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { stopWithin } from "./listeners/stop.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
-import { createPublisherHandler } from "./publish/handler.ts";
+import { Metrics } from "./ops/metrics.ts";
+import { createPublisherHandler, type PublisherHandler } from "./publish/handler.ts";
 import { startPublisherListener } from "./publish/listener.ts";
 import { systemClock, systemRandom } from "./runtime/system.ts";
-import { createSocketIoService } from "./subscribers.ts";
+import { createSubscriberServices } from "./subscribers.ts";
 
 /** A gateway that listens. */
 export interface RunningGateway {
@@ -24,9 +27,6 @@ export interface RunningGateway {
   stop(): Promise<void>;
 }
 
-/** Where Socket.IO clients connect, as their stock configuration has it. */
-const SOCKET_IO_PATH = "/socket.io/";
-
 /** How long a stop waits for each port's requests under way. */
 const STOP_GRACE_MS = 2_000;
 
@@ -35,62 +35,100 @@ export async function startGateway(
   config: Config,
   { log }: { readonly log: Log },
 ): Promise<RunningGateway> {
-  const clock = systemClock;
+  const [clock, random] = [systemClock, systemRandom];
   const tls = await tlsMaterial(config, clock);
+  const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
   const counters = new Counters();
+  const metrics = new Metrics(counters);
   const fanout = new BunFanout();
+  const presence = new Presence();
   const { apps, slowConsumerBytes, maxChannelsPerConnection } = config;
-  const hub = new Hub({ fanout, counters, apps, slowConsumerBytes, maxChannelsPerConnection });
-  const socketIo = createSocketIoService({
+  const hub = new Hub({
+    fanout,
+    clock,
+    counters,
+    apps,
+    slowConsumerBytes,
+    maxChannelsPerConnection,
+  });
+  const services = createSubscriberServices({
     config,
     hub,
+    presence,
+    authenticator,
     fanout,
     counters,
+    metrics,
     clock,
-    random: systemRandom,
+    random,
     log,
   });
-  const publishers = startPublisherListener({
-    handler: createPublisherHandler({ config, hub, counters, clock, log }),
-    tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
-    hostname: config.host,
-    port: config.publisherPort,
+  const publish = createPublisherHandler({
+    config,
+    hub,
+    presence,
+    issuer,
+    counters,
+    metrics,
+    clock,
     log,
   });
-  const publisherUrl = publishers.url.origin;
-  log.info({ url: publisherUrl }, "publisher API listening");
 
-  const endpoints = new Map<string, Endpoint>([
-    [SOCKET_IO_PATH, socketIo.endpoint],
-    ...(config.production ? [] : demoPage(config, publisherUrl)),
-  ]);
-
+  const publishers =
+    config.singlePort === undefined
+      ? startPublisherListener({
+          handler: publish,
+          tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
+          hostname: config.host,
+          port: config.publisherPort,
+          log,
+        })
+      : undefined;
+  const endpoints = new Map<string, Endpoint>(services.flatMap((each) => [...each.endpoints]));
+  // The demo page names the publishers' address, which a shared port has only once it listens.
+  let publisherUrl = publishers?.url.origin ?? "";
+  if (!config.production) {
+    for (const [path, page] of demoPage(config, () => publisherUrl)) endpoints.set(path, page);
+  }
   const subscribers = listenForSubscribers({
     host: config.host,
-    port: config.subscriberPort,
+    port: config.singlePort ?? config.subscriberPort,
     tls,
     sockets: { maxPayloadBytes: config.engine.maxPayloadBytes, slowConsumerBytes },
     endpoints,
+    otherwise: publishers === undefined ? publisherEndpoint(publish) : undefined,
     onError: (error) => log.error({ error }, "a subscriber request failed"),
   });
   fanout.use(subscribers);
   const subscriberUrl = subscribers.url.origin;
+  publisherUrl ||= subscriberUrl;
+  log.info({ url: publisherUrl }, "publisher API listening");
   log.info({ url: subscriberUrl }, "subscriber listener listening");
 
   return {
     publisherUrl,
     subscriberUrl,
     async stop() {
-      await stopWithin(publishers, clock, STOP_GRACE_MS);
-      socketIo.engine.shutDown();
+      if (publishers !== undefined) await stopWithin(publishers, clock, STOP_GRACE_MS);
+      for (const service of services) service.shutDown();
       await stopWithin(subscribers, clock, STOP_GRACE_MS);
     },
   };
 }
 
-function demoPage(config: Config, publisherUrl: string): ReadonlyMap<string, Endpoint> {
+/** The publisher API on a port that it shares with subscribers. */
+function publisherEndpoint(handler: PublisherHandler): Endpoint {
+  return {
+    fetch(request, server) {
+      const peer = server.requestIP(request);
+      return handler.fetch(request, peer ?? { address: "", port: 0 });
+    },
+  };
+}
+
+function demoPage(config: Config, publisherUrl: () => string): ReadonlyMap<string, Endpoint> {
   const certFile = developmentCertificateFile(config.stateDir);
   return demoEndpoints({
-    curlLine: (channel) => curlLine(config, { publisherUrl, channel, certFile }),
+    curlLine: (channel) => curlLine(config, { publisherUrl: publisherUrl(), channel, certFile }),
   });
 }

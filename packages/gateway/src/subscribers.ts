@@ -1,55 +1,104 @@
+import type { Authenticator } from "@starling/core/auth/authenticator.ts";
 import { RotatingToken } from "@starling/core/auth/rotating-token.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import type { Hub } from "@starling/core/hub/hub.ts";
+import type { Presence } from "@starling/core/hub/presence.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
-import { clientAddress } from "@starling/core/limits/client-address.ts";
 import { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
 import type { Clock, Log, Random } from "@starling/core/ports.ts";
 import { EngineServer } from "@starling/core/sessions/engine/server.ts";
+import { SignallingFormat } from "@starling/core/sessions/signalling/format.ts";
+import { Members } from "@starling/core/sessions/signalling/members.ts";
+import { SignallingServer } from "@starling/core/sessions/signalling/server.ts";
 import { ChannelApplication } from "@starling/core/sessions/socketio/channel-application.ts";
-import type { SocketIoClient } from "@starling/core/sessions/socketio/client.ts";
+import { ClientAuth } from "@starling/core/sessions/socketio/client-auth.ts";
 import { SocketIoServer } from "@starling/core/sessions/socketio/server.ts";
+import { SseServer } from "@starling/core/sessions/sse/server.ts";
+import { signalLimits } from "@starling/protocol/signalling/limits.ts";
+import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
+import { type ClientAddress, subscriberAddress } from "./listeners/client-address.ts";
 import { EngineEndpoint } from "./listeners/engine-endpoint.ts";
 import { OriginPolicy } from "./listeners/origin-policy.ts";
+import { SignallingEndpoint } from "./listeners/signalling-endpoint.ts";
 import type { BunFanout } from "./listeners/sockets.ts";
+import { SseEndpoint } from "./listeners/sse-endpoint.ts";
+import type { Endpoint } from "./listeners/subscriber-listener.ts";
+import type { Metrics } from "./ops/metrics.ts";
 
 export interface SubscriberOptions {
   readonly config: Config;
   readonly hub: Hub;
+  readonly presence: Presence;
+  readonly authenticator: Authenticator;
   readonly fanout: BunFanout;
   readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
 }
 
-export interface SocketIoService {
-  readonly engine: EngineServer<SocketIoClient<string | undefined>>;
-  readonly endpoint: EngineEndpoint<SocketIoClient<string | undefined>>;
+/** One protocol that subscribers speak, at its paths. */
+export interface SubscriberService {
+  readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Closes every connection in the way that makes its client come back. */
+  shutDown(): void;
 }
 
-/** Puts together everything that serves Socket.IO subscribers. */
-export function createSocketIoService(options: SubscriberOptions): SocketIoService {
-  const { config, hub, fanout, counters, clock, random, log } = options;
+/** What the services share beside their options. */
+interface Shared extends SubscriberOptions {
+  readonly clientAddress: ClientAddress;
+  readonly addressRate: RateLimiter;
+}
+
+/** Where stock Socket.IO clients connect. */
+const SOCKET_IO_PATH = "/socket.io/";
+const SIGNALLING_PATH = "/v1";
+const EVENTS_PATH = "/events";
+
+/** Every protocol that subscribers may speak, over one hub. */
+export function createSubscriberServices(options: SubscriberOptions): readonly SubscriberService[] {
+  const { config, clock } = options;
+  const proxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
+  const shared: Shared = {
+    ...options,
+    clientAddress: subscriberAddress(proxies),
+    addressRate: new RateLimiter({ ratePerSecond: config.connectRatePerAddress, clock }),
+  };
+  return [socketIo(shared), signalling(shared), serverSentEvents(shared)];
+}
+
+function socketIo(shared: Shared): SubscriberService {
+  const { config, hub, fanout, counters, clock, random, log, authenticator } = shared;
+  const { apps, messageRate, slowConsumerBytes } = config;
   const application = new ChannelApplication({
     hub,
-    apps: config.apps,
-    token: config.token.required ? new RotatingToken({ ...config.token, clock }) : undefined,
-    userIdPattern: config.eventIdPattern,
+    apps,
+    auth: new ClientAuth({
+      rotating: config.token.required ? new RotatingToken({ ...config.token, clock }) : undefined,
+      authenticator,
+      acceptsJwt: config.jwt !== undefined,
+      hasWebhook: config.webhook !== undefined,
+      anonymous: config.anonymous,
+      userIdPattern: config.eventIdPattern,
+    }),
     userRate: new RateLimiter({ ratePerSecond: config.connectRatePerUser, clock }),
-    addressRate: new RateLimiter({ ratePerSecond: config.connectRatePerAddress, clock }),
+    addressRate: shared.addressRate,
+    messageRate,
     counters,
+    clock,
     log,
   });
+  const { authTimeoutMs, maxHandshakes } = config;
   const handler = new SocketIoServer({
     application,
     clock,
     random,
     log,
     counters,
-    authTimeoutMs: config.authTimeoutMs,
-    maxHandshakes: config.maxHandshakes,
+    authTimeoutMs,
+    maxHandshakes,
   });
   const engine = new EngineServer({
     handler,
@@ -59,19 +108,97 @@ export function createSocketIoService(options: SubscriberOptions): SocketIoServi
     counters,
     fanout,
     ...config.engine,
-    slowConsumerBytes: config.slowConsumerBytes,
+    slowConsumerBytes,
   });
-  const proxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
   const endpoint = new EngineEndpoint({
     engine,
     origins: new OriginPolicy(config.allowedOrigins),
     maxPayloadBytes: config.engine.maxPayloadBytes,
-    clientAddress(request, server) {
-      const peer = server.requestIP(request)?.address ?? "";
-      // Subscribers may also come directly; only the publisher port insists on its proxies.
-      if (proxies?.contains(peer) !== true) return peer;
-      return clientAddress(peer, request.headers, proxies);
-    },
+    clientAddress: shared.clientAddress,
   });
-  return { engine, endpoint };
+  return {
+    endpoints: new Map([[SOCKET_IO_PATH, endpoint]]),
+    shutDown: () => engine.shutDown(),
+  };
+}
+
+function signalling(shared: Shared): SubscriberService {
+  const { config, hub, presence, counters, metrics, clock, random, log, authenticator } = shared;
+  const { apps, messageRate, slowConsumerBytes, meshId } = config;
+  const format = new SignallingFormat(meshId, "members");
+  const server = new SignallingServer({
+    hub,
+    presence,
+    members: new Members({ hub, presence, apps, format, clock }),
+    format,
+    dataFormat: new SignallingFormat(meshId, "subscribers"),
+    apps,
+    clock,
+    random,
+    log,
+    counters,
+    limits: signalLimits(config.signalling.maxPayloadBytes, config.signalling.maxStateBytes),
+    messageRate,
+    slowConsumerBytes,
+    pingIntervalMs: config.signalling.pingIntervalMs,
+    pingTimeoutMs: config.signalling.pingTimeoutMs,
+    async authenticate({ key, id, token, address, origin }) {
+      const identity = await authenticator.authenticate({
+        protocol: "signalling",
+        key,
+        id,
+        token,
+        address,
+        origin: origin ?? undefined,
+      });
+      hub.requireRoom(identity.app);
+      return identity;
+    },
+    refresh: (identity, token) => authenticator.refresh(identity, token),
+    onRoundTrip: (ms) => metrics.roundTrip(ms),
+  });
+  const endpoint = new SignallingEndpoint({
+    signalling: server,
+    // The presence backend knew no origins: they count only where somebody has set them.
+    origins: new OriginPolicy(config.allowedOrigins.length > 0 ? config.allowedOrigins : ["*"]),
+    counters,
+    clientAddress: shared.clientAddress,
+    addressRate: shared.addressRate,
+    maxHandshakes: config.maxHandshakes,
+    version,
+    meshId,
+  });
+  return {
+    endpoints: new Map([[SIGNALLING_PATH, endpoint]]),
+    shutDown() {
+      server.notify("shutting_down", clock.now());
+      server.shutDown();
+    },
+  };
+}
+
+function serverSentEvents(shared: Shared): SubscriberService {
+  const { config, hub, counters, clock, random, log, authenticator } = shared;
+  const { apps, slowConsumerBytes, maxChannelsPerConnection } = config;
+  const sse = new SseServer({
+    hub,
+    apps,
+    clock,
+    random,
+    counters,
+    slowConsumerBytes,
+    maxChannelsPerConnection,
+    heartbeatMs: config.sseHeartbeatMs,
+  });
+  const endpoint = new SseEndpoint({
+    sse,
+    authenticator,
+    origins: new OriginPolicy(config.allowedOrigins),
+    counters,
+    clientAddress: shared.clientAddress,
+    addressRate: shared.addressRate,
+    slowConsumerBytes,
+    log,
+  });
+  return { endpoints: new Map([[EVENTS_PATH, endpoint]]), shutDown: () => sse.shutDown() };
 }

@@ -15,6 +15,7 @@ export const closeCatalogue = {
   slow_consumer: { code: 4001, reason: "slow consumer" },
   ping_timeout: { code: 4002, reason: "ping timeout" },
   authentication_timeout: { code: 4003, reason: "authentication timeout" },
+  internal_error: { code: 4006, reason: "internal error" },
   token_expired: { code: 4004, reason: "token expired; reconnect with a new one" },
   limit_exceeded: { code: 4005, reason: "limit exceeded; reconnect after a while" },
   disconnected_by_publisher: { code: 4500, reason: "disconnected by the publisher API" },

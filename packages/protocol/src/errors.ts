@@ -31,7 +31,7 @@ export const errorCatalogue = {
   unknown_event: {
     code: 111,
     status: 400,
-    message: "clients may emit subscribe, unsubscribe and publish",
+    message: "clients may emit subscribe, unsubscribe, publish and authenticate",
   },
   malformed_signal: {
     code: 120,
@@ -80,6 +80,16 @@ export const errorCatalogue = {
     code: 112,
     status: 501,
     message: "tokens cannot be made here: JWT_SECRET is not set",
+  },
+  too_many_connections: {
+    code: 205,
+    status: 503,
+    message: "the app has as many connections as it may have",
+  },
+  app_channels_full: {
+    code: 206,
+    status: 503,
+    message: "the app has as many channels as it may have",
   },
   reserved_event: {
     code: 110,

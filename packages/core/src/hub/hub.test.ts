@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { MessageSocket } from "../ports.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork, type FakeSocket } from "../testing/fake-network.ts";
 import { Counters } from "./counters.ts";
 import { Hub } from "./hub.ts";
@@ -64,9 +65,10 @@ const volatileNamespace: NamespaceConfig = {
   volatile: true,
 };
 
-function setUp(maxChannelsPerConnection = 10) {
+function setUp(maxChannelsPerConnection = 10, socketLimit = 100) {
   encodings = 0;
-  const network = new FakeNetwork(100);
+  const clock = new FakeClock();
+  const network = new FakeNetwork(socketLimit);
   const counters = new Counters();
   const apps = new Map<string, AppConfig>([
     ["default", { namespaces: new Map([["cursor", volatileNamespace]]) }],
@@ -74,6 +76,7 @@ function setUp(maxChannelsPerConnection = 10) {
   ]);
   const hub = new Hub({
     fanout: network,
+    clock,
     counters,
     apps,
     slowConsumerBytes: 100,
@@ -84,7 +87,7 @@ function setUp(maxChannelsPerConnection = 10) {
     for (const channel of channels) hub.subscribe(subscriber, channel);
     return subscriber;
   };
-  return { network, counters, hub, join };
+  return { clock, network, counters, hub, join };
 }
 
 function publication(channel: string, data: string): Publication {
@@ -234,6 +237,26 @@ describe("a slow consumer", () => {
     expect(slow.cut).toBe(1);
     expect(fast.cut).toBe(0);
     expect(fastSocket.received.length).toBe(12);
+  });
+
+  test("is cut before it loses anything, once the turn in which it fell behind is over", () => {
+    const { clock, network, hub, join } = setUp(10, 100_000);
+    const [slowSocket, behindSocket] = [network.socket(), network.socket()];
+    const slow = join(new TestSubscriber("slow", slowSocket), "news", "more");
+    const behind = join(new TestSubscriber("behind", behindSocket), "news");
+    join(new TestSubscriber("fast", network.socket()), "news", "more");
+    slowSocket.pause();
+    behindSocket.pause();
+    for (let count = 0; count < 8; count++) hub.publish(publication("news", "0123456789"));
+    clock.advance(0);
+    expect(slow.cut).toBe(0);
+    for (let count = 0; count < 8; count++) hub.publish(publication("more", "0123456789"));
+    expect(slow.cut).toBe(0);
+    clock.advance(0);
+    expect(slow.cut).toBe(1);
+    expect(behind.cut).toBe(0);
+    expect(slowSocket.buffered.length).toBe(16);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test("that is only behind, within the limit, is left alone", () => {

@@ -1,5 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Fanout, MessageSocket } from "../ports.ts";
+import type { Clock, Fanout, MessageSocket } from "../ports.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
 import { Channel, type SubscriberGroup } from "./channel.ts";
@@ -11,9 +11,10 @@ import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly fanout: Fanout;
+  readonly clock: Clock;
   readonly counters: Counters;
   readonly apps: ReadonlyMap<string, AppConfig>;
-  /** Bytes that may wait for one connection before it is cut; the socket's own limit is the same. */
+  /** Bytes that may wait for one connection before it is cut; the socket's own limit lies far above. */
   readonly slowConsumerBytes: number;
   /** Channels that one connection may be subscribed to. */
   readonly maxChannelsPerConnection: number;
@@ -23,22 +24,44 @@ export interface HubOptions {
 export class Hub implements HubApi {
   readonly #options: HubOptions;
   readonly #subscribers = new Bag<Subscriber>();
+  /** Connections of each app. */
+  readonly #connections = new Map<string, number>();
   readonly #apps = new Map<string, Map<string, Channel>>();
+  /** Where somebody buffered since the last look at buffers. */
+  readonly #lagging = new Set<SubscriberGroup>();
+  /** What was published to them since. */
+  #unseenBytes = 0;
+  #isLooking = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
     for (const app of options.apps.keys()) this.#apps.set(app, new Map());
   }
 
+  /**
+   * Whether the app may have one connection more.
+   *
+   * @throws StarlingError `unknown_app` or `too_many_connections`
+   */
+  requireRoom(app: string): void {
+    this.#channelsOf(app);
+    const limit = this.#options.apps.get(app)?.maxConnections ?? 0;
+    if (limit > 0 && (this.#connections.get(app) ?? 0) >= limit) {
+      throw new StarlingError("too_many_connections");
+    }
+  }
+
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
+    this.#connections.set(subscriber.app, (this.#connections.get(subscriber.app) ?? 0) + 1);
     this.#options.counters.connections++;
   }
 
   /** Forgets a connection and everything it was subscribed to. */
   unregister(subscriber: Subscriber): void {
     if (!this.#subscribers.remove(subscriber)) return;
+    this.#connections.set(subscriber.app, (this.#connections.get(subscriber.app) ?? 1) - 1);
     this.#options.counters.connections--;
     for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
     subscriber.channels = undefined;
@@ -48,7 +71,7 @@ export class Hub implements HubApi {
    * Subscribes a registered connection; a second time changes nothing. `format` is what it is told
    * in this channel, its own format unless it says otherwise.
    *
-   * @throws StarlingError `too_many_channels`
+   * @throws StarlingError `too_many_channels` or `app_channels_full`
    */
   subscribe(subscriber: Subscriber, name: string, format = subscriber.format): void {
     if (!this.#subscribers.has(subscriber)) return;
@@ -59,6 +82,8 @@ export class Hub implements HubApi {
       throw new StarlingError("too_many_channels");
     }
     if (channel === undefined) {
+      const limit = this.#options.apps.get(subscriber.app)?.maxChannels ?? 0;
+      if (limit > 0 && channels.size >= limit) throw new StarlingError("app_channels_full");
       channel = new Channel(subscriber.app, name);
       channels.set(name, channel);
     }
@@ -83,8 +108,8 @@ export class Hub implements HubApi {
   /** Delivers to every subscriber but `except`; answers how many that were. */
   publish(publication: Publication, except?: Subscriber): number {
     const { apps, counters } = this.#options;
-    counters.publications++;
     const channel = this.#channelsOf(publication.app).get(publication.channel);
+    counters.publications++;
     if (channel === undefined) return 0;
     const { volatile } = optionsOf(apps, publication.app, publication.channel);
     let reached = 0;
@@ -129,15 +154,18 @@ export class Hub implements HubApi {
     volatile: boolean,
     except: Subscriber | undefined,
   ): number {
+    // Counted before, since who is cut by this very frame is no member afterwards.
+    const reached = except !== undefined && group.has(except) ? group.size - 1 : group.size;
     if (volatile) this.#deliverVolatile(group, frames, except);
     else this.#deliver(group, frames, except);
-    return except !== undefined && group.has(except) ? group.size - 1 : group.size;
+    return reached;
   }
 
   #deliver(group: SubscriberGroup, frames: readonly Frame[], except: Subscriber | undefined): void {
     for (const frame of frames) {
       const outcome = group.fanOut(this.#options.fanout, frame, except);
       if (outcome === 0) this.#cutSlowConsumers(group);
+      else if (outcome < 0) this.#lookLater(group, frame.length);
     }
     for (const subscriber of group.detached) {
       if (subscriber !== except) subscriber.deliver(frames);
@@ -168,7 +196,25 @@ export class Hub implements HubApi {
     }
   }
 
-  /** The native publish says that somebody lost a frame, not who: those over the limit did. */
+  /**
+   * The runtime writes what is published at the end of its turn, and only then may somebody be over
+   * the limit; nobody can be before a good part of the limit was published since the last look.
+   */
+  #lookLater(group: SubscriberGroup, bytes: number): void {
+    this.#lagging.add(group);
+    this.#unseenBytes += bytes;
+    if (this.#isLooking || this.#unseenBytes < this.#options.slowConsumerBytes / 4) return;
+    this.#isLooking = true;
+    this.#options.clock.setTimeout(() => {
+      this.#isLooking = false;
+      this.#unseenBytes = 0;
+      const groups = [...this.#lagging];
+      this.#lagging.clear();
+      for (const each of groups) this.#cutSlowConsumers(each);
+    }, 0);
+  }
+
+  /** The native publish does not say who buffers or lost a frame: those over the limit are cut. */
   #cutSlowConsumers(group: SubscriberGroup): void {
     const limit = this.#options.slowConsumerBytes;
     const slow = [...group.members].filter(

@@ -44,13 +44,13 @@ describe("the options of a channel", () => {
     expect(optionsOf(apps, "catching", "hello")).toBe(own);
   });
 
-  test("are closed where nothing is declared, also for an app that does not exist", () => {
+  test("are closed but to a permission where nothing is declared, also for an app that does not exist", () => {
     expect(optionsOf(apps, "plain", "other:hello")).toBe(defaultNamespace);
     expect(optionsOf(apps, "missing", "demo:hello")).toBe(defaultNamespace);
     expect(defaultNamespace).toEqual({
-      subscribe: "nobody",
-      publish: "nobody",
-      presence: "nobody",
+      subscribe: "token",
+      publish: "token",
+      presence: "token",
       presenceDebounceMs: 0,
       conflateMs: 0,
       volatile: false,

@@ -16,11 +16,11 @@ export const audiences = [
 
 /** The options of one namespace: what its channels allow and how they deliver. */
 export interface NamespaceConfig {
-  /** Who may subscribe beside the owner of the channel; default `nobody`. */
+  /** Who may subscribe beside the owner of the channel; default `token`. */
   readonly subscribe: Audience;
-  /** Which connections may publish, beside the publisher API that always may; default `nobody`. */
+  /** Which connections may publish, beside the publisher API that always may; default `token`. */
   readonly publish: Audience;
-  /** Who may see the members of a channel and be one of them; default `nobody`. */
+  /** Who may see the members of a channel and be one of them; default `token`. */
   readonly presence?: Audience;
   /**
    * Milliseconds for which a join or a leave is held back; a member that leaves and comes back
@@ -48,15 +48,22 @@ export interface AppConfig {
    * everything (`open`), or what `defaultNamespace` says (`closed`, the default).
    */
   readonly signalling?: SignallingPolicy;
+  /** Connections that the app may have at one time; 0 and undefined = no limit. */
+  readonly maxConnections?: number;
+  /** Channels that the app may have at one time; 0 and undefined = no limit. */
+  readonly maxChannels?: number;
 }
 
 export type SignallingPolicy = "open" | "closed";
 
-/** What holds where nothing is declared: nobody reads or writes a channel that is not theirs. */
+/**
+ * What holds where nothing is declared: nobody reads or writes a channel that is not theirs, but by
+ * a permission for it.
+ */
 export const defaultNamespace: Required<NamespaceConfig> = {
-  subscribe: "nobody",
-  publish: "nobody",
-  presence: "nobody",
+  subscribe: "token",
+  publish: "token",
+  presence: "token",
   presenceDebounceMs: 0,
   conflateMs: 0,
   volatile: false,

@@ -73,7 +73,7 @@ function walk(forwarded: string, trustedProxies: AddressList): IpAddress {
 
 /** Some proxies write `192.0.2.1:4711`, `[2001:db8::1]` or `[2001:db8::1]:4711`. */
 function withoutPort(entry: string): string {
-  const bracketed = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry);
+  const bracketed = /^\[([^\]:]*:[^\]]*)\](?::\d{1,5})?$/.exec(entry);
   if (bracketed !== null) return bracketed[1] ?? "";
   return /^([\d.]+):\d{1,5}$/.exec(entry)?.[1] ?? entry;
 }

@@ -9,6 +9,8 @@ interface PendingTimer {
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
   #now: number;
+  /** What somebody has set the clock by, which timers do not feel. */
+  #offset = 0;
   #order = 0;
   readonly #pending = new Set<PendingTimer>();
 
@@ -18,7 +20,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return this.#now + this.#offset;
   }
 
   setTimeout(callback: () => void, delayMs: number): TimerHandle {
@@ -49,7 +51,12 @@ export class FakeClock implements Clock {
 
   /** Jumps to a moment without running timers, as a suspended machine does. */
   jumpTo(now: number): void {
-    this.#now = now;
+    this.#now = now - this.#offset;
+  }
+
+  /** Sets the clock to another moment; timers run as if nothing had happened. */
+  set(now: number): void {
+    this.#offset = now - this.#now;
   }
 
   #nextDue(end: number): PendingTimer | undefined {

@@ -53,6 +53,22 @@ describe("the banner in development", () => {
     expect(await curlArguments(text)).toContain("authorization: Bearer KEY");
   });
 
+  test("trusts the certificate that is configured", async () => {
+    const certificate = { kind: "files", certFile: "/etc/own.pem", keyFile: "/etc/key.pem" } as const;
+    const own: Config = { ...config, tls: { ...config.tls, certificate } };
+    expect((await curlArguments(banner(own, facts))).slice(0, 2)).toEqual([
+      "--cacert",
+      "/etc/own.pem",
+    ]);
+  });
+
+  test("tells of the proxy instead of a command that would be refused", () => {
+    const text = banner({ ...config, useProxy: true, apiKeys: ["0123456789abcdef"] }, facts);
+    expect(text).not.toContain("curl");
+    expect(text).not.toContain("KEY");
+    expect(text).toContain("# USE_PROXY=1: publish through the proxy");
+  });
+
   test("keeps an address that is not of loopback", () => {
     const text = banner(config, { ...facts, publisherUrl: "https://192.0.2.1:2053" });
     expect(text).toContain("https://192.0.2.1:2053\n");

@@ -1,8 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { listenFault } from "./listen-fault.ts";
 
-const config = { host: "192.0.2.1", publisherPort: 443, subscriberPort: 8443 };
-const names = { host: "HOST", publisherPort: "HTTP_PORT", subscriberPort: "CONSUMER_PORT" };
+const config = {
+  host: "192.0.2.1",
+  publisherPort: 443,
+  subscriberPort: 8443,
+  singlePort: undefined,
+};
+const names = {
+  host: "HOST",
+  publisherPort: "HTTP_PORT",
+  subscriberPort: "CONSUMER_PORT",
+  singlePort: "PORT",
+};
 const systemError = (code: string, message: string, cause?: unknown) =>
   Object.assign(new Error(message, { cause }), { code });
 
@@ -45,6 +55,12 @@ describe("an address that cannot be listened on", () => {
   test("names both ports where the message tells none", () => {
     const fault = listenFault(systemError("EADDRINUSE", "in use"), config, names);
     expect(fault?.message).toStartWith("HTTP_PORT=443 or CONSUMER_PORT=8443: ");
+  });
+
+  test("names the one port where there is only one", () => {
+    const one = { ...config, publisherPort: 443, subscriberPort: 443, singlePort: 443 };
+    const fault = listenFault(systemError("EADDRINUSE", "in use"), one, names);
+    expect(fault?.message).toBe("PORT=443: the port is in use");
   });
 
   test("is found behind an error that wraps it", () => {

@@ -6,6 +6,7 @@ export interface ListenNames {
   readonly host: string;
   readonly publisherPort: string;
   readonly subscriberPort: string;
+  readonly singlePort: string;
 }
 
 /**
@@ -14,7 +15,7 @@ export interface ListenNames {
  */
 export function listenFault(
   error: unknown,
-  config: Pick<Config, "host" | "publisherPort" | "subscriberPort">,
+  config: Pick<Config, "host" | "publisherPort" | "subscriberPort" | "singlePort">,
   names: ListenNames,
 ): CommandError | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -48,9 +49,10 @@ export function listenFault(
 /** The setting of the port that the system's message ends with or asks about. */
 function portSetting(
   message: string,
-  config: Pick<Config, "publisherPort" | "subscriberPort">,
+  config: Pick<Config, "publisherPort" | "subscriberPort" | "singlePort">,
   names: ListenNames,
 ): string {
+  if (config.singlePort !== undefined) return `${names.singlePort}=${config.singlePort}`;
   const port = Number(/(?:port |:)(\d+)\D*$/.exec(message)?.[1]);
   const subscriber = port === config.subscriberPort && port !== config.publisherPort;
   const publisher = port === config.publisherPort && port !== config.subscriberPort;

@@ -112,13 +112,16 @@ Example:
     .argument("<json>", "data of the event, as JSON")
     .option("--event <name>", "event name that subscribers listen for")
     .option("--app <name>", "app that the channel belongs to")
-    .option("--url <url>", "publisher port (default: https://localhost and PRODUCER_PORT)")
+    .option("--url <url>", "publisher port (default: https://localhost and its port)")
     .option("--api-key <key>", "API key (default: the first of API_KEYS)")
+    .option("--cert <file>", "client certificate, PEM; for VERIFY_ORIGIN=1")
+    .option("--key <file>", "key of the client certificate, PEM")
     .option("--insecure", "trust any certificate")
     .addHelpText(
       "after",
       `
-The development certificate in STATE_DIR is trusted by itself where the address is this machine.
+The certificate of PUB_KEY_PATH is trusted by itself, and the development certificate in STATE_DIR
+where the address is this machine.
 
 Examples:
   starling publish demo:hello '{"text":"Hello"}' --event message

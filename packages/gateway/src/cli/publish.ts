@@ -14,6 +14,9 @@ export interface PublishOptions {
   readonly apiKey?: string;
   /** Trusts any certificate. */
   readonly insecure?: boolean;
+  /** Files of a client certificate with its chain and of its key, PEM; both or neither. */
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -25,15 +28,24 @@ export async function publish(
   json: string,
   options: PublishOptions,
 ): Promise<void> {
-  const settings = settingsFor(context, ["stateDir", "apiKeys", "publisherPort"]);
+  const settings = settingsFor(context, [
+    "stateDir",
+    "apiKeys",
+    "singlePort",
+    "publisherPort",
+    "certFile",
+  ]);
   const { values } = settings;
-  const url = endpoint(options.url ?? `https://localhost:${values.publisherPort}`);
+  const url = endpoint(options.url ?? `https://localhost:${values.singlePort ?? values.publisherPort}`);
   const apiKey = options.apiKey ?? values.apiKeys?.[0];
-  const stateDir = resolve(context.folder, values.stateDir);
+  const absolute = (path: string) => resolve(context.folder, path);
+  const trusted = values.certFile === undefined ? [] : [absolute(values.certFile)];
+  if (isThisMachine(url)) trusted.push(developmentCertificateFile(absolute(values.stateDir)));
 
   const response = await send(url, bodyOf(channel, json, options), apiKey, {
     rejectUnauthorized: options.insecure !== true,
-    ...trustedBesideTheUsual(url, stateDir),
+    ...trustedBesideTheUsual(trusted),
+    ...clientCertificate(options, absolute),
   });
   const answer = await response.text();
   if (!response.ok) {
@@ -69,7 +81,7 @@ async function send(
   url: URL,
   body: string,
   apiKey: string | undefined,
-  tls: { readonly rejectUnauthorized: boolean; readonly ca?: string[] },
+  tls: Bun.TLSOptions & { readonly rejectUnauthorized: boolean },
 ): Promise<Response> {
   const headers = new Headers({ "content-type": "application/json" });
   if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
@@ -92,14 +104,40 @@ function failureOf(error: unknown): string {
   return `cannot be reached: ${error.message}`;
 }
 
-/** On this machine, the development certificate is trusted beside the usual authorities. */
-function trustedBesideTheUsual(url: URL, stateDir: string): { readonly ca?: string[] } {
-  if (!["localhost", "127.0.0.1", "[::1]"].includes(url.hostname)) return {};
+function isThisMachine(url: URL): boolean {
+  return ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+}
+
+/** Certificates of the gateway itself are trusted beside the usual authorities. */
+function trustedBesideTheUsual(files: readonly string[]): { readonly ca?: string[] } {
+  const certificates = files.flatMap((file) => {
+    try {
+      return [readFileSync(file, "utf8")];
+    } catch {
+      // The gateway may be on another machine, and its files too.
+      return [];
+    }
+  });
+  return certificates.length === 0 ? {} : { ca: [...rootCertificates, ...certificates] };
+}
+
+function clientCertificate(
+  { cert, key }: PublishOptions,
+  absolute: (path: string) => string,
+): { readonly cert?: string; readonly key?: string } {
+  if (cert === undefined && key === undefined) return {};
+  if (cert === undefined || key === undefined) {
+    throw new CommandError(exitCodes.usage, "--cert and --key need each other");
+  }
+  return { cert: optionFile("--cert", absolute(cert)), key: optionFile("--key", absolute(key)) };
+}
+
+function optionFile(option: string, path: string): string {
   try {
-    const certificate = readFileSync(developmentCertificateFile(stateDir), "utf8");
-    return { ca: [...rootCertificates, certificate] };
-  } catch {
-    return {};
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : error;
+    throw new CommandError(exitCodes.usage, `${option} ${path} cannot be read (${String(code)})`);
   }
 }
 

@@ -15,6 +15,9 @@ import { PidFile } from "./pid-file.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { version } from "./version.ts";
 
+/** How long an exit that should be at once waits for the last lines of the log. */
+const LAST_LINES_MS = 200;
+
 /** `starling start`: serves until a signal, then stops gracefully. */
 export async function start(context: CommandContext): Promise<void> {
   const settings = settingsOf(context);
@@ -22,7 +25,7 @@ export async function start(context: CommandContext): Promise<void> {
   const pidFile = preparePidFile(config, settings);
   const log = openLog(config, settings);
   try {
-    for (const warning of configWarnings(config)) log.warn({}, warning);
+    for (const warning of configWarnings(config, context.clock.now())) log.warn({}, warning);
     await serve(context, config, settings, log, pidFile);
   } finally {
     await log.close();
@@ -51,16 +54,21 @@ async function serve(
         host: name("host"),
         publisherPort: name("publisherPort"),
         subscriberPort: name("subscriberPort"),
+        singlePort: name("singlePort"),
       }) ?? error
     );
   });
   const { publisherUrl, subscriberUrl } = gateway;
-  pidFile.write();
+  const owner = pidFile.write();
+  if (owner !== undefined) {
+    log.warn({ file: pidFile.path, owner }, "another process owns the pid file: going on without");
+  }
   try {
     log.info({ version, pid: process.pid, publisherUrl, subscriberUrl }, "started");
     if (!config.production || process.stdout.isTTY) {
-      // The banner is for a person, who should find it below the lines of the log.
-      log.flush();
+      // The banner is for a person, who should find it below the lines of the log; a reader that
+      // has stalled must not keep the gateway from stopping.
+      await Promise.race([log.written(), stopped]);
       const certFile = developmentCertificateFile(config.stateDir);
       context.out(banner(config, { version, publisherUrl, subscriberUrl, certFile }));
     }
@@ -90,8 +98,9 @@ function stopRequested(
         if (action === "stop") resolve(signal);
         if (action !== "exit") return;
         pidFile.remove();
-        log.flush();
-        process.exit(128 + number);
+        const exit = () => process.exit(128 + number);
+        log.close().then(exit, exit);
+        context.clock.setTimer(LAST_LINES_MS, exit);
       });
     }
   });

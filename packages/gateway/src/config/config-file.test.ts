@@ -34,8 +34,8 @@ describe("a configuration file", () => {
     expect(faults).toEqual([]);
     expect(apps?.get("default")?.namespaces.get("news")).toEqual({
       subscribe: "anyone",
-      publish: "nobody",
-      presence: "nobody",
+      publish: "token",
+      presence: "token",
       presenceDebounceMs: 0,
       conflateMs: 0,
       volatile: false,

@@ -4,6 +4,7 @@ import {
   audiences,
   DEFAULT_APP,
   defaultNamespace,
+  type NamespaceConfig,
   type SignallingPolicy,
 } from "@starling/core/hub/namespace.ts";
 import { type Document, LineCounter, parseDocument } from "yaml";
@@ -50,12 +51,16 @@ export const namespaceSchema = z
   })
   .readonly();
 
+const limit = z.int().min(0).max(10_000_000);
+const limits = z.strictObject({ connections: limit.optional(), channels: limit.optional() });
+
 const namespaces = z.record(z.union([z.literal(""), name]), namespaceSchema);
 
 /** What is said of one app. */
 const appSections = {
   keys: z.array(publicKey).optional(),
   signalling: z.enum(["open", "closed"]).optional(),
+  limits: limits.optional(),
   namespaces: namespaces.optional(),
 };
 const appSchema = z.strictObject(appSections);
@@ -95,15 +100,18 @@ export interface DeclaredApps {
   readonly keys: ReadonlyMap<string, string>;
 }
 
-/** The apps where no file is configured; in development `demo:...` is open to anyone. */
-export function appsWithoutFile(production: boolean): ReadonlyMap<string, AppConfig> {
-  const demo = {
-    ...defaultNamespace,
-    subscribe: "anyone",
-    publish: "anyone",
-    presence: "anyone",
-  } as const;
-  return new Map([[DEFAULT_APP, { namespaces: new Map(production ? [] : [["demo", demo]]) }]]);
+const demoNamespace: NamespaceConfig = {
+  ...defaultNamespace,
+  subscribe: "anyone",
+  publish: "anyone",
+  presence: "anyone",
+};
+
+/** The apps with a namespace `demo` that is open to anyone, unless one of that name is declared. */
+export function withDemo(apps: ReadonlyMap<string, AppConfig>): ReadonlyMap<string, AppConfig> {
+  const app = apps.get(DEFAULT_APP);
+  const namespaces = new Map([["demo", demoNamespace], ...(app?.namespaces ?? [])]);
+  return new Map([...apps, [DEFAULT_APP, { ...app, namespaces }]]);
 }
 
 /**
@@ -122,9 +130,9 @@ export function completeApps(
   const names = new Set([...declared.keys(), ...withKeys]);
   return new Map(
     [...names].map((app) => {
-      const { namespaces = new Map(), signalling } = declared.get(app) ?? {};
+      const { namespaces = new Map(), signalling, ...limits } = declared.get(app) ?? {};
       const usual: SignallingPolicy = withKeys.has(app) || app === openApp ? "open" : "closed";
-      return [app, { namespaces, signalling: signalling ?? usual }];
+      return [app, { ...limits, namespaces, signalling: signalling ?? usual }];
     }),
   );
 }
@@ -195,10 +203,12 @@ function declaredBy(file: File): DeclaredApps {
     if (app !== DEFAULT_APP) sections.set(app, section);
   }
   const apps = new Map<string, AppConfig>();
-  for (const [app, { namespaces = {}, signalling }] of sections) {
+  for (const [app, { namespaces = {}, signalling, limits }] of sections) {
     apps.set(app, {
       namespaces: new Map(Object.entries(namespaces)),
       ...(signalling === undefined ? {} : { signalling }),
+      ...(limits?.connections === undefined ? {} : { maxConnections: limits.connections }),
+      ...(limits?.channels === undefined ? {} : { maxChannels: limits.channels }),
     });
   }
   const keys = keySections(file).flatMap(({ app, keys }) => keys.map((key) => [key, app] as const));

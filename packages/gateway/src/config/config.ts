@@ -1,4 +1,5 @@
 import type { AppConfig } from "@starling/core/hub/namespace.ts";
+import type { TokenBucketOptions } from "@starling/core/limits/token-bucket.ts";
 
 export type { AppConfig, NamespaceConfig } from "@starling/core/hub/namespace.ts";
 
@@ -26,7 +27,10 @@ export interface TlsConfig {
 }
 
 export interface TokenConfig {
-  /** Whether a handshake must carry the rotating token. */
+  /**
+   * Whether a Socket.IO client that proves nothing else must bring the rotating token. False does
+   * not mean that anybody comes in: `Config.anonymous` does.
+   */
   readonly required: boolean;
   /** What the token is derived from; not empty where `required`, else perhaps empty. */
   readonly secret: string;
@@ -77,6 +81,15 @@ export interface EngineConfig {
   readonly maxPayloadBytes: number;
 }
 
+export interface SignallingConfig {
+  /** Largest payload of a message, without what is beside it in the message. */
+  readonly maxPayloadBytes: number;
+  /** Largest state of a member. */
+  readonly maxStateBytes: number;
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+}
+
 /**
  * The configuration of a gateway, checked and complete.
  *
@@ -87,6 +100,8 @@ export interface Config {
   readonly production: boolean;
   /** Address that both ports are bound to. */
   readonly host: string;
+  /** The TCP port that publishers and subscribers share; then both others have this value. */
+  readonly singlePort: number | undefined;
   /** TCP port of publishers; 0 lets the system choose. */
   readonly publisherPort: number;
   /** TCP port of subscribers; 0 lets the system choose. */
@@ -103,6 +118,8 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly tls: TlsConfig;
   readonly token: TokenConfig;
+  /** Whether clients of Socket.IO and SSE that prove nothing are let in. */
+  readonly anonymous: boolean;
   readonly publicKeys: PublicKeysConfig;
   /** Undefined where no key for tokens is configured. */
   readonly jwt: JwtConfig | undefined;
@@ -127,13 +144,20 @@ export interface Config {
   /** Bearer keys of the native publisher API; empty = none is asked for. */
   readonly apiKeys: readonly string[];
   readonly idempotencyWindowMs: number;
-  /** Absolute path of the folder of certificate, sockets and pid file. */
+  /** Absolute path of the folder of development certificate and pid file. */
   readonly stateDir: string;
+  /** Messages of one connection; a rate of 0 = off. */
+  readonly messageRate: TokenBucketOptions;
   /** Connections that may be unauthenticated at one time. */
   readonly maxHandshakes: number;
   /** Time that a connection has to authenticate. */
   readonly authTimeoutMs: number;
   readonly engine: EngineConfig;
+  /** Name of this node in the signalling protocol, printable ASCII; empty = none. */
+  readonly meshId: string;
+  readonly signalling: SignallingConfig;
+  /** Time after which an idle stream of server-sent events gets a comment. */
+  readonly sseHeartbeatMs: number;
   /** By name; always has `default` and the apps of `publicKeys`, each with its `signalling`. */
   readonly apps: ReadonlyMap<string, AppConfig>;
 }

@@ -1,5 +1,6 @@
 import type { Config } from "./config.ts";
 import { type Settings, shown, variableEntries } from "./settings.ts";
+import type { VariableKey } from "./variables.ts";
 
 /**
  * The effective configuration as text: a line `NAME=value  # origin` for each variable, in the
@@ -7,8 +8,18 @@ import { type Settings, shown, variableEntries } from "./settings.ts";
  */
 export function describeConfig(config: Config, settings: Settings): string {
   const lines: string[] = [];
+  const following = followingFrom(config);
   for (const [key, variable] of variableEntries) {
     const setting = settings.written(key);
+    if (replacedByPort.includes(key) && config.singlePort !== undefined) {
+      lines.push(`# ${variable.name} is replaced: there is one port`);
+      continue;
+    }
+    const value = following[key];
+    if (setting === undefined && value !== undefined) {
+      lines.push(`${variable.name}=${value} # follows from other settings`);
+      continue;
+    }
     if (setting === undefined) {
       const effect = (variable.otherwise ?? "no effect").replaceAll("`", "");
       lines.push(`# ${variable.name} is not set: ${effect}`);
@@ -17,11 +28,17 @@ export function describeConfig(config: Config, settings: Settings): string {
     const from = setting.name === variable.name ? "" : `${setting.name} in `;
     lines.push(`${variable.name}=${quoted(shown(key, setting.text))} # ${from}${setting.origin}`);
   }
-  for (const [app, { namespaces, signalling }] of config.apps) {
+  for (const [app, { namespaces, signalling, maxConnections, maxChannels }] of config.apps) {
     const keys = [...config.publicKeys.keys.values()].filter((owner) => owner === app).length;
     const accepted =
       app === config.publicKeys.openApp ? "every public key" : `public keys: ${keys}`;
     lines.push(`# app ${app}: ${accepted}, signalling ${signalling ?? "closed"}`);
+    for (const [what, limit = 0] of [
+      ["connections", maxConnections],
+      ["channels", maxChannels],
+    ] as const) {
+      if (limit > 0) lines.push(`# app ${app}: at most ${limit} ${what}`);
+    }
     if (namespaces.size === 0) lines.push(`# app ${app}: no namespaces`);
     for (const [name, options] of namespaces) {
       const parts = Object.entries(options).map(([option, value]) => `${option} ${value}`);
@@ -29,6 +46,13 @@ export function describeConfig(config: Config, settings: Settings): string {
     }
   }
   return lines.join("\n");
+}
+
+const replacedByPort: readonly VariableKey[] = ["publisherPort", "subscriberPort"];
+
+/** What settings without a default of their own come to. */
+function followingFrom(config: Config): Partial<Record<VariableKey, string>> {
+  return { logLevel: config.logLevel, tokenRequired: config.anonymous ? "0" : "1" };
 }
 
 /** Quotes where the value would otherwise end early when `.env` is read. */

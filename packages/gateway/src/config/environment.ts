@@ -30,12 +30,13 @@ export interface Setting {
  * The file is read here and not by the runtime, which would put other files of that family
  * beside it and expand `$` inside secrets and patterns.
  *
- * @throws ConfigError where the file is there and cannot be read.
+ * @throws ConfigError where the file cannot be read, and for each line that says nothing.
  */
 export function readDotEnv(folder: string): Environment {
   const path = join(folder, ".env");
+  let text: string;
   try {
-    return { ...parseEnv(readFileSync(path, "utf8")) };
+    text = readFileSync(path, "utf8");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ENOENT") return {};
@@ -43,6 +44,39 @@ export function readDotEnv(folder: string): Environment {
       { variable: ".env", value: path, message: `cannot be read (${String(code)})` },
     ]);
   }
+  const faults = unreadableLines(text).map((line) => {
+    // The line itself may hold a secret.
+    const message = "is neither empty, nor a comment, nor NAME=value";
+    return { variable: ".env", value: `${path}:${line}`, message };
+  });
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { ...parseEnv(text) };
+}
+
+/** An assignment with its value, which may be quoted and then go over several lines. */
+const ASSIGNMENT =
+  /[^\S\n]*(?:export[^\S\n]+)?[A-Za-z_][\w.-]*[^\S\n]*=[^\S\n]*(?:"[^"]*"|'[^']*'|`[^`]*`)?[^\n]*/y;
+const EMPTY_OR_COMMENT = /[^\S\n]*(?:#[^\n]*)?(?=\n|$)/y;
+
+/** The numbers of the lines that the parser of `.env` would pass over, or take into a value. */
+function unreadableLines(text: string): number[] {
+  const lines: number[] = [];
+  let line = 1;
+  for (let at = text.startsWith("\uFEFF") ? 1 : 0; at < text.length; ) {
+    const known = matchAt(EMPTY_OR_COMMENT, text, at) ?? matchAt(ASSIGNMENT, text, at);
+    if (known === undefined) lines.push(line);
+    const end = text.indexOf("\n", at + (known?.length ?? 0));
+    const next = end < 0 ? text.length : end + 1;
+    line += text.slice(at, next).split("\n").length - 1;
+    at = next;
+  }
+  return lines;
+}
+
+/** What a sticky pattern matches at a place. */
+function matchAt(pattern: RegExp, text: string, at: number): string | undefined {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0];
 }
 
 /** The setting of a variable, or the fault that two of its names disagree in one place. */

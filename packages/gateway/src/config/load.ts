@@ -1,12 +1,15 @@
 import { resolve } from "node:path";
+import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
 import { readAuth } from "./auth-settings.ts";
 import type { CertificateSource, Config, LogLevel } from "./config.ts";
-import { appsWithoutFile, completeApps, type DeclaredApps, readConfigFile } from "./config-file.ts";
+import { completeApps, type DeclaredApps, readConfigFile, withDemo } from "./config-file.ts";
 import type { Environment } from "./environment.ts";
 import { ConfigError, type ConfigFault } from "./fault.ts";
-import { readSettings, type Settings, shown } from "./settings.ts";
+import { folderProblem } from "./folders.ts";
+import { admitsAnonymous, requirementFaults } from "./requirements.ts";
+import { readSettings, type Settings } from "./settings.ts";
 import { tlsFileProblems } from "./tls-files.ts";
-import { type VariableKey, variables } from "./variables.ts";
+import { variables } from "./variables.ts";
 
 export interface LoadOptions {
   /** The variables of the `.env` file; those of the process precede them. Default: none. */
@@ -35,7 +38,6 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
   const { values, production } = settings;
   const folder = options.folder ?? process.cwd();
   const absolute = (path: string | undefined) => path && resolve(folder, path);
-  const required = values.tokenRequired ?? (production || values.tokenSecret !== undefined);
   const paths = {
     certFile: absolute(values.certFile),
     keyFile: absolute(values.keyFile),
@@ -45,8 +47,9 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
   const auth = readAuth(settings, declared.keys, (path) => resolve(folder, path));
   const faults = [
     ...settings.faults,
-    ...missing(settings, required),
+    ...requirementFaults(settings),
     ...tlsFaults(settings, paths, options.now ?? Date.now()),
+    ...folderFaults(settings, absolute),
     ...declared.faults,
     ...auth.faults,
   ];
@@ -55,8 +58,9 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
   return {
     production,
     host: values.host,
-    publisherPort: values.publisherPort,
-    subscriberPort: values.subscriberPort,
+    singlePort: values.singlePort,
+    publisherPort: values.singlePort ?? values.publisherPort,
+    subscriberPort: values.singlePort ?? values.subscriberPort,
     clusterMode: values.clusterMode,
     clusterInstances: values.clusterInstances,
     allowedOrigins: values.allowedOrigins ?? [],
@@ -69,12 +73,13 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       verifyOrigin: values.verifyOrigin,
     },
     token: {
-      required,
+      required: values.tokenRequired !== false && values.tokenSecret !== undefined,
       secret: values.tokenSecret ?? "",
       renewStartHour: values.tokenRenewStartHour,
       renewIntervalMs: values.tokenRenewIntervalMs,
       graceMs: values.tokenGraceMs,
     },
+    anonymous: admitsAnonymous(settings),
     publicKeys: auth.publicKeys,
     jwt: auth.jwt,
     webhook: auth.webhook,
@@ -90,6 +95,10 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     apiKeys: values.apiKeys ?? [],
     idempotencyWindowMs: values.idempotencyWindowMs,
     stateDir: resolve(folder, values.stateDir),
+    messageRate: {
+      ratePerSecond: values.messageRatePerConnection,
+      burst: 2 * values.messageRatePerConnection,
+    },
     maxHandshakes: values.maxHandshakes,
     authTimeoutMs: values.authTimeoutMs,
     engine: {
@@ -97,73 +106,16 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       pingTimeoutMs: values.pingTimeoutMs,
       maxPayloadBytes: values.maxPayloadBytes,
     },
+    meshId: values.meshId ?? "",
+    signalling: {
+      maxPayloadBytes: values.signalMaxPayloadBytes,
+      maxStateBytes: values.signalMaxStateBytes,
+      pingIntervalMs: values.signalPingIntervalMs,
+      pingTimeoutMs: values.signalPingTimeoutMs,
+    },
+    sseHeartbeatMs: values.sseHeartbeatMs,
     apps: completeApps(declared.apps, auth.publicKeys),
   };
-}
-
-/** The faults of settings that others, or production, make necessary. */
-function missing(settings: Settings, tokenRequired: boolean): ConfigFault[] {
-  const { values, production } = settings;
-  const faults: ConfigFault[] = [];
-  const need = (key: VariableKey, isSet: boolean, message: string) => {
-    if (isSet || settings.isFaulty(key)) return;
-    const setting = settings.written(key);
-    faults.push({
-      variable: setting?.name ?? variables[key].name,
-      value: setting && shown(key, setting.text),
-      message,
-    });
-  };
-  const nameOf = (key: VariableKey) => settings.written(key)?.name ?? variables[key].name;
-
-  const { certFile, keyFile } = values;
-  if (production) {
-    need("certFile", certFile !== undefined, "production needs a certificate, a PEM file");
-    need(
-      "keyFile",
-      keyFile !== undefined,
-      "production needs the key of its certificate, a PEM file",
-    );
-    need(
-      "allowedIps",
-      (values.allowedIps ?? []).length > 0,
-      "production needs the addresses that may publish, such as 192.0.2.10 or 10.0.0.0/8",
-    );
-  } else if (certFile === undefined) {
-    need("certFile", keyFile === undefined, `${nameOf("keyFile")} needs its certificate`);
-  } else {
-    need("keyFile", keyFile !== undefined, `${nameOf("certFile")} needs its private key`);
-  }
-  if (tokenRequired && !settings.isFaulty("tokenRequired")) {
-    const asker =
-      values.tokenRequired === undefined ? "production" : `${nameOf("tokenRequired")}=1`;
-    need(
-      "tokenSecret",
-      values.tokenSecret !== undefined,
-      `${asker} needs the secret of the rotating token; ${variables.tokenRequired.name}=0 lets anybody subscribe`,
-    );
-  }
-  if (values.verifyOrigin) {
-    need(
-      "caFile",
-      values.caFile !== undefined,
-      `${nameOf("verifyOrigin")}=1 needs a PEM file of authorities`,
-    );
-  }
-  const { publisherPort, subscriberPort } = values;
-  need(
-    "subscriberPort",
-    publisherPort !== subscriberPort || publisherPort === 0 || settings.isFaulty("publisherPort"),
-    `is the port of publishers (${nameOf("publisherPort")}); the two must differ`,
-  );
-  if (values.useProxy) {
-    need(
-      "trustProxy",
-      (values.trustProxy ?? []).length > 0,
-      `${nameOf("useProxy")}=1 needs the addresses of the proxies`,
-    );
-  }
-  return faults;
 }
 
 function tlsFaults(
@@ -172,7 +124,9 @@ function tlsFaults(
   now: number,
 ): ConfigFault[] {
   return tlsFileProblems(files, now)
-    .filter((problem) => settings.production || !problem.startable)
+    .filter(({ tolerated }) => {
+      return tolerated === "never" || (settings.production && tolerated === "in development");
+    })
     .map(({ file, message }) => ({
       variable: settings.written(file)?.name ?? variables[file].name,
       value: settings.written(file)?.text,
@@ -180,18 +134,36 @@ function tlsFaults(
     }));
 }
 
+/** Of the folders that a start makes and writes to. */
+function folderFaults(
+  settings: Settings,
+  absolute: (path: string | undefined) => string | undefined,
+): ConfigFault[] {
+  return (["stateDir", "logsDir"] as const).flatMap((key) => {
+    const path = absolute(settings.values[key]);
+    const message = path === undefined ? undefined : folderProblem(path);
+    if (message === undefined) return [];
+    const { name, text } = settings.written(key) ?? { name: variables[key].name, text: undefined };
+    return [{ variable: name, value: text, message }];
+  });
+}
+
 function declaredApps(
   settings: Settings,
   path: string | undefined,
 ): DeclaredApps & { readonly faults: readonly ConfigFault[] } {
-  const fallback = {
-    apps: appsWithoutFile(settings.production),
+  const nothing = {
+    apps: new Map([[DEFAULT_APP, { namespaces: new Map() }]]),
     keys: new Map<string, string>(),
     faults: [],
   };
   const written = settings.written("configFile");
-  if (path === undefined || written === undefined) return fallback;
-  return { ...fallback, ...readConfigFile(path, written.name, written.text) };
+  const isSaid = path !== undefined && written !== undefined;
+  const declared = {
+    ...nothing,
+    ...(isSaid ? readConfigFile(path, written.name, written.text) : {}),
+  };
+  return settings.production ? declared : { ...declared, apps: withDemo(declared.apps) };
 }
 
 function certificateSource(

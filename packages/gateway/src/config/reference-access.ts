@@ -13,7 +13,8 @@ const decisionSection: readonly string[] = [
   paragraph(
     "A connection is let in by the first of these that applies, and a refusal is final: a JSON " +
       "Web Token, where one is brought and a `JWT_...` key is set; the webhook, where it is set; " +
-      "the public key; for Socket.IO the rotating token. Where public keys are listed, one that " +
+      "the public key; for Socket.IO the rotating token, where its secret is set. Without any of " +
+      "these a client is let in only where `WEBSOCKET_AUTH` is 0. Where public keys are listed, one that " +
       "is not among them is refused whatever else is brought, and the webhook is not asked.",
   ),
   paragraph(
@@ -21,7 +22,7 @@ const decisionSection: readonly string[] = [
   ),
   bullets([
     "`nobody`: no client. The publisher API always may.",
-    "`token`: whoever was given a permission for that channel, by a token or by the webhook.",
+    "`token`, the default: whoever was given a permission for that channel, by a token or by the webhook.",
     "`authenticated`: in addition, whoever came with a valid token or was let in by the webhook. " +
       "A public key is not enough, since everybody can read it in the page.",
     "`anyone`: whoever is connected.",

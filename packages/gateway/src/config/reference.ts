@@ -14,7 +14,8 @@ const tableOfVariables = variableEntries.map(([, variable]) => variable);
 export function configurationPage(): string {
   const sections = groups.map((group) => {
     const members = tableOfVariables.filter((variable) => variable.group === group);
-    return [`## ${group}`, ...members.map(variableSection)].join("\n\n");
+    const notes = group === "Listening" ? [onePort] : [];
+    return [`## ${group}`, ...members.map(variableSection), ...notes].join("\n\n");
   });
   return `${[...introduction, ...sections, ...configFileSection(), ...accessSections()].join("\n\n")}\n`;
 }
@@ -32,13 +33,24 @@ const introduction: readonly string[] = [
     "Several settings have more than one name. Setting two of them to different values in the " +
       "same place is a fault.",
     "In `.env` a line is `NAME=value`; `#` begins a comment, quotes keep blanks and `#`, and " +
-      "`$` has no special meaning.",
+      "`$` has no special meaning. Any other line is a fault.",
     "Relative paths start from the folder that Starling is started in.",
     "A wrong value stops the start. All faults are reported at once, with the variable, its " +
       "value and what is allowed. `starling check-config` does the same without starting, and " +
       "prints the effective configuration.",
   ]),
 ];
+
+const onePort = [
+  "### One port",
+  paragraph(
+    "With `PORT` one listener serves everything. The paths `/`, `/status`, `/publish`, `/api/...`, " +
+      "`/openapi.json` and `/metrics` are those of publishers, with the same checks of address and " +
+      "key as on a port of their own; every other path is one of subscribers. `GET /` then is the " +
+      "monitoring answer of publishers, `200 OK`. `PRODUCER_PORT` and `CONSUMER_PORT` may not name " +
+      "another port, and client certificates (`VERIFY_ORIGIN=1`) cannot be asked for.",
+  ),
+].join("\n\n");
 
 function variableSection(variable: Variable): string {
   const rows: [string, string][] = [];
@@ -80,7 +92,9 @@ function configFileSection(): string[] {
         "namespace of a channel is the part of its name before the first `:`; a channel without " +
         '`:` belongs to the default namespace, whose name is empty (`""`). Channels of a ' +
         "namespace that is not declared have the options of the app's default namespace. Names " +
-        "are 1 to 64 letters, digits, `-` and `_`. An unknown key is a fault.",
+        "of apps and namespaces are 1 to 64 letters (A to Z, a to z), digits, `-` and `_`, and " +
+        "begin with a letter or a digit. `limits` bounds the connections and the channels that an " +
+        "app may have at one time; 0, the default, is no limit. An unknown key is a fault.",
     ),
     [
       "```yaml",
@@ -96,6 +110,7 @@ function configFileSection(): string[] {
       "  shop:",
       "    keys: [k-77c1, k-b20e]",
       "    signalling: closed",
+      "    limits: {connections: 10000, channels: 2000}",
       "    namespaces:",
       '      "":',
       "        subscribe: anyone",

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
+  type InspectedCertificate,
   keyMatches,
   readCertificate,
   readCertificates,
@@ -18,15 +19,19 @@ export interface TlsFiles {
 export interface TlsFileProblem {
   readonly file: keyof TlsFiles;
   readonly message: string;
-  /** A certificate outside its validity can be served, so that development starts with it. */
-  readonly startable: boolean;
+  /** Where a gateway can start although there is the problem. */
+  readonly tolerated: "never" | "in development" | "always";
 }
 
 /** Reads the files as the listeners will, and answers everything that is wrong with them. */
 export function tlsFileProblems(files: TlsFiles, now: number): readonly TlsFileProblem[] {
   const problems: TlsFileProblem[] = [];
-  const report = (file: keyof TlsFiles, message: string, startable = false): undefined => {
-    problems.push({ file, message, startable });
+  const report = (
+    file: keyof TlsFiles,
+    message: string,
+    tolerated: TlsFileProblem["tolerated"] = "never",
+  ): undefined => {
+    problems.push({ file, message, tolerated });
   };
 
   const certPem = textOf(files.certFile);
@@ -47,12 +52,21 @@ export function tlsFileProblems(files: TlsFiles, now: number): readonly TlsFileP
         report("keyFile", "is no PEM private key without a password"));
 
   const validity = certificate && validityProblem(certificate, now);
-  if (validity !== undefined) report("certFile", validity.message, true);
+  if (validity !== undefined) report("certFile", validity.message, "in development");
   if (certificate !== undefined && key !== undefined && !keyMatches(certificate, key)) {
     report("keyFile", "is not the private key of the certificate");
   }
-  if (caPem?.text !== undefined && !holdsCertificates(caPem.text)) {
-    report("caFile", "holds no PEM certificate");
+  if (caPem?.text !== undefined) {
+    const authorities = certificatesOf(caPem.text);
+    if (authorities.length === 0) report("caFile", "holds no PEM certificate");
+    const faulty = authorities.map((authority) => validityProblem(authority, now));
+    // While one of them is good, clients can come in, as in the time of a change of authority.
+    const tolerated = faulty.includes(undefined) ? "always" : "in development";
+    for (const [index, problem] of faulty.entries()) {
+      if (problem === undefined) continue;
+      const which = authorities.length === 1 ? "" : `certificate ${index + 1} `;
+      report("caFile", `${which}${problem.message}`, tolerated);
+    }
   }
   return problems;
 }
@@ -67,10 +81,10 @@ function textOf(path: string | undefined): { text?: string; fault?: string } | u
   }
 }
 
-function holdsCertificates(pem: string): boolean {
+function certificatesOf(pem: string): readonly InspectedCertificate[] {
   try {
-    return readCertificates(pem).length > 0;
+    return readCertificates(pem);
   } catch {
-    return false;
+    return [];
   }
 }

@@ -62,6 +62,22 @@ export function anyText(allowed: string): ValueType<string> {
   return z.string().describe(allowed);
 }
 
+/** Text that can stand in a header field (RFC 9110 section 5.5), and in JSON as it is. */
+export function headerText(): ValueType<string> {
+  return z
+    .string()
+    .regex(/^[\x20-\x7e]{1,255}$/)
+    .describe("1 to 255 printable ASCII characters");
+}
+
+/** What `NODE_ENV` takes; a misspelt `production` must not quietly be development. */
+export function mode(): ValueType<string> {
+  return parsed("production, or anything else for development", (text) => {
+    const isMeant = /^\s*prod/i.test(text);
+    return isMeant && text !== "production" ? new Refusal("looks like production") : text;
+  });
+}
+
 /** A file or folder; the loader makes it absolute. */
 export function path(allowed: string): ValueType<string> {
   return parsed(allowed, (text) => (text.includes("\0") ? new Refusal("has a zero byte") : text));

@@ -10,6 +10,7 @@ export const groups = [
   "Authentication",
   "Limits",
   "Socket.IO",
+  "Signalling",
   "Logs",
   "Cluster",
 ] as const;
@@ -20,6 +21,7 @@ export type Unit =
   | "connections"
   | "connections a second"
   | "hour of the day, UTC"
+  | "messages a second"
   | "milliseconds"
   | "requests a second"
   | "seconds";
@@ -29,6 +31,7 @@ export type Source =
   | "both earlier generations"
   | "the documented earlier generation"
   | "the last earlier generation"
+  | "the presence backend"
   | "Starling";
 
 /** A default as text, the way that a user would write it. */

@@ -1,4 +1,6 @@
 import { authVariables } from "./auth-variables.ts";
+import { DAY_MS, MAX_TIMER_MS } from "./durations.ts";
+import { signallingVariables } from "./signalling-variables.ts";
 import {
   addressList,
   anyText,
@@ -6,6 +8,7 @@ import {
   host,
   instances,
   keyList,
+  mode,
   oneOf,
   originList,
   path,
@@ -15,10 +18,7 @@ import {
 } from "./value-types.ts";
 import type { Variable } from "./variable.ts";
 
-const DAY_MS = 86_400_000;
 const GIB = 1_073_741_824;
-/** The longest delay that a timer takes: 2^31 - 1 ms. */
-const MAX_TIMER_MS = 2_147_483_647;
 /** A shorter key is within reach of guessing. */
 const MIN_KEY_LENGTH = 16;
 const UUID_PATTERN =
@@ -29,11 +29,12 @@ export const variables = {
   mode: {
     name: "NODE_ENV",
     group: "General",
-    type: anyText("production, or anything else for development"),
+    type: mode(),
     default: "development",
     description:
-      "`production` refuses to start without a certificate, a token secret and an allow-list, and " +
-      "serves no demo page. Anything else is development.",
+      "`production` refuses to start without a certificate, an allow-list and a way for clients " +
+      "to prove who they are, and serves no demo page. Anything else is development, but for what " +
+      "looks like a misspelt `production`, which is a fault.",
     source: "both earlier generations",
   },
   configFile: {
@@ -41,9 +42,11 @@ export const variables = {
     group: "General",
     type: path("the path of a YAML or JSON file"),
     default: undefined,
-    otherwise:
-      "no namespaces are declared; in development a namespace `demo` that is open to anyone",
-    description: "File with apps and namespaces; see [Apps and namespaces](#apps-and-namespaces).",
+    otherwise: "nothing is declared",
+    description:
+      "File with apps and namespaces; see [Apps and namespaces](#apps-and-namespaces). In " +
+      "development there also is a namespace `demo` that is open to anyone, unless the file " +
+      "declares one of that name.",
     source: "Starling",
   },
   stateDir: {
@@ -52,8 +55,8 @@ export const variables = {
     type: path("the path of a folder"),
     default: ".starling",
     description:
-      "Folder of the development certificate, the sockets and the pid file. It is created with " +
-      "mode 0700 where it does not exist.",
+      "Folder of the development certificate and of the pid file `starling.pid`. It is created " +
+      "with mode 0700 where it does not exist.",
     source: "Starling",
   },
   host: {
@@ -65,6 +68,17 @@ export const variables = {
       "Address that both ports are bound to. `::` is every address of the machine, IPv6 and IPv4; " +
       "`0.0.0.0` is every IPv4 address.",
     source: "Starling",
+  },
+  singlePort: {
+    name: "PORT",
+    group: "Listening",
+    type: port(),
+    default: undefined,
+    otherwise: "publishers and subscribers have a port each",
+    description:
+      "One TCP port for publishers and subscribers, in the place of `PRODUCER_PORT` and " +
+      "`CONSUMER_PORT`: see [one port](#one-port). 0 lets the system choose a free one.",
+    source: "the presence backend",
   },
   publisherPort: {
     name: "PRODUCER_PORT",
@@ -86,6 +100,7 @@ export const variables = {
   },
   certFile: {
     name: "PUB_KEY_PATH",
+    aliases: ["CERT_FILE"],
     group: "TLS",
     type: path("the path of a PEM file"),
     default: undefined,
@@ -95,6 +110,7 @@ export const variables = {
   },
   keyFile: {
     name: "PRIV_KEY_PATH",
+    aliases: ["KEY_FILE"],
     group: "TLS",
     type: path("the path of a PEM file"),
     default: undefined,
@@ -118,7 +134,8 @@ export const variables = {
     default: "0",
     description:
       "1 wants a client certificate from publishers (mutual TLS): a connection without one, or " +
-      "with one that `CA_PATH` does not vouch for, is refused.",
+      "with one that `CA_PATH` does not vouch for, is refused. Not together with `PORT`, since " +
+      "browsers have no such certificate.",
     source: "both earlier generations",
   },
   allowedIps: {
@@ -191,10 +208,13 @@ export const variables = {
     group: "Subscribers",
     type: flag(),
     default: undefined,
-    otherwise: "1 in production, and in development where there is a secret; else 0",
+    otherwise:
+      "1 in production, and in development where `AUTH_TOKEN_SECRET`, a `JWT_...` key or " +
+      "`AUTH_WEBHOOK_URL` is set; else 0",
     description:
-      "Whether a handshake must carry the rotating token. 0 in production is an explicit choice: " +
-      "anybody may then subscribe to any id.",
+      "Whether clients must prove who they are: with the rotating token, or otherwise, see [who " +
+      "may do what](#who-may-do-what). 0 lets in those that prove nothing, whatever else is set, " +
+      "but for the webhook: anybody may then subscribe to any id.",
     source: "the last earlier generation",
   },
   tokenSecret: {
@@ -204,7 +224,8 @@ export const variables = {
     type: anyText("text that is hard to guess"),
     default: undefined,
     otherwise:
-      "development checks no token; production does not start unless `WEBSOCKET_AUTH` is 0",
+      "no rotating token is checked; production then starts only with a `JWT_...` key, " +
+      "`AUTH_WEBHOOK_URL` or `WEBSOCKET_AUTH=0`",
     secret: true,
     description:
       "Secret of the rotating token, which is the SHA-512 of the secret followed by the UTC date " +
@@ -254,6 +275,7 @@ export const variables = {
     source: "the last earlier generation",
   },
   ...authVariables,
+  ...signallingVariables,
   connectRatePerUser: {
     name: "CONNECT_RATE_PER_USER",
     group: "Limits",
@@ -308,6 +330,17 @@ export const variables = {
     type: wholeNumber(1, 10_000),
     default: "128",
     description: "Channels that one connection may be subscribed to; more are refused.",
+    source: "Starling",
+  },
+  messageRatePerConnection: {
+    name: "MESSAGE_RATE_PER_CONNECTION",
+    group: "Limits",
+    type: wholeNumber(0, 1_000_000),
+    unit: "messages a second",
+    default: "200",
+    description:
+      "Messages that one connection may send for ever; after a rest it may send twice as many at " +
+      "once. 0 is no limit.",
     source: "Starling",
   },
   maxHandshakes: {

@@ -1,22 +1,29 @@
 import { longestQuestionMs } from "@starling/core/auth/webhook.ts";
 import type { Config } from "./config.ts";
+import { tlsFileProblems } from "./tls-files.ts";
+import { variables } from "./variables.ts";
 
 /** Shorter ones can be found by trying, since a token is a fast hash of the secret. */
 const MIN_SECRET_LENGTH = 16;
 
-/** What an operator should know about a configuration that is valid; one sentence each. */
-export function configWarnings(config: Config): readonly string[] {
+/**
+ * What an operator should know about a configuration that is valid; one sentence each.
+ *
+ * @param now the moment that certificates must be valid at, ms since the epoch
+ */
+export function configWarnings(config: Config, now: number): readonly string[] {
   const warnings: string[] = [];
-  if (!config.token.required) {
+  if (config.anonymous && config.webhook === undefined) {
     warnings.push(
       "the token check is OFF: anybody who reaches the subscriber port can receive any user's events; set AUTH_TOKEN_SECRET, and WEBSOCKET_AUTH to 1",
     );
-  } else if (config.token.secret.length < MIN_SECRET_LENGTH) {
+  }
+  if (config.token.required && config.token.secret.length < MIN_SECRET_LENGTH) {
     warnings.push(
       `AUTH_TOKEN_SECRET has fewer than ${MIN_SECRET_LENGTH} characters: who sees one token can search for the secret`,
     );
   }
-  warnings.push(...authWarnings(config));
+  warnings.push(...authWarnings(config), ...certificateWarnings(config, now));
   if (config.tls.certificate.kind === "development") {
     warnings.push(
       "the certificate is self-made, for localhost only; set PUB_KEY_PATH and PRIV_KEY_PATH",
@@ -32,6 +39,20 @@ export function configWarnings(config: Config): readonly string[] {
     warnings.push("CLUSTER_MODE=1 has no effect: this version serves one process");
   }
   return warnings;
+}
+
+function certificateWarnings({ tls: { certificate, caFile } }: Config, now: number): string[] {
+  const own = certificate.kind === "files" ? certificate : undefined;
+  const files = { certFile: own?.certFile, keyFile: own?.keyFile, caFile };
+  return tlsFileProblems(files, now)
+    .filter(({ tolerated }) => tolerated !== "never")
+    .map(({ file, message }) => {
+      const effect =
+        file === "caFile"
+          ? "publishers with its certificates are refused"
+          : "browsers and publishers REFUSE to connect, and production would not start";
+      return `${variables[file].name}=${files[file] ?? ""} ${message}: ${effect}`;
+    });
 }
 
 function authWarnings({ publicKeys, jwt, webhook, authTimeoutMs, production }: Config): string[] {

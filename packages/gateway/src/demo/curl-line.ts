@@ -15,16 +15,19 @@ export function displayUrl(address: string): string {
 export interface CurlTarget {
   readonly publisherUrl: string;
   readonly channel: string;
-  /** The file of the development certificate. */
+  /** The file of the development certificate, for where none is configured. */
   readonly certFile: string;
 }
 
-/** A command for a POSIX shell that publishes an event in a channel. */
+/**
+ * A command for a POSIX shell that publishes an event in a channel, or a comment where no command
+ * on this machine could.
+ */
 export function curlLine(config: Config, target: CurlTarget): string {
-  const words = ["curl"];
-  if (config.tls.certificate.kind === "development") {
-    words.push("--cacert", shellWord(target.certFile));
-  }
+  if (config.useProxy) return "# USE_PROXY=1: publish through the proxy; nobody else is let in.";
+  const { certificate } = config.tls;
+  const certFile = certificate.kind === "files" ? certificate.certFile : target.certFile;
+  const words = ["curl", "--cacert", shellWord(certFile)];
   words.push(`${displayUrl(target.publisherUrl)}/api/publish`);
   if (config.apiKeys.length > 0) words.push("-H", shellWord("authorization: Bearer KEY"));
   words.push("-H", shellWord("content-type: application/json"));

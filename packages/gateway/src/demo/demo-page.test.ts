@@ -22,6 +22,7 @@ beforeAll(async () => {
     tls: { ...tls, ca: undefined },
     sockets: { maxPayloadBytes: 1_000, slowConsumerBytes: 1_000 },
     endpoints,
+    otherwise: undefined,
     onError: (error) => {
       throw error;
     },

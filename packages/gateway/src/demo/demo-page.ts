@@ -1,4 +1,5 @@
 import clientBundle from "socket.io-client/dist/socket.io.js" with { type: "text" };
+import { queryOf } from "../listeners/request-url.ts";
 import type { Endpoint } from "../listeners/subscriber-listener.ts";
 import { DEMO_CHANNEL } from "./curl-line.ts";
 import styles from "./demo.css" with { type: "text" };
@@ -37,12 +38,12 @@ export function demoEndpoints(options: DemoOptions): ReadonlyMap<string, Endpoin
     ["/demo/event-list.js", file(eventList, JAVASCRIPT)],
     ["/demo/icon.svg", file(icon, "image/svg+xml")],
     ["/demo/socket.io.js", file(clientBundle, JAVASCRIPT)],
-    ["/demo/config.json", endpoint("application/json", (url) => configuration(options, url))],
+    ["/demo/config.json", endpoint("application/json", (query) => configuration(options, query))],
   ]);
 }
 
-function configuration(options: DemoOptions, url: URL): string {
-  const channel = url.searchParams.get("channel") ?? DEMO_CHANNEL;
+function configuration(options: DemoOptions, query: string): string {
+  const channel = new URLSearchParams(query).get("channel") ?? DEMO_CHANNEL;
   return JSON.stringify({ curl: options.curlLine(channel) });
 }
 
@@ -50,13 +51,13 @@ function file(text: string, contentType: string): Endpoint {
   return endpoint(contentType, () => text);
 }
 
-function endpoint(contentType: string, body: (url: URL) => string): Endpoint {
+function endpoint(contentType: string, body: (query: string) => string): Endpoint {
   return {
     fetch({ method, url }) {
       if (method !== "GET" && method !== "HEAD") {
         return new Response("method not allowed", { status: 405, headers: { allow: "GET, HEAD" } });
       }
-      return new Response(body(new URL(url)), {
+      return new Response(body(queryOf(url)), {
         headers: {
           "content-type": contentType,
           "content-security-policy": CONTENT_SECURITY_POLICY,

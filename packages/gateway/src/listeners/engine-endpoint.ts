@@ -16,6 +16,9 @@ export interface EngineEndpointOptions<Data> {
   clientAddress(request: Request, server: Server<SocketHandler>): string;
 }
 
+/** Seconds after which a connection is closed that takes nothing of its answer or asks nothing. */
+const IDLE_TIMEOUT = 10;
+
 /** Carries Engine.IO over the HTTP and WebSocket server of Bun. */
 export class EngineEndpoint<Data> {
   readonly #options: EngineEndpointOptions<Data>;
@@ -33,10 +36,11 @@ export class EngineEndpoint<Data> {
     }
     if (request.method === "OPTIONS") return origins.preflight(request);
     const query = new URLSearchParams(queryOf(request.url));
+    const origin = request.headers.get("origin");
     const address = this.#address(request, server);
     if (typeof address !== "string") return toResponse(address, origins.headers(request));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      const admission = engine.admitSocket({ query, address });
+      const admission = engine.admitSocket({ query, address, origin });
       if ("refusal" in admission) return toResponse(admission.refusal, {});
       if (server.upgrade(request, { data: admission.session })) return undefined;
       return new Response("not a WebSocket handshake", { status: 400 });
@@ -46,6 +50,7 @@ export class EngineEndpoint<Data> {
       method: request.method,
       query,
       address,
+      origin,
       readBody: () => this.#readBody(request),
       onAbort: (callback) => {
         // A poll waits for the next ping at the longest, far beyond the listener's idle timeout.
@@ -54,7 +59,11 @@ export class EngineEndpoint<Data> {
       },
     });
     if (!(answer instanceof Promise)) return toResponse(answer, headers);
-    return answer.then((settled) => toResponse(settled, headers));
+    return answer.then((settled) => {
+      // The setting outlives its request: a peer that has vanished would keep its connection for ever.
+      server.timeout(request, IDLE_TIMEOUT);
+      return toResponse(settled, headers);
+    });
   }
 
   #address(request: Request, server: Server<SocketHandler>): string | HttpAnswer {

@@ -9,6 +9,12 @@ export interface SocketOptions {
   readonly slowConsumerBytes: number;
 }
 
+/**
+ * What one turn of the event loop may add to a buffer before the hub looks at it. Above its limit
+ * the runtime drops what was published without a word, so the limit must never be reached first.
+ */
+const TURN_BYTES = 16_777_216;
+
 /** Hands the events of every native socket to the session behind it. */
 export function socketHandlers(options: SocketOptions): WebSocketHandler<SocketHandler> {
   return {
@@ -18,7 +24,7 @@ export function socketHandlers(options: SocketOptions): WebSocketHandler<SocketH
     pong: (socket, payload) => socket.data.ponged?.(socket, payload),
     close: (socket, code) => socket.data.closed(socket, code),
     maxPayloadLength: options.maxPayloadBytes,
-    backpressureLimit: options.slowConsumerBytes,
+    backpressureLimit: options.slowConsumerBytes + TURN_BYTES,
     closeOnBackpressureLimit: false,
     // The heartbeats of the protocols find dead peers, in time and with the right close code.
     idleTimeout: 0,

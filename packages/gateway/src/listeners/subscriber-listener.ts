@@ -22,6 +22,8 @@ export interface SubscriberListenerOptions {
   readonly sockets: SocketOptions;
   /** Endpoints by the exact path that they answer. */
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Answers whatever is at none of those paths; undefined where nothing is. */
+  readonly otherwise: Endpoint | undefined;
   onError(error: Error): void;
 }
 
@@ -33,7 +35,7 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
     tls: { cert: options.tls.cert, key: options.tls.key },
     fetch(request, server) {
       const path = pathOf(request.url);
-      const endpoint = options.endpoints.get(path);
+      const endpoint = options.endpoints.get(path) ?? options.otherwise;
       return endpoint === undefined
         ? cannot(request.method, path)
         : endpoint.fetch(request, server);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ClosableLog, createLog } from "./log.ts";
@@ -78,6 +78,33 @@ describe("a line of the log", () => {
   });
 });
 
+test("lines are written in their order, and it can be awaited that they are", async () => {
+  const path = join(folder, "out");
+  const log = createLog({ level: "info", logsDir: undefined, fd: openSync(path, "w") });
+  for (let round = 1; round <= 3; round++) {
+    // The first line is under way while the others wait behind it.
+    for (let index = 0; index < 100; index++) log.info({ index }, "line");
+    await log.written();
+    const lines = linesOf(readFileSync(path, "utf8")).slice(-100);
+    expect(lines.map((line) => line.index)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(linesOf(readFileSync(path, "utf8"))).toHaveLength(round * 100);
+  }
+  await log.written();
+  await log.close();
+});
+
+test("a descriptor that cannot be written to keeps nobody waiting", async () => {
+  const errors: Error[] = [];
+  const path = join(folder, "out");
+  writeFileSync(path, "");
+  const onError = (error: Error) => void errors.push(error);
+  const fd = openSync(path, "r");
+  const log = createLog({ level: "info", logsDir: undefined, fd, onError });
+  log.info({}, "lost");
+  await log.written();
+  expect(errors[0]?.message).toContain("EBADF");
+});
+
 test("lines in a folder of log files are all written when the log is closed", async () => {
   const logsDir = join(folder, "logs");
   const log = createLog({ level: "info", logsDir });
@@ -94,7 +121,7 @@ test("a log that is closed drops later lines, and may be closed again", async ()
     const log = createLog({ level: "info", logsDir, fd: openSync(join(folder, "late"), "w") });
     await log.close();
     log.info({}, "late");
-    log.flush();
+    await log.written();
     await log.close();
   }
   expect(readFileSync(join(folder, "late"), "utf8")).toBe("");

@@ -8,8 +8,11 @@ import { type LogFileOptions, openLogFile } from "./log-file.ts";
 export interface ClosableLog extends Log {
   /** Writes what is buffered and closes the file; later lines are dropped. */
   close(): Promise<void>;
-  /** Writes what is buffered for standard output, for an exit that cannot wait; files cannot do that. */
-  flush(): void;
+  /**
+   * Resolves when the lines so far have been written, or cannot be; for standard output alone. Takes
+   * as long as its reader does.
+   */
+  written(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -68,14 +71,14 @@ export function createLog(options: LogOptions): ClosableLog {
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
     close: sink.close,
-    flush: sink.flush,
+    written: sink.written,
   };
 }
 
 interface Sink {
   readonly stream: pino.DestinationStream;
   close(): Promise<void>;
-  flush(): void;
+  written(): Promise<void>;
 }
 
 function descriptorSink(options: LogOptions): Sink {
@@ -86,6 +89,10 @@ function descriptorSink(options: LogOptions): Sink {
     maxLength: MAX_BUFFERED_BYTES,
   });
   let closed = false;
+  let isWriting = false;
+  stream.on("drain", () => {
+    isWriting = false;
+  });
   stream.on("error", (error: NodeJS.ErrnoException) => {
     // A reader that has gone away must neither end the process nor keep it from ending.
     if (error.code === "EPIPE") closed = true;
@@ -94,16 +101,17 @@ function descriptorSink(options: LogOptions): Sink {
   return {
     stream: {
       write(line: string) {
-        if (!closed) stream.write(line);
+        if (closed) return;
+        isWriting = true;
+        stream.write(line);
       },
     },
-    flush: () => {
-      try {
-        if (!closed) stream.flushSync();
-      } catch (error) {
-        onError(error instanceof Error ? error : new Error(String(error)));
-      }
-    },
+    // The stream's own synchronous flush would put later lines before those under way.
+    written: () =>
+      new Promise((resolve) => {
+        if (closed || !isWriting) return resolve();
+        for (const event of ["drain", "error", "close"]) stream.once(event, () => resolve());
+      }),
     close: () =>
       new Promise((resolve) => {
         if (closed) return resolve();
@@ -144,7 +152,7 @@ function fileSink(folder: string, options: LogOptions): Sink {
         file.once("close", resolve);
         file.end();
       }),
-    flush: () => fallback?.flush(),
+    written: async () => fallback?.written(),
   };
 }
 

@@ -10,6 +10,7 @@ export interface Delivery {
   readonly event: string;
   /** JSON text. */
   readonly data: string;
+  readonly publisher?: string | undefined;
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -62,10 +63,13 @@ export class Deliveries {
     return this.#answers.forgottenEarly;
   }
 
-  #deliver({ app, channels, event, data }: Delivery): number {
+  #deliver({ app, channels, event, data, publisher }: Delivery): number {
     let subscribers = 0;
     for (const channel of channels) {
-      subscribers += this.#hub.publish({ app, channel, event, data });
+      const publication = { app, channel, event, data };
+      subscribers += this.#hub.publish(
+        publisher === undefined ? publication : { ...publication, publisher },
+      );
     }
     return subscribers;
   }
@@ -90,10 +94,10 @@ interface Identity {
 
 /** Keys of different callers and apps are different keys; no part can hold the separator. */
 function identify(caller: string, delivery: Delivery): Identity | undefined {
-  const { app, channels, event, data, idempotencyKey } = delivery;
+  const { app, channels, event, data, publisher, idempotencyKey } = delivery;
   if (idempotencyKey === undefined) return undefined;
   const fingerprint = new Bun.CryptoHasher("sha256")
-    .update(JSON.stringify([channels, event]))
+    .update(JSON.stringify([channels, event, publisher]))
     .update(data)
     .digest("base64");
   return { key: `${caller}\n${app}\n${idempotencyKey}`, fingerprint };

@@ -42,7 +42,7 @@ export function readJsonObject(text: string): readonly JsonMember[] | undefined 
  * @throws StarlingError `malformed_json`, `invalid_request` when the text is not an object,
  *   `batch_too_large` when `publications` has more than `maxEntries`.
  */
-export function readEnvelope(text: string, maxEntries: number): object {
+export function readEnvelope(text: string, maxEntries: number, isEntry = false): object {
   const members = readJsonObject(text);
   if (members === undefined) {
     throw new StarlingError("invalid_request", "the body is not a JSON object");
@@ -50,7 +50,9 @@ export function readEnvelope(text: string, maxEntries: number): object {
   const envelope = Object.create(null) as Record<string, unknown>;
   for (const { name, value } of members) {
     if (name === "data") envelope[name] = new RawJson(text.slice(value.start, value.end));
-    else if (name === "publications") envelope[name] = readList(text, value, maxEntries);
+    // Entries have no entries: reading them at every level would cost the square of the length.
+    else if (name === "publications" && !isEntry)
+      envelope[name] = readList(text, value, maxEntries);
     else envelope[name] = parseSpan(text, value);
   }
   return envelope;
@@ -63,7 +65,7 @@ function readList(text: string, value: JsonSpan, maxEntries: number): unknown {
   if (list.truncated) throw tooManyEntries(maxEntries);
   return list.elements.map((span) =>
     text[span.start] === "{"
-      ? readEnvelope(text.slice(span.start, span.end), maxEntries)
+      ? readEnvelope(text.slice(span.start, span.end), maxEntries, true)
       : parseSpan(text, span),
   );
 }

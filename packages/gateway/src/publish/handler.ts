@@ -1,17 +1,22 @@
+import type { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
 import type { HubApi } from "@starling/core/hub/api.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
+import type { Presence } from "@starling/core/hub/presence.ts";
 import type { Clock, Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { pathOf, queryOf } from "../listeners/request-url.ts";
+import type { Metrics } from "../ops/metrics.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
 import { NativeApi } from "./native-api.ts";
 import { openApiText } from "./openapi.ts";
+import { PresenceApi } from "./presence-api.ts";
 import { readText } from "./read-text.ts";
 import { json, jsonText, MethodNotAllowed, plainText, refusal } from "./responses.ts";
 import type { Stats } from "./schemas.ts";
+import { mintToken } from "./token-api.ts";
 
 /** What the publisher API needs of the configuration. */
 export type PublisherConfig = Pick<
@@ -30,7 +35,11 @@ export type PublisherConfig = Pick<
 export interface PublisherOptions {
   readonly config: PublisherConfig;
   readonly hub: HubApi;
+  readonly presence: Presence;
+  /** Makes tokens; undefined where there is no secret to sign them with. */
+  readonly issuer: JwtIssuer | undefined;
   readonly counters: Counters;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -84,7 +93,7 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
       rateLimitUntracked: gates.untracked,
     },
   });
-  const routes = publisherRoutes({ config, gates, deliveries, hub: options.hub, stats });
+  const routes = publisherRoutes({ ...options, gates, deliveries, stats });
 
   function refuse(error: unknown, route: Route | undefined): Response {
     if (!(error instanceof StarlingError)) {
@@ -117,25 +126,24 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
   };
 }
 
-interface RouteParts {
-  readonly config: PublisherConfig;
+interface RouteParts extends PublisherOptions {
   readonly gates: Gates;
   readonly deliveries: Deliveries;
-  readonly hub: HubApi;
   stats(): Stats;
 }
 
 function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
-  const { config, gates, deliveries, hub } = parts;
+  const { config, gates, deliveries, hub, presence, issuer, metrics } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
+  const presenceApi = new PresenceApi(config.apps, presence);
 
   const native =
-    (prepare: (text: string) => (caller: string) => object): Endpoint =>
+    (prepare: (text: string) => (caller: string) => object | Promise<object>): Endpoint =>
     async ({ request, client }) => {
       const caller = gates.apiKey(request.headers, client);
       const perform = prepare(await readText(request, config.maxBodyBytes));
       gates.rate(caller);
-      return json(perform(caller));
+      return json(await perform(caller));
     };
 
   const legacy =
@@ -153,17 +161,28 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     return json(parts.stats());
   };
 
-  const listChannels: Endpoint = ({ request, client }) => {
-    const caller = gates.apiKey(request.headers, client);
-    const page = api.channels(queryOf(request.url));
-    gates.rate(caller);
-    return json(page());
+  const query =
+    (prepare: (query: string) => () => object): Endpoint =>
+    ({ request, client }) => {
+      const caller = gates.apiKey(request.headers, client);
+      const perform = prepare(queryOf(request.url));
+      gates.rate(caller);
+      return json(perform());
+    };
+
+  const showMetrics: Endpoint = async ({ request, client }) => {
+    gates.rate(gates.apiKey(request.headers, client));
+    return new Response(await metrics.text(), {
+      headers: { "content-type": metrics.contentType },
+    });
   };
 
   const alive: Endpoint = () => plainText("OK");
   const describe: Endpoint = () => jsonText(openApiText());
   const readable = (endpoint: Endpoint) => ({ GET: endpoint, HEAD: endpoint });
-  const post = (prepare: (text: string) => (caller: string) => object): Route => ({
+  const post = (
+    prepare: (text: string) => (caller: string) => object | Promise<object>,
+  ): Route => ({
     methods: { POST: native(prepare) },
     plain: false,
   });
@@ -176,7 +195,17 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     ["/api/batch", post((text) => api.batch(text))],
     ["/api/broadcast", post((text) => api.broadcast(text))],
     ["/api/disconnect", post((text) => api.disconnect(text))],
-    ["/api/channels", { methods: readable(listChannels), plain: false }],
+    ["/api/token", post((text) => mintToken(config.apps, issuer, text))],
+    ["/api/channels", { methods: readable(query((text) => api.channels(text))), plain: false }],
+    [
+      "/api/presence",
+      { methods: readable(query((text) => presenceApi.members(text))), plain: false },
+    ],
+    [
+      "/api/presence/stats",
+      { methods: readable(query((text) => presenceApi.stats(text))), plain: false },
+    ],
+    ["/metrics", { methods: readable(showMetrics), plain: true }],
     ["/api/stats", { methods: readable(showStats), plain: false }],
     ["/openapi.json", { methods: readable(describe), plain: false }],
   ]);

@@ -64,14 +64,14 @@ export class NativeApi {
     if ("channels" in envelope && Array.isArray(envelope.channels)) {
       if (envelope.channels.length > MAX_BATCH) throw tooManyEntries(MAX_BATCH);
     }
-    const { app, event, data, idempotencyKey, ...request } = parseRequest(
+    const { app, event, data, publisher, idempotencyKey, ...request } = parseRequest(
       broadcastSchema,
       envelope,
     );
     this.#knownApp(app, "app");
     receivable(event, "event");
     const channels = [...new Set(request.channels)];
-    const delivery = { app, channels, event, data: data.text, idempotencyKey };
+    const delivery = { app, channels, event, data: data.text, publisher, idempotencyKey };
     return (caller) => {
       const [subscribers = 0] = this.#deliveries.make(caller, [delivery]);
       return { ok: true, channels: channels.length, subscribers };
@@ -116,6 +116,6 @@ function receivable(event: string, path: string): void {
 }
 
 function toDelivery(request: PublicationRequest): Delivery {
-  const { app, channel, event, data, idempotencyKey } = request;
-  return { app, channels: [channel], event, data: data.text, idempotencyKey };
+  const { app, channel, event, data, publisher, idempotencyKey } = request;
+  return { app, channels: [channel], event, data: data.text, publisher, idempotencyKey };
 }

@@ -30,11 +30,14 @@ test("every operation of the native API is described, and every described one ex
   );
   expect(described.sort()).toEqual([
     "GET /api/channels",
+    "GET /api/presence",
+    "GET /api/presence/stats",
     "GET /api/stats",
     "POST /api/batch",
     "POST /api/broadcast",
     "POST /api/disconnect",
     "POST /api/publish",
+    "POST /api/token",
   ]);
   for (const operation of described) {
     const [method = "", path = ""] = operation.split(" ");

@@ -9,9 +9,14 @@ import {
   channelsSchema,
   disconnectedSchema,
   disconnectSchema,
+  presenceQuerySchema,
+  presenceSchema,
+  presenceStatsSchema,
   publicationSchema,
   publishedSchema,
   statsSchema,
+  tokenRequestSchema,
+  tokenSchema,
 } from "./schemas.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -83,6 +88,30 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     answer: { name: "Channels", schema: channelsSchema },
     errors: READING,
     parameters: channelsQuerySchema,
+  },
+  "/api/presence": {
+    method: "get",
+    id: "presence",
+    summary: "Lists the members of a channel.",
+    answer: { name: "Presence", schema: presenceSchema },
+    errors: READING,
+    parameters: presenceQuerySchema,
+  },
+  "/api/presence/stats": {
+    method: "get",
+    id: "presenceStats",
+    summary: "Counts the members of a channel, at a cost that does not depend on their number.",
+    answer: { name: "PresenceStats", schema: presenceStatsSchema },
+    errors: READING,
+    parameters: presenceQuerySchema,
+  },
+  "/api/token": {
+    method: "post",
+    id: "mintToken",
+    summary: "Makes a token for a client.",
+    request: { name: "TokenRequest", schema: tokenRequestSchema },
+    answer: { name: "Token", schema: tokenSchema },
+    errors: [...WRITING, "minting_off"],
   },
   "/api/stats": {
     method: "get",

@@ -1,3 +1,4 @@
+import { MAX_TTL_SECONDS } from "@starling/core/auth/jwt-issuer.ts";
 import { z } from "zod";
 import { RawJson } from "./envelope.ts";
 
@@ -35,7 +36,18 @@ const idempotencyKey = name.optional().meta({
     "A repeated request with the same key gets the first answer and is not delivered again.",
 });
 
-export const publicationSchema = z.strictObject({ channel, event, data, app, idempotencyKey });
+const publisher = name.optional().meta({
+  description: "Who publishes, as signalling clients and event streams are told.",
+});
+
+export const publicationSchema = z.strictObject({
+  channel,
+  event,
+  data,
+  app,
+  publisher,
+  idempotencyKey,
+});
 
 export const batchSchema = z.strictObject({
   publications: z.array(publicationSchema).min(1).max(MAX_BATCH),
@@ -50,6 +62,7 @@ export const broadcastSchema = z.strictObject({
   event,
   data,
   app,
+  publisher,
   idempotencyKey,
 });
 
@@ -73,6 +86,29 @@ export const channelsQuerySchema = z.strictObject({
     .max(255)
     .optional()
     .meta({ description: "`next` of the page before; names after it follow." }),
+});
+
+export const presenceQuerySchema = z.strictObject({ app, channel });
+
+const patterns = z
+  .array(name)
+  .max(100)
+  .optional()
+  .meta({ description: "Channel names; `*` stands for any run of characters." });
+
+export const tokenRequestSchema = z.strictObject({
+  app,
+  user: name.optional().meta({ description: "Becomes the claim `sub`." }),
+  permissions: z
+    .strictObject({ subscribe: patterns, publish: patterns, presence: patterns })
+    .optional()
+    .meta({ description: "What is not mentioned is not granted." }),
+  ttlSeconds: z
+    .int()
+    .min(1)
+    .max(MAX_TTL_SECONDS)
+    .default(3600)
+    .meta({ description: "Seconds for which the token is good." }),
 });
 
 const ok = z.literal(true);
@@ -140,6 +176,33 @@ export const statsSchema = z
     }),
   })
   .meta({ description: "Counted since the start." });
+
+export const presenceSchema = z
+  .strictObject({
+    ok,
+    members: z.array(
+      z.strictObject({
+        connection: z.string(),
+        clientId: z.string(),
+        user: z.string().nullable(),
+        state: z.unknown().meta({ description: "The state as JSON; bytes in it as base64 text." }),
+        since: count.meta({ description: "Milliseconds since the Unix epoch." }),
+      }),
+    ),
+  })
+  .meta({ description: "In the order in which they joined." });
+
+export const presenceStatsSchema = z.strictObject({
+  ok,
+  members: count.meta({ description: "Connections present." }),
+  users: count.meta({ description: "Distinct users among them." }),
+});
+
+export const tokenSchema = z.strictObject({
+  ok,
+  token: z.string().meta({ description: "A JWT (RFC 7519)." }),
+  expiresAt: count.meta({ description: "Milliseconds since the Unix epoch." }),
+});
 
 export const disconnectedSchema = z.strictObject({
   ok,

@@ -121,4 +121,15 @@ describe("heartbeats", () => {
     expect(member.expiredAt).toBeUndefined();
     expect(member.pings.length).toBeGreaterThan(1);
   });
+
+  test("go on when the clock is set back", () => {
+    const { clock, add } = setUp();
+    const member = add();
+    clock.advance(30_000);
+    expect(member.pings.length).toBe(1);
+    clock.set(clock.now() - 3_600_000);
+    clock.advance(60_000);
+    expect(member.pings.length).toBeGreaterThanOrEqual(3);
+    expect(member.expiredAt).toBeUndefined();
+  });
 });

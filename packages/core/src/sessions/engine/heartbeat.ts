@@ -84,8 +84,9 @@ export class HeartbeatWheel<Member extends HeartbeatMember> {
     const { clock, timeoutMs } = this.#options;
     this.#timer = undefined;
     const lag = clock.now() - this.#nextStepAt;
-    // After a pause of the whole process the pongs are still unread, so nobody is late yet.
-    if (lag > timeoutMs / 2) this.#forgive(lag);
+    // After a pause of the whole process the pongs are still unread, so nobody is late yet; a clock
+    // that was set back must not stop the pings until it is there again.
+    if (Math.abs(lag) > timeoutMs / 2) this.#forgive(lag);
     while (this.#nextStepAt <= clock.now()) this.#runStep();
     if (this.#size > 0 && this.#timer === undefined) this.#schedule();
   }

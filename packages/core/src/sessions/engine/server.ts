@@ -72,7 +72,8 @@ export class EngineServer<Data> implements EngineContext<Data> {
       intervalMs: pingIntervalMs,
       timeoutMs: pingTimeoutMs,
       ping: (slot, members) => {
-        for (const session of members) session.pingPolling();
+        // A ping that finds its queue full ends the session, which then leaves the slot.
+        for (const session of [...members]) session.pingPolling();
         fanout.publish(this.pingTopic(slot), PacketType.ping);
       },
       expire: (session) => {

@@ -66,6 +66,7 @@ function setUp() {
   const query = (text: string) => ({
     query: new URLSearchParams(`EIO=4&${text}`),
     address: "127.0.0.1",
+    origin: null,
   });
   const request = (method: string, text: string, body = "", aborts: (() => void)[] = []) =>
     server.handleRequest({
@@ -270,4 +271,29 @@ test("shutting down closes every session with a code that brings its client back
   expect(socket.closedWith?.code).toBe(4000);
   expect(await bodyOf(poll)).toBe("1");
   expect(clock.pendingTimers).toBe(0);
+});
+
+test("a ping that ends one polling session does not pass over another", async () => {
+  const { clock, openPolling, counters } = setUp();
+  const clients = [await openPolling(), await openPolling(), await openPolling()];
+  // As much as may wait: the ping is the frame too many.
+  clients[0]?.session.send("x".repeat(LIMIT));
+  clock.advance(25_000);
+  expect(counters.slowConsumers).toBe(1);
+  for (const { poll, post } of clients.slice(1)) {
+    expect(await bodyOf(poll())).toBe("2");
+    expect(await bodyOf(post("3"))).toBe("ok");
+  }
+  clock.advance(20_000);
+  expect(counters.pingTimeouts).toBe(0);
+});
+
+test("a client that goes away before it had all of its answer ends its session at once", async () => {
+  const { handler, openPolling } = setUp();
+  const client = await openPolling();
+  const aborts: (() => void)[] = [];
+  client.session.send("lost on the way");
+  expect(await bodyOf(client.poll(aborts))).toBe("4lost on the way");
+  for (const abort of aborts) abort();
+  expect(handler.closed).toEqual(["transport_close"]);
 });

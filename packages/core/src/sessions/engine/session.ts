@@ -81,7 +81,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     const kept =
       this.#socket === undefined
         ? (this.#polling?.push(frame) ?? false)
-        : this.#socket.send(frame) !== 0 || !this.#isOverLimit(this.#socket);
+        : this.#socket.send(frame) > 0 || !this.#isOverLimit(this.#socket);
     if (!kept) this.cutSlow();
   }
 
@@ -138,9 +138,10 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     if (this.#probe !== undefined) this.#scheduleNoop(polling);
   }
 
-  /** The client of a waiting poll went away without its answer. */
+  /** The client of a poll went away before it had all of its answer, which is lost. */
   pollAborted(respond: Respond): void {
-    if (this.#polling?.abandon(respond) === true) this.#lost("transport_close");
+    this.#polling?.abandon(respond);
+    if (this.#polling !== undefined) this.#lost("transport_close");
   }
 
   /** A POST of the session; its body is read only when the session can take it. */
@@ -280,8 +281,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     this.#polling = undefined;
     this.#socket = socket;
     this.#context.forget(this);
-    for (const frame of polling.drain()) this.sendFrame(frame);
     socket.subscribe(this.#context.pingTopic(this.#slot));
+    for (const frame of polling.drain()) this.sendFrame(frame);
     if (this.#state === "open") this.#context.handler.upgraded(this);
   }
 

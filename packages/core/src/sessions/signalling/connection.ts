@@ -316,7 +316,6 @@ export class SignallingConnection implements Subscriber, LinkUser {
   #write(frame: Uint8Array): void {
     const { socket } = this.#link;
     if (this.#link.send(frame)) return;
-    // A send that fails at a closed socket is no sign of a lag.
     if ((socket?.getBufferedAmount() ?? 0) > this.#context.slowConsumerBytes) this.cutSlow();
   }
 }

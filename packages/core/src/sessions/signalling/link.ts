@@ -83,10 +83,10 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
     this.#stopTimer();
   }
 
-  /** Answers false when the message was lost, because too much waits already. */
+  /** Answers false when the message has to wait behind others, or was lost. */
   send(message: Uint8Array): boolean {
     const socket = this.#socket;
-    return socket === undefined || socket.send(message) !== 0;
+    return socket === undefined || socket.send(message) > 0;
   }
 
   ping(payload: Uint8Array): void {

@@ -43,6 +43,7 @@ function setUp({ namespaces = {}, identity = {}, refreshed = {} }: Settings = {}
   ]);
   const hub = new Hub({
     fanout: network,
+    clock,
     counters,
     apps,
     slowConsumerBytes: 4_096,

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { Authenticator } from "../../auth/authenticator.ts";
+import type { JwtVerifier } from "../../auth/jwt.ts";
+import { PublicKeys } from "../../auth/public-keys.ts";
 import { RotatingToken } from "../../auth/rotating-token.ts";
 import { Counters } from "../../hub/counters.ts";
 import { Hub } from "../../hub/hub.ts";
@@ -10,6 +13,7 @@ import { RecordingLog } from "../../testing/recording-log.ts";
 import { SeededRandom } from "../../testing/seeded-random.ts";
 import { EngineServer } from "../engine/server.ts";
 import { ChannelApplication } from "./channel-application.ts";
+import { ClientAuth } from "./client-auth.ts";
 import { SocketIoServer } from "./server.ts";
 
 const ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
@@ -21,9 +25,14 @@ interface Settings {
   readonly perUser?: number;
   readonly perAddress?: number;
   readonly maxHandshakes?: number;
+  readonly jwt?: JwtVerifier;
+  readonly maxConnections?: number;
+  readonly maxChannels?: number;
 }
 
-function setUp({ withToken, perUser = 0, perAddress = 0, maxHandshakes = 10 }: Settings = {}) {
+function setUp(settings: Settings = {}) {
+  const { withToken, perUser = 0, perAddress = 0, maxHandshakes = 10, jwt } = settings;
+  const { maxConnections = 0, maxChannels = 0 } = settings;
   const clock = new FakeClock();
   const network = new FakeNetwork();
   const counters = new Counters();
@@ -41,10 +50,11 @@ function setUp({ withToken, perUser = 0, perAddress = 0, maxHandshakes = 10 }: S
         ]),
       },
     ],
-    ["shop", { namespaces: new Map() }],
+    ["shop", { namespaces: new Map(), maxConnections, maxChannels }],
   ]);
   const hub = new Hub({
     fanout: network,
+    clock,
     counters,
     apps,
     slowConsumerBytes: 1024,
@@ -61,8 +71,22 @@ function setUp({ withToken, perUser = 0, perAddress = 0, maxHandshakes = 10 }: S
     application: new ChannelApplication({
       hub,
       apps,
-      token: withToken === true ? token : undefined,
-      userIdPattern: UUID,
+      auth: new ClientAuth({
+        rotating: withToken === true ? token : undefined,
+        authenticator: new Authenticator({
+          apps,
+          publicKeys: new PublicKeys({ keys: new Map() }),
+          jwt,
+          webhook: undefined,
+          anonymousSse: false,
+        }),
+        acceptsJwt: jwt !== undefined,
+        hasWebhook: false,
+        anonymous: withToken !== true && jwt === undefined,
+        userIdPattern: UUID,
+      }),
+      messageRate: { ratePerSecond: 10, burst: 20 },
+      clock,
       userRate: new RateLimiter({ ratePerSecond: perUser, clock }),
       addressRate: new RateLimiter({ ratePerSecond: perAddress, clock }),
       counters,
@@ -91,6 +115,7 @@ function setUp({ withToken, perUser = 0, perAddress = 0, maxHandshakes = 10 }: S
     engine.admitSocket({
       query: new URLSearchParams(`EIO=4&transport=websocket&${query}`),
       address,
+      origin: null,
     });
   const open = (user?: string, address?: string) => {
     const socket = network.socket();

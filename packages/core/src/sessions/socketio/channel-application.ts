@@ -1,15 +1,18 @@
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
-import type { RotatingToken } from "../../auth/rotating-token.ts";
+import type { ChannelAction, Identity } from "../../auth/identity.ts";
+import { may } from "../../auth/permissions.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
-import { type AppConfig, optionsOf } from "../../hub/namespace.ts";
+import type { AppConfig } from "../../hub/namespace.ts";
 import { addressLimitKey } from "../../limits/address.ts";
 import type { RateLimiter } from "../../limits/rate-limiter.ts";
-import type { Log } from "../../ports.ts";
+import type { TokenBucketOptions } from "../../limits/token-bucket.ts";
+import type { Clock, Log, TimerHandle } from "../../ports.ts";
 import type { Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
 import type { ClientEvent, SocketIoApplication } from "./application.ts";
+import type { ClientAuth, ClientInfo } from "./client-auth.ts";
 import type { SocketIoConnection } from "./connection.ts";
 import { namespaceOfApp } from "./packets.ts";
 import { readPublish } from "./publish-event.ts";
@@ -17,26 +20,23 @@ import { readPublish } from "./publish-event.ts";
 export interface ChannelApplicationOptions {
   readonly hub: Hub;
   readonly apps: ReadonlyMap<string, AppConfig>;
-  /** Undefined turns the check of the token off. */
-  readonly token: RotatingToken | undefined;
-  /** What a user id looks like. */
-  readonly userIdPattern: RegExp;
+  readonly auth: ClientAuth;
   readonly userRate: RateLimiter;
   readonly addressRate: RateLimiter;
+  /** Events a second that one connection may emit. */
+  readonly messageRate: TokenBucketOptions;
   readonly counters: Counters;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The user id that the handshake's query gave, if it gave one. */
-type UserId = string | undefined;
-type Connection = SocketIoConnection<UserId>;
-
-/** Longer ids are refused before the configured pattern, whatever it is, gets to see them. */
-const MAX_USER_ID_LENGTH = 255;
+type Connection = SocketIoConnection<ClientInfo>;
 
 /** Channels for Socket.IO clients: everyone hears their own id, and what a namespace opens. */
-export class ChannelApplication implements SocketIoApplication<UserId> {
+export class ChannelApplication implements SocketIoApplication<ClientInfo> {
   readonly #options: ChannelApplicationOptions;
+  /** Only of connections whose token runs out. */
+  readonly #expiries = new Map<Connection, TimerHandle>();
 
   constructor(options: ChannelApplicationOptions) {
     this.#options = options;
@@ -51,8 +51,8 @@ export class ChannelApplication implements SocketIoApplication<UserId> {
     return waitMs === 0 ? undefined : catalogueRefusal("rate_limit_block");
   }
 
-  remember(handshake: Handshake): UserId {
-    return handshake.query.get("uniqueUserId") ?? undefined;
+  remember(handshake: Handshake): ClientInfo {
+    return this.#options.auth.remember(handshake);
   }
 
   hasNamespace(name: string): boolean {
@@ -61,37 +61,61 @@ export class ChannelApplication implements SocketIoApplication<UserId> {
     return name === namespaceOfApp(app) && this.#options.apps.has(app);
   }
 
-  connect(connection: Connection, auth: unknown): StarlingError | undefined {
-    const { token, userRate } = this.#options;
-    connection.app = appOf(connection.namespace);
-    // The token comes first: whoever lacks it must not use up the rate of somebody else's id.
-    if (token !== undefined && !token.accepts(tokenOf(auth))) {
-      return new StarlingError("invalid_token");
+  connect(
+    connection: Connection,
+    auth: unknown,
+  ): StarlingError | undefined | Promise<StarlingError | undefined> {
+    const app = appOf(connection.namespace);
+    try {
+      const identity = this.#options.auth.identify(app, connection.info, auth);
+      if (!(identity instanceof Promise)) return this.#accept(connection, identity);
+      return identity.then((known) => this.#accept(connection, known)).catch(asRefusal);
+    } catch (error) {
+      return asRefusal(error);
     }
-    const user = connection.info;
-    if (user === undefined) return undefined;
-    if (!this.#isUserId(user)) return new StarlingError("invalid_user_id");
-    if (userRate.take(`${connection.app}:${user}`) > 0)
+  }
+
+  /** The rate comes last: who is refused must not use up the rate of somebody else's id. */
+  #accept(connection: Connection, identity: Identity): StarlingError | undefined {
+    const { hub, userRate } = this.#options;
+    const { app, user } = identity;
+    hub.requireRoom(app);
+    if (user !== undefined && userRate.take(`${app}:${user}`) > 0) {
       return new StarlingError("rate_limit_block");
-    connection.user = user;
+    }
+    connection.identity = identity;
     return undefined;
   }
 
   connected(connection: Connection): void {
     const { hub } = this.#options;
     hub.register(connection);
-    if (connection.user !== undefined) hub.subscribe(connection, connection.user);
+    this.#watchExpiry(connection);
+    const { user } = connection;
+    if (user !== undefined && this.#may(connection, "subscribe", user)) {
+      hub.subscribe(connection, user);
+    }
   }
 
   event(connection: Connection, event: ClientEvent): void {
     const { acknowledge } = event;
+    const { clock, counters, messageRate } = this.#options;
+    if (!connection.takeMessage(messageRate, clock.now())) {
+      counters.floods++;
+      acknowledge?.(errorBody(new StarlingError("rate_limited", "too many events a second")));
+      connection.close("limit_exceeded");
+      return;
+    }
     try {
       const answer = this.#perform(connection, event);
-      acknowledge?.(answer);
+      if (answer instanceof Promise) {
+        answer.then(acknowledge, (error: unknown) => this.#refuse(connection, event, error));
+      } else {
+        acknowledge?.(answer);
+      }
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
-      this.#options.log.debug({ connection: connection.id, error }, "an event was refused");
-      acknowledge?.(errorBody(error));
+      this.#refuse(connection, event, error);
     }
   }
 
@@ -101,15 +125,16 @@ export class ChannelApplication implements SocketIoApplication<UserId> {
   }
 
   disconnected(connection: Connection): void {
+    this.#stopWatching(connection);
     this.#options.hub.unregister(connection);
   }
 
-  #perform(connection: Connection, event: ClientEvent): object {
+  #perform(connection: Connection, event: ClientEvent): object | Promise<object> {
     const { hub } = this.#options;
     switch (event.name) {
       case "subscribe": {
         const channel = channelOf(event.args[0]);
-        this.#requireSubscribe(connection, channel);
+        this.#require(connection, "subscribe", channel);
         hub.subscribe(connection, channel);
         return { ok: true, channel };
       }
@@ -118,37 +143,77 @@ export class ChannelApplication implements SocketIoApplication<UserId> {
         return { ok: true, channel, wasSubscribed: hub.unsubscribe(connection, channel) };
       }
       case "publish": {
-        const publication = readPublish(event, connection.app);
-        this.#requirePublish(connection.app, publication.channel);
+        const publisher = connection.user ?? connection.id;
+        const publication = readPublish(event, connection.app, publisher);
+        this.#require(connection, "publish", publication.channel);
         return { ok: true, subscribers: hub.publish(publication) };
       }
+      case "authenticate":
+        return this.#refresh(connection, event.args[0]);
       default:
         throw new StarlingError("unknown_event");
     }
   }
 
-  #requireSubscribe(connection: Connection, channel: string): void {
-    if (channel === connection.user) return;
-    const { subscribe } = optionsOf(this.#options.apps, connection.app, channel);
-    if (subscribe !== "anyone") throw new StarlingError("permission_denied");
+  /** A fresh token for a connection that goes on. */
+  async #refresh(connection: Connection, argument: unknown): Promise<object> {
+    const token =
+      typeof argument === "object" && argument !== null && "token" in argument
+        ? argument.token
+        : undefined;
+    connection.identity = await this.#options.auth.refresh(connection.identity, token);
+    this.#watchExpiry(connection);
+    return { ok: true, expiresAt: connection.identity.expiresAt };
   }
 
-  #requirePublish(app: string, channel: string): void {
-    const { publish } = optionsOf(this.#options.apps, app, channel);
-    if (publish !== "anyone") throw new StarlingError("permission_denied");
+  #refuse(connection: Connection, { acknowledge }: ClientEvent, error: unknown): void {
+    const { log } = this.#options;
+    const known = error instanceof StarlingError ? error : new StarlingError("internal");
+    if (known === error) log.debug({ connection: connection.id, error }, "an event was refused");
+    else log.error({ connection: connection.id, error }, "an event could not be handled");
+    acknowledge?.(errorBody(known));
   }
 
-  #isUserId(user: string): boolean {
-    return user.length <= MAX_USER_ID_LENGTH && this.#options.userIdPattern.test(user);
+  #may(connection: Connection, action: ChannelAction, channel: string): boolean {
+    return may(connection.identity, action, channel, this.#options.apps, "socket.io");
   }
+
+  #require(connection: Connection, action: ChannelAction, channel: string): void {
+    if (!this.#may(connection, action, channel)) throw new StarlingError("permission_denied");
+  }
+
+  /** Ends the connection when its token does, unless it brought a fresh one by then. */
+  #watchExpiry(connection: Connection): void {
+    this.#stopWatching(connection);
+    const { clock } = this.#options;
+    const { expiresAt } = connection.identity;
+    if (expiresAt === undefined) return;
+    const wait = Math.min(expiresAt - clock.now(), MAX_TIMER_MS);
+    const timer = clock.setTimeout(() => {
+      if (clock.now() < expiresAt) this.#watchExpiry(connection);
+      else connection.close("token_expired");
+    }, wait);
+    this.#expiries.set(connection, timer);
+  }
+
+  #stopWatching(connection: Connection): void {
+    const timer = this.#expiries.get(connection);
+    if (timer === undefined) return;
+    this.#options.clock.clearTimeout(timer);
+    this.#expiries.delete(connection);
+  }
+}
+
+/** The longest time that timers of common runtimes can wait. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+function asRefusal(error: unknown): StarlingError {
+  if (error instanceof StarlingError) return error;
+  throw error;
 }
 
 function appOf(namespace: string): string {
   return namespace === "/" ? "default" : namespace.slice(1);
-}
-
-function tokenOf(auth: unknown): unknown {
-  return typeof auth === "object" && auth !== null && "token" in auth ? auth.token : undefined;
 }
 
 function channelOf(argument: unknown): string {

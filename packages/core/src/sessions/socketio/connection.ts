@@ -1,13 +1,18 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import { PacketType } from "socket.io-parser";
+import type { Identity } from "../../auth/identity.ts";
 import type { Channel } from "../../hub/channel.ts";
+import { DEFAULT_APP } from "../../hub/namespace.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
 import type { MessageSocket } from "../../ports.ts";
 import type { EngineSession } from "../engine/session.ts";
 import type { SocketIoClient } from "./client.ts";
 import { encodePacket, socketIoFormat } from "./packets.ts";
+
+const NOBODY: Identity = { app: DEFAULT_APP, source: "none" };
 
 /** One client in one Socket.IO namespace. */
 export class SocketIoConnection<Info> implements Subscriber {
@@ -16,17 +21,25 @@ export class SocketIoConnection<Info> implements Subscriber {
   channels: OneOrMany<Channel>;
   bagIndex = -1;
   /** Set by the application while it accepts the connection. */
-  app = "default";
-  /** Set by the application while it accepts the connection. */
-  user: string | undefined;
+  identity: Identity = NOBODY;
   /** Whether the application accepted it and the client was told. */
   isConnected = false;
   readonly #session: EngineSession<SocketIoClient<Info>>;
+  /** Made for the first event; most connections only listen. */
+  #bucket: TokenBucket | undefined;
 
   constructor(id: string, namespace: string, session: EngineSession<SocketIoClient<Info>>) {
     this.id = id;
     this.namespace = namespace;
     this.#session = session;
+  }
+
+  get app(): string {
+    return this.identity.app;
+  }
+
+  get user(): string | undefined {
+    return this.identity.user;
   }
 
   get format(): WireFormat {
@@ -73,6 +86,17 @@ export class SocketIoConnection<Info> implements Subscriber {
 
   refuseWith(error: StarlingError): void {
     this.refuse(error.message, { code: error.code, name: error.errorName });
+  }
+
+  /** Answers whether one more event is allowed at this moment. */
+  takeMessage(rate: TokenBucketOptions, now: number): boolean {
+    this.#bucket ??= new TokenBucket(rate, now);
+    return this.#bucket.take(rate, now);
+  }
+
+  /** Ends the connection by its close code alone, so that the stock client comes back. */
+  close(reason: CloseName): void {
+    this.#session.close(reason);
   }
 
   cutSlow(): void {

@@ -7,6 +7,9 @@ const MESSAGE = "4";
 /** Binary parts that one event may have. */
 const MAX_ATTACHMENTS = 10;
 
+/** Bytes that they may have together: they are kept until the last one is there. */
+const MAX_ATTACHMENT_BYTES = 1_048_576;
+
 /** Event names that the protocol's clients refuse to receive. */
 export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
   "connect",
@@ -88,6 +91,7 @@ const textDecoder = new Decoder();
 export class PacketReader {
   readonly #decoder = new Decoder({ maxAttachments: MAX_ATTACHMENTS });
   readonly #attachments: Uint8Array[] = [];
+  #bytes = 0;
   #text = "";
 
   /** Whether the message announces binary parts. */
@@ -101,6 +105,8 @@ export class PacketReader {
    * @throws Error when the message breaks the protocol
    */
   read(message: string | Uint8Array): ReceivedPacket | undefined {
+    if (typeof message !== "string") this.#bytes += message.length;
+    if (this.#bytes > MAX_ATTACHMENT_BYTES) throw new Error("the binary parts are too large");
     const packet = decodeWith(this.#decoder, message);
     if (typeof message === "string") this.#text = payloadText(message);
     else this.#attachments.push(message);

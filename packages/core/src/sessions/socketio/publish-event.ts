@@ -12,17 +12,18 @@ import { RESERVED_EVENTS } from "./packets.ts";
  *
  * @throws StarlingError `invalid_request` or `reserved_event`
  */
-export function readPublish(event: ClientEvent, app: string): Publication {
+export function readPublish(event: ClientEvent, app: string, publisher: string): Publication {
   const text = argumentText(event.text);
   const members = membersOf(text);
   const channel = name(text, members, "channel", undefined);
   const eventName = name(text, members, "event", "message");
   if (RESERVED_EVENTS.has(eventName)) throw new StarlingError("reserved_event");
-  const data = member(members, "data");
-  if (data === undefined) throw new StarlingError("invalid_request", "data: is missing");
-  const { start, end } = data.value;
+  const content = member(members, "data");
+  if (content === undefined) throw new StarlingError("invalid_request", "data: is missing");
+  const { start, end } = content.value;
   const { attachments } = event;
-  return { app, channel, event: eventName, data: text.slice(start, end), attachments };
+  const data = text.slice(start, end);
+  return { app, channel, event: eventName, data, attachments, publisher };
 }
 
 function argumentText(text: string): string {

@@ -114,14 +114,12 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     const auth: unknown = packet.data ?? {};
     const verdict = application.connect(connection, auth);
     if (verdict instanceof Promise) {
-      verdict.then(
-        (error) => this.#decide(session, connection, auth, error),
-        (error: unknown) => {
+      verdict
+        .then((error) => this.#decide(session, connection, auth, error))
+        .catch((error: unknown) => {
           this.#options.log.error({ error }, "a connection could not be checked");
-          session.data.remove(connection);
-          connection.refuse("internal error");
-        },
-      );
+          session.close("internal_error");
+        });
     } else {
       this.#decide(session, connection, auth, verdict);
     }
@@ -136,12 +134,13 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     if (!session.isOpen) return;
     if (error !== undefined) {
       this.#options.counters.refusedConnects++;
-      session.data.remove(connection);
       connection.refuseWith(error);
+      this.#remove(session, connection);
       return;
     }
     this.#stopExpecting(session);
     connection.confirm();
+    // The answer may have been the frame that was one too many.
     if (connection.isConnected) this.#options.application.connected(connection, auth);
   }
 
@@ -171,9 +170,14 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   #leave(session: Session<Info>, connection: SocketIoConnection<Info>): void {
-    session.data.remove(connection);
+    this.#remove(session, connection);
     this.#options.application.disconnected(connection);
-    if (!session.data.hasConnections) this.#expectConnect(session);
+  }
+
+  /** Whoever is in no namespace, and in none that is still being checked, has to connect again. */
+  #remove(session: Session<Info>, connection: SocketIoConnection<Info>): void {
+    session.data.remove(connection);
+    if (!session.data.hasConnections && session.isOpen) this.#expectConnect(session);
   }
 
   #malformed(session: Session<Info>, why: string): void {
@@ -183,6 +187,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   #expectConnect(session: Session<Info>): void {
+    if (session.data.authenticationTimer !== undefined) return;
     this.#handshakes++;
     session.data.authenticationTimer = this.#options.clock.setTimeout(() => {
       this.#options.counters.authenticationTimeouts++;

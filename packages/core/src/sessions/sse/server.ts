@@ -56,6 +56,7 @@ export class SseServer {
         throw new StarlingError("permission_denied", `not allowed to read ${channel}`);
       }
     }
+    hub.requireRoom(identity.app);
     const session = new SseSession({
       id: random.bytes(15).toBase64({ alphabet: "base64url" }),
       app: identity.app,

@@ -1,8 +1,11 @@
+import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
+import { Presence } from "@starling/core/hub/presence.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { Metrics } from "../../ops/metrics.ts";
 import { createPublisherHandler, type PublisherConfig } from "../handler.ts";
 
 export const UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
@@ -83,12 +86,17 @@ export interface Answer {
 /** A publisher handler on a recording hub and a clock that stands still. */
 export function publisherFixture(config: Partial<PublisherConfig> = {}) {
   const hub = new RecordingHub();
+  const presence = new Presence();
+  const counters = new Counters();
   const clock = new FakeClock();
   const log = new RecordingLog();
   const handler = createPublisherHandler({
     config: { ...baseConfig, ...config },
     hub,
-    counters: new Counters(),
+    presence,
+    issuer: new JwtIssuer({ secret: "0123456789abcdef0123456789abcdef", clock }),
+    counters,
+    metrics: new Metrics(counters),
     clock,
     log,
   });
@@ -111,7 +119,7 @@ export function publisherFixture(config: Partial<PublisherConfig> = {}) {
     return [answer.status, JSON.parse(answer.text)];
   }
 
-  return { hub, clock, log, handler, call, post };
+  return { hub, presence, clock, log, handler, call, post };
 }
 
 /** The body of a refusal, to compare with. */
