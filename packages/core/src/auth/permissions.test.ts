@@ -126,7 +126,7 @@ test("nobody may do anything in an app that is not configured", () => {
   }
 });
 
-test("presence that a namespace does not mention is for nobody", () => {
+test("presence that a namespace does not mention takes a permission", () => {
   const without = new Map([
     ["n", { subscribe: "anyone", publish: "anyone", volatile: false } as const],
   ]);

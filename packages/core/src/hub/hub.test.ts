@@ -321,3 +321,74 @@ describe("disconnecting", () => {
     expect(second?.disconnectedFor).toBe("disconnected_by_publisher");
   });
 });
+
+describe("native topics", () => {
+  const topic = "plain:default:news";
+
+  test("are made for the second socket, left by who leaves, and gone with the last", () => {
+    const { network, hub, join } = setUp();
+    const [a, b, c] = ["a", "b", "c"].map((id) =>
+      join(new TestSubscriber(id, network.socket()), "news"),
+    );
+    expect(network.topic(topic).size).toBe(3);
+    for (const subscriber of [a, b]) if (subscriber) hub.unsubscribe(subscriber, "news");
+    expect(network.topic(topic).size).toBe(1);
+    if (c) hub.unsubscribe(c, "news");
+    expect(network.topic(topic).size).toBe(0);
+    const lone = network.socket();
+    join(new TestSubscriber("d", lone), "news");
+    expect(network.topic(topic).size).toBe(0);
+    expect(hub.publish(publication("news", "1"))).toBe(1);
+    expect(lone.received).toEqual(["1"]);
+  });
+
+  test("do not mix the channels of two apps, or of two formats", () => {
+    const { network, hub, join } = setUp();
+    const sockets = Array.from({ length: 4 }, () => network.socket());
+    sockets.forEach((socket, index) => {
+      const subscriber = new TestSubscriber(`${index}`, socket);
+      if (index >= 2) Object.assign(subscriber, { app: "shop" });
+      join(subscriber, "news");
+    });
+    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(sockets.map(({ received }) => received.length)).toEqual([1, 1, 0, 0]);
+  });
+
+  test("leave out who polls, and take it in when it gets a socket", () => {
+    const { network, hub, join } = setUp();
+    const sockets = [network.socket(), network.socket(), network.socket()] as const;
+    const polling = join(new TestSubscriber("p"), "news");
+    join(new TestSubscriber("a", sockets[0]), "news");
+    join(new TestSubscriber("b", sockets[1]), "news");
+    hub.publish(publication("news", "1"));
+    polling.socket = sockets[2];
+    hub.attach(polling, sockets[2]);
+    hub.attach(polling, sockets[2]);
+    hub.publish(publication("news", "2"));
+    expect(polling.delivered).toEqual(["1"]);
+    expect(sockets.map(({ received }) => received)).toEqual([["1", "2"], ["1", "2"], ["2"]]);
+    hub.unregister(polling);
+    expect(hub.publish(publication("news", "3"))).toBe(2);
+    expect(sockets[2].received).toEqual(["2"]);
+  });
+});
+
+test("publications and deliveries are counted, those to nobody and to polling clients, too", () => {
+  const { network, hub, join, counters } = setUp();
+  hub.publish(publication("news", "1"));
+  join(new TestSubscriber("p"), "news");
+  join(new TestSubscriber("s", network.socket()), "news");
+  hub.publish(publication("news", "2"));
+  expect([counters.publications, counters.deliveries]).toEqual([2, 2]);
+});
+
+test("a channel is there until its last subscriber has left", () => {
+  const { network, hub, join } = setUp();
+  const first = join(new TestSubscriber("a", network.socket()), "news");
+  const second = join(new TestSubscriber("b", network.socket(), otherFormat), "news");
+  expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 2 }]);
+  hub.unregister(first);
+  expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 1 }]);
+  hub.unregister(second);
+  expect([...hub.channels("default")]).toEqual([]);
+});

@@ -51,6 +51,19 @@ export class Hub implements HubApi {
     }
   }
 
+  /**
+   * Whether the app may have this channel.
+   *
+   * @throws StarlingError `unknown_app` or `app_channels_full`
+   */
+  requireChannel(app: string, name: string): void {
+    const channels = this.#channelsOf(app);
+    const limit = this.#options.apps.get(app)?.maxChannels ?? 0;
+    if (limit > 0 && channels.size >= limit && !channels.has(name)) {
+      throw new StarlingError("app_channels_full");
+    }
+  }
+
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
@@ -82,8 +95,7 @@ export class Hub implements HubApi {
       throw new StarlingError("too_many_channels");
     }
     if (channel === undefined) {
-      const limit = this.#options.apps.get(subscriber.app)?.maxChannels ?? 0;
-      if (limit > 0 && channels.size >= limit) throw new StarlingError("app_channels_full");
+      this.requireChannel(subscriber.app, name);
       channel = new Channel(subscriber.app, name);
       channels.set(name, channel);
     }

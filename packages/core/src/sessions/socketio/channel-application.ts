@@ -80,6 +80,7 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     const { hub, userRate } = this.#options;
     const { app, user } = identity;
     hub.requireRoom(app);
+    if (user !== undefined) hub.requireChannel(app, user);
     if (user !== undefined && userRate.take(`${app}:${user}`) > 0) {
       return new StarlingError("rate_limit_block");
     }
