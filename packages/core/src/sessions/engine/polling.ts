@@ -14,7 +14,6 @@ export class PollingState {
   noopTimer: TimerHandle | undefined;
   readonly #maxBytes: number;
   #frames: Frame[] = [];
-  /** UTF-16 units of text and bytes of binary packets, close enough to bytes for a bound. */
   #bytes = 0;
   #waiting: Respond | undefined;
 
@@ -30,7 +29,7 @@ export class PollingState {
   push(frame: Frame): boolean {
     if (this.#bytes > this.#maxBytes) return false;
     this.#frames.push(frame);
-    this.#bytes += frame.length;
+    this.#bytes += byteLength(frame);
     this.#flush();
     return true;
   }
@@ -72,4 +71,15 @@ export class PollingState {
     this.#bytes = 0;
     respond(textAnswer(body));
   }
+}
+
+/** Bytes that a frame takes in UTF-8; text of many scripts has three for each unit of a string. */
+function byteLength(frame: Frame): number {
+  if (typeof frame !== "string") return frame.length;
+  let bytes = frame.length;
+  for (let index = 0; index < frame.length; index++) {
+    const unit = frame.charCodeAt(index);
+    if (unit >= 0x80) bytes += unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 1 : 2;
+  }
+  return bytes;
 }

@@ -297,3 +297,100 @@ test("a client that goes away before it had all of its answer ends its session a
   for (const abort of aborts) abort();
   expect(handler.closed).toEqual(["transport_close"]);
 });
+
+describe("a session that has ended", () => {
+  test("sends, hears and closes nothing more", () => {
+    const { handler, counters, openSocket } = setUp();
+    const { socket, session } = openSocket();
+    const before = socket.received.length;
+    session.close("shutting_down");
+    session.send("late");
+    session.close("ping_timeout");
+    session.cutSlow();
+    session.message(socket, "4late");
+    expect(socket.received.length).toBe(before);
+    expect(socket.closedWith?.code).toBe(4000);
+    expect(handler.messages).toEqual([]);
+    expect(handler.closed).toEqual(["shutting_down"]);
+    expect(counters.slowConsumers).toBe(0);
+  });
+
+  test("is unknown to later requests, and takes no post while it waits to be fetched", async () => {
+    const { openPolling } = setUp();
+    const client = await openPolling();
+    client.session.close("shutting_down");
+    expect((await client.post("4late")).status).toBe(400);
+    expect(await bodyOf(client.poll())).toBe("1");
+    expect(await bodyOf(client.poll())).toContain("Session ID unknown");
+  });
+
+  test("takes a probe that was under way with it", async () => {
+    const { openPolling, clock } = setUp();
+    const client = await openPolling();
+    const { socket } = client.probe();
+    client.session.close("shutting_down");
+    expect(socket.isTerminated).toBe(true);
+    await client.poll();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe("the buffer of a polling session", () => {
+  test("is empty again after each poll, so that no sum of polls ends the session", async () => {
+    const { counters, openPolling } = setUp();
+    const client = await openPolling();
+    for (let round = 0; round < 5; round++) {
+      client.session.send("x".repeat(LIMIT - 10));
+      expect((await bodyOf(client.poll())).length).toBe(LIMIT - 9);
+    }
+    expect(counters.slowConsumers).toBe(0);
+  });
+
+  test("counts bytes, not characters", async () => {
+    const { counters, openPolling } = setUp();
+    const client = await openPolling();
+    for (let count = 0; count < 4; count++) client.session.send("\u4e2d".repeat(LIMIT / 6));
+    expect(counters.slowConsumers).toBe(1);
+  });
+});
+
+test("a second socket beside one that probes is refused", async () => {
+  const { openPolling } = setUp();
+  const client = await openPolling();
+  const first = client.probe();
+  expect(() => client.probe()).toThrow("Bad request");
+  first.say("2probe");
+  first.say("5");
+  client.session.send("on");
+  expect(first.socket.received).toEqual(["3probe", "4on"]);
+});
+
+test("a drained socket ends only a session that is ending, and only when all has left", () => {
+  const { openSocket } = setUp();
+  const { socket, session } = openSocket();
+  session.drained(socket);
+  expect(socket.isEnded).toBe(false);
+  socket.pause();
+  for (let count = 0; count < 20; count++) session.send("x".repeat(99));
+  session.drained(socket);
+  expect(socket.isEnded).toBe(false);
+  socket.resume();
+  session.drained(socket);
+  expect(socket.closedWith?.code).toBe(4001);
+});
+
+test("whether a session is ready says whether a frame would leave at once", async () => {
+  const { openSocket, openPolling } = setUp();
+  const { socket, session } = openSocket();
+  expect(session.isReady).toBe(true);
+  socket.pause();
+  session.send("a");
+  expect(session.isReady).toBe(false);
+  const client = await openPolling();
+  expect(client.session.isReady).toBe(false);
+  const poll = client.poll();
+  expect(client.session.isReady).toBe(true);
+  client.session.send("a");
+  await poll;
+  expect(client.session.isReady).toBe(false);
+});
