@@ -4,18 +4,20 @@
  */
 import { watch } from "node:fs";
 
-const command = ["bun", "packages/gateway/src/cli/main.ts", "start"];
+const command = [process.execPath, "packages/gateway/src/cli/main.ts", "start"];
 /** Editors write a file in several steps. */
 const SETTLE_MS = 100;
 
 let child = start();
 let timer: Timer | undefined;
+/** The gateway that was told to end. */
+let ending: Bun.Subprocess | undefined;
 let isStopping = false;
 
 function start(): Bun.Subprocess {
   const started = Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"] });
   void started.exited.then((code) => {
-    if (!isStopping && started === child && code !== 0) {
+    if (!isStopping && started !== ending && code !== 0) {
       console.error(`\nThe gateway ended with ${code}; waiting for a change.`);
     }
   });
@@ -24,7 +26,9 @@ function start(): Bun.Subprocess {
 
 async function restart(): Promise<void> {
   const previous = child;
-  previous.kill("SIGTERM");
+  // A second signal would cut short what the first one asked for.
+  if (previous !== ending) previous.kill("SIGTERM");
+  ending = previous;
   await previous.exited;
   if (!isStopping && child === previous) child = start();
 }

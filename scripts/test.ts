@@ -46,9 +46,7 @@ async function runAll(names: readonly string[], reports: string): Promise<StageR
     results.push({ passed: 0, failed: absent.length });
   }
   for (const name of names.length === 0 ? Object.keys(suites) : names) {
-    const folders = suites[name];
-    if (folders === undefined) throw new Error(`there is no suite ${name}`);
-    results.push(await runSuite(folders, reports));
+    results.push(await runSuite(suites[name] ?? [], reports));
   }
   return results.reduce((sum, { passed, failed }) => ({
     passed: sum.passed + passed,
@@ -56,9 +54,16 @@ async function runAll(names: readonly string[], reports: string): Promise<StageR
   }));
 }
 
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(suites, name));
+if (unknown.length > 0) {
+  const known = Object.keys(suites).join(", ");
+  console.error(`there is no suite ${unknown.join(", ")}; the suites are ${known}`);
+  process.exit(64);
+}
 const reports = mkdtempSync(join(tmpdir(), "starling-test-"));
 try {
-  const { passed, failed } = await runAll(process.argv.slice(2), reports);
+  const { passed, failed } = await runAll(names, reports);
   console.log(`\n${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } finally {

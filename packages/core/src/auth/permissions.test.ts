@@ -19,7 +19,7 @@ const apps: ReadonlyMap<string, AppConfig> = new Map<string, AppConfig>([
   ["open", { namespaces, signalling: "open" }],
   ["closed", { namespaces, signalling: "closed" }],
   ["unsaid", { namespaces }],
-  ["catching", { namespaces: new Map([["", optionsFor("token")]]), signalling: "open" }],
+  ["catching", { namespaces: new Map([["", optionsFor("nobody")]]), signalling: "open" }],
 ]);
 const protocols: readonly ClientProtocol[] = ["socket.io", "signalling", "sse"];
 
@@ -57,6 +57,7 @@ describe("who may do something in a channel of a declared namespace", () => {
 });
 
 describe("a channel whose namespace is not declared", () => {
+  const bearers = ["grantedJwt", "grantedWebhook"];
   const anybody = (app: string, protocol: ClientProtocol, channel = "room:1") =>
     all.filter((who) =>
       may({ app, source: "none", ...everybody[who] }, "publish", channel, apps, protocol),
@@ -64,18 +65,18 @@ describe("a channel whose namespace is not declared", () => {
 
   test("is open to every client of the signalling protocol where the app says so", () => {
     expect(anybody("open", "signalling")).toEqual(all);
-    expect(anybody("closed", "signalling")).toEqual([]);
-    expect(anybody("unsaid", "signalling")).toEqual([]);
+    expect(anybody("closed", "signalling")).toEqual(bearers);
+    expect(anybody("unsaid", "signalling")).toEqual(bearers);
   });
 
-  test("is closed to the other protocols", () => {
-    expect(anybody("open", "socket.io")).toEqual([]);
-    expect(anybody("open", "sse")).toEqual([]);
+  test("takes a permission with the other protocols", () => {
+    expect(anybody("open", "socket.io")).toEqual(bearers);
+    expect(anybody("open", "sse")).toEqual(bearers);
   });
 
   test("has the options of the app's default namespace where that is declared", () => {
-    expect(anybody("catching", "signalling")).toEqual(["grantedJwt", "grantedWebhook"]);
-    expect(anybody("catching", "socket.io", "room")).toEqual(["grantedJwt", "grantedWebhook"]);
+    expect(anybody("catching", "signalling")).toEqual([]);
+    expect(anybody("catching", "socket.io", "room")).toEqual([]);
   });
 });
 

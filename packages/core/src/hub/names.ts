@@ -12,3 +12,13 @@ export function nameFault(name: unknown): string | undefined {
   if (!NO_CONTROL_CHARACTERS.test(name)) return "must not contain control characters";
   return name.isWellFormed() ? undefined : "must be well-formed Unicode";
 }
+
+/** Event names that Socket.IO clients take for a broken protocol, upon which they disconnect. */
+export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+]);

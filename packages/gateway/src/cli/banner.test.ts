@@ -54,7 +54,11 @@ describe("the banner in development", () => {
   });
 
   test("trusts the certificate that is configured", async () => {
-    const certificate = { kind: "files", certFile: "/etc/own.pem", keyFile: "/etc/key.pem" } as const;
+    const certificate = {
+      kind: "files",
+      certFile: "/etc/own.pem",
+      keyFile: "/etc/key.pem",
+    } as const;
     const own: Config = { ...config, tls: { ...config.tls, certificate } };
     expect((await curlArguments(banner(own, facts))).slice(0, 2)).toEqual([
       "--cacert",

@@ -29,8 +29,9 @@ export function banner(config: Config, facts: BannerFacts): string {
       "",
       `  ${curlLine(config, { ...facts, channel: DEMO_CHANNEL })}`,
     );
-    if (config.apiKeys.length > 0 && !config.useProxy) lines.push("", "  Put one of API_KEYS in the place of KEY.");
-    if (config.tls.verifyOrigin) {
+    if (config.apiKeys.length > 0 && !config.useProxy)
+      lines.push("", "  Put one of API_KEYS in the place of KEY.");
+    if (config.tls.verifyOrigin && !config.useProxy) {
       lines.push("", "  VERIFY_ORIGIN=1: add --cert FILE --key FILE with a client certificate.");
     }
   }

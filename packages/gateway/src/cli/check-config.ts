@@ -12,5 +12,6 @@ export function checkConfig(context: CommandContext): void {
   const settings = settingsOf(context);
   const config = configOf(settings, { folder: context.folder, now: context.clock.now() });
   context.out(`${describeConfig(config, settings)}\n`);
-  for (const warning of configWarnings(config, context.clock.now())) context.err(`warning: ${warning}\n`);
+  for (const warning of configWarnings(config, context.clock.now()))
+    context.err(`warning: ${warning}\n`);
 }

@@ -154,6 +154,31 @@ describe("starling start", () => {
     });
   }
 
+  test("tells what it did in that order, the greeting last", async () => {
+    const child = spawn(["start"], anyPorts);
+    const out = await readUntil(child.stdout, "/api/publish");
+    const places = [
+      "publisher API listening",
+      "subscriber listener listening",
+      '"started"',
+      "Demo",
+    ];
+    const found = places.map((text) => out.indexOf(text));
+    expect(found).not.toContain(-1);
+    expect(found).toEqual(found.toSorted((a, b) => a - b));
+  });
+
+  test("leaves the pid file of another gateway that runs, and warns", async () => {
+    const first = spawn(["start"], anyPorts);
+    await readUntil(first.stdout, "/api/publish");
+    const pid = readFileSync(pidFile(), "utf8");
+    const second = spawn(["start"], anyPorts);
+    expect(await readUntil(second.stdout, "/api/publish")).toContain("another process owns");
+    second.kill("SIGTERM");
+    expect(await second.exited).toBe(0);
+    expect(readFileSync(pidFile(), "utf8")).toBe(pid);
+  });
+
   test("goes on serving when the reader of its output goes away, and still ends with 0", async () => {
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts"), "start"], {
       cwd: folder,
@@ -190,7 +215,7 @@ describe("starling start", () => {
     writeFileSync(join(folder, "occupied"), "");
     const { err, code } = await run(["start"], { ...anyPorts, STATE_DIR: "occupied" });
     expect(code).toBe(78);
-    expect(err).toContain('STATE_DIR="occupied": the folder cannot be used (EEXIST)');
+    expect(err).toContain('STATE_DIR="occupied": is no folder');
   });
 
   test("writes its log to LOGS_DIR, to the last line", async () => {

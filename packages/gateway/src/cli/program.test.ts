@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
@@ -84,6 +84,16 @@ describe("starling check-config", () => {
     expect(err).toContain('  HTTP_PORT="x": ');
     expect(err).toContain('  LOG_LEVEL="loud": ');
   });
+});
+
+test("starling check-config makes no folder, and tells of one that cannot be made", async () => {
+  const before = readdirSync(folder);
+  expect((await run(["check-config"], { LOGS_DIR: "new/logs" })).code).toBe(0);
+  const { code, err } = await run(["check-config"], { LOGS_DIR: "/dev/null/logs", HTTP_PORT: "x" });
+  expect(code).toBe(78);
+  expect(err).toContain('HTTP_PORT="x": ');
+  expect(err).toContain('LOGS_DIR="/dev/null/logs": cannot be made');
+  expect(readdirSync(folder)).toEqual(before);
 });
 
 test("starling start with a faulty configuration exits with 78 before it does anything", async () => {

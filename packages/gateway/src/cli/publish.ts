@@ -36,7 +36,9 @@ export async function publish(
     "certFile",
   ]);
   const { values } = settings;
-  const url = endpoint(options.url ?? `https://localhost:${values.singlePort ?? values.publisherPort}`);
+  const url = endpoint(
+    options.url ?? `https://localhost:${values.singlePort ?? values.publisherPort}`,
+  );
   const apiKey = options.apiKey ?? values.apiKeys?.[0];
   const absolute = (path: string) => resolve(context.folder, path);
   const trusted = values.certFile === undefined ? [] : [absolute(values.certFile)];
@@ -109,7 +111,7 @@ function isThisMachine(url: URL): boolean {
 }
 
 /** Certificates of the gateway itself are trusted beside the usual authorities. */
-function trustedBesideTheUsual(files: readonly string[]): { readonly ca?: string[] } {
+function trustedBesideTheUsual(files: readonly string[]): TlsTrust {
   const certificates = files.flatMap((file) => {
     try {
       return [readFileSync(file, "utf8")];
@@ -118,7 +120,14 @@ function trustedBesideTheUsual(files: readonly string[]): { readonly ca?: string
       return [];
     }
   });
-  return certificates.length === 0 ? {} : { ca: [...rootCertificates, ...certificates] };
+  if (certificates.length === 0) return {};
+  return { ca: [...rootCertificates, ...certificates], allowPartialTrustChain: true };
+}
+
+interface TlsTrust {
+  readonly ca?: string[];
+  /** Trusts a certificate of `ca` that an authority issued which is not known here. */
+  readonly allowPartialTrustChain?: true;
 }
 
 function clientCertificate(

@@ -100,7 +100,7 @@ function stopRequested(
         pidFile.remove();
         const exit = () => process.exit(128 + number);
         log.close().then(exit, exit);
-        context.clock.setTimer(LAST_LINES_MS, exit);
+        context.clock.setTimeout(exit, LAST_LINES_MS);
       });
     }
   });

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultNamespace, type NamespaceConfig } from "@starling/core/hub/namespace.ts";
-import { appsWithoutFile, completeApps, readConfigFile } from "./config-file.ts";
+import { completeApps, readConfigFile } from "./config-file.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -67,6 +67,20 @@ describe("a configuration file", () => {
     };
     const { apps } = read(JSON.stringify({ namespaces: { room: options } }));
     expect(apps?.get("default")?.namespaces.get("room")).toEqual(options);
+  });
+
+  test("limits the connections and channels of an app", () => {
+    const { apps = new Map(), faults } = read(
+      "limits: {connections: 10}\napps: {shop: {limits: {connections: 0, channels: 5}}, free: {}}",
+    );
+    expect(faults).toEqual([]);
+    const complete = completeApps(apps, { keys: new Map(), openApp: undefined });
+    expect(complete.get("default")).toMatchObject({ maxConnections: 10 });
+    expect(complete.get("default")).not.toHaveProperty("maxChannels");
+    expect(complete.get("shop")).toMatchObject({ maxConnections: 0, maxChannels: 5 });
+    expect(complete.get("free")).toEqual({ namespaces: new Map(), signalling: "closed" });
+    expect(messages("limits: {connections: -1}")[0]).toContain("limits.connections: ");
+    expect(messages("limits: {users: 1}")[0]).toContain("limits.users: unknown key");
   });
 
   test("gives public keys to the default app and to others", () => {
@@ -161,11 +175,6 @@ describe("a faulty configuration file", () => {
       },
     ]);
   });
-});
-
-test("without a file production declares nothing and development a demo namespace", () => {
-  expect(appsWithoutFile(true).get("default")?.namespaces.size).toBe(0);
-  expect([...(appsWithoutFile(false).get("default")?.namespaces.keys() ?? [])]).toEqual(["demo"]);
 });
 
 describe("the apps that there are", () => {

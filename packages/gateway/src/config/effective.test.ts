@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseEnv } from "node:util";
 import { describeConfig } from "./effective.ts";
+import type { Environment } from "./environment.ts";
 import { configOf, loadConfig } from "./load.ts";
 import { readSettings } from "./settings.ts";
 
@@ -33,6 +34,25 @@ test("the effective configuration can be read as .env again", () => {
     { dotEnv },
   );
   expect(again).toEqual(configOf(settings));
+});
+
+test("the effective configuration tells what follows from other settings", () => {
+  const lines = (environment: Environment) => {
+    const settings = readSettings({ environment, ".env": {} });
+    return describeConfig(configOf(settings), settings).split("\n");
+  };
+  expect(lines({ DEBUG: "*" })).toContain("LOG_LEVEL=debug # follows from other settings");
+  expect(lines({})).toContain("WEBSOCKET_AUTH=0 # follows from other settings");
+  expect(lines({ AUTH_TOKEN_SECRET: "s" })).toContain(
+    "WEBSOCKET_AUTH=1 # follows from other settings",
+  );
+});
+
+test("the effective configuration with one port can be read as .env again", () => {
+  const settings = readSettings({ environment: { PORT: "8000" }, ".env": {} });
+  const text = describeConfig(configOf(settings), settings);
+  expect(text).toContain("\n# PRODUCER_PORT is replaced: there is one port\n");
+  expect(loadConfig({}, { dotEnv: { ...parseEnv(text) } })).toEqual(configOf(settings));
 });
 
 test("the effective configuration tells how many public keys each app has", () => {

@@ -28,6 +28,27 @@ describe("the file .env", () => {
     });
   });
 
+  test("may hold values of several lines, blanks, and lines of Windows", () => {
+    writeFileSync(
+      join(folder, ".env"),
+      "\uFEFF# c\r\n\r\n  export A = 1\r\nB='x\nno assignment\n'\n \t\nC=\nD=\"open\n  # end",
+    );
+    expect(readDotEnv(folder)).toEqual({ A: "1", B: "x\nno assignment\n", C: "", D: '"open' });
+  });
+
+  test("is a fault for each line that says nothing, which is not shown", () => {
+    const path = join(folder, ".env");
+    writeFileSync(path, "A=1\nAUTH_TOKEN_SECRET: hunter2\nB='x\ny'\n=1\n2C=1\nD E=1\nF=1");
+    expect(() => readDotEnv(folder)).toThrow(
+      [
+        "the configuration has 4 faults:",
+        ...[2, 5, 6, 7].map(
+          (line) => `  .env="${path}:${line}": is neither empty, nor a comment, nor NAME=value`,
+        ),
+      ].join("\n"),
+    );
+  });
+
   test("is a fault where it is there and cannot be read", () => {
     mkdirSync(join(folder, ".env"));
     expect(() => readDotEnv(folder)).toThrow(/\.env=.*cannot be read \(EISDIR\)/);

@@ -1,53 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { developmentCertificate } from "../certificates/development.ts";
 import type { Environment } from "./environment.ts";
-import { ConfigError, type ConfigFault } from "./fault.ts";
-import { type LoadOptions, loadConfig } from "./load.ts";
+import { ConfigFolder, production, variablesOf } from "./testing/config-folder.ts";
 
-const NOW = Date.UTC(2026, 5, 1);
-const DAY = 86_400_000;
-let folder: string;
-let options: LoadOptions;
-
+let folder: ConfigFolder;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "starling-config-"));
-  options = { folder, now: NOW };
-  for (const name of ["one", "two"]) {
-    await developmentCertificate(join(folder, name), { now: () => NOW });
-    copyFileSync(join(folder, name, "dev-cert.pem"), join(folder, `${name}.pem`));
-    copyFileSync(join(folder, name, "dev-key.pem"), join(folder, `${name}-key.pem`));
-  }
-  writeFileSync(join(folder, "garbage.pem"), "no PEM at all\n");
+  folder = await ConfigFolder.make();
 });
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const production: Environment = {
-  NODE_ENV: "production",
-  PUB_KEY_PATH: "one.pem",
-  PRIV_KEY_PATH: "one-key.pem",
-  AUTH_TOKEN_SECRET: "a long and random secret",
-  ALLOWED_IPS: "192.0.2.0/24",
-};
-
-function faultsOf(environment: Environment, extra: LoadOptions = {}): readonly ConfigFault[] {
-  try {
-    loadConfig(environment, { ...options, ...extra });
-  } catch (error) {
-    if (error instanceof ConfigError) return error.faults;
-    throw error;
-  }
-  return [];
-}
-const variablesOf = (faults: readonly ConfigFault[]) => faults.map((fault) => fault.variable);
+afterAll(() => folder[Symbol.dispose]());
 
 describe("an empty environment", () => {
   test("is development on loopback with its own certificate and no token check", () => {
-    expect(loadConfig({}, options)).toEqual({
+    expect(folder.load({})).toEqual({
       production: false,
       host: "127.0.0.1",
+      singlePort: undefined,
       publisherPort: 2053,
       subscriberPort: 8443,
       clusterMode: false,
@@ -64,6 +32,7 @@ describe("an empty environment", () => {
         renewIntervalMs: 86_400_000,
         graceMs: 300_000,
       },
+      anonymous: true,
       publicKeys: { keys: new Map(), openApp: "default" },
       jwt: undefined,
       webhook: undefined,
@@ -79,10 +48,19 @@ describe("an empty environment", () => {
       maxChannelsPerConnection: 128,
       apiKeys: [],
       idempotencyWindowMs: 300_000,
-      stateDir: join(folder, ".starling"),
+      stateDir: join(folder.path, ".starling"),
+      messageRate: { ratePerSecond: 200, burst: 400 },
       maxHandshakes: 5_000,
       authTimeoutMs: 10_000,
       engine: { pingIntervalMs: 25_000, pingTimeoutMs: 20_000, maxPayloadBytes: 1_000_000 },
+      meshId: "",
+      signalling: {
+        maxPayloadBytes: 65_536,
+        maxStateBytes: 4_096,
+        pingIntervalMs: 10_000,
+        pingTimeoutMs: 20_000,
+      },
+      sseHeartbeatMs: 15_000,
       apps: new Map([
         [
           "default",
@@ -122,6 +100,10 @@ describe("both generations' names", () => {
     [{ AUTH_TOKEN_SECRET: "s" }, { WEBSOCKET_AUTH_TOKEN_SECRET: "s" }],
     [{ IO_TOKEN_RENEW_START_HOUR: "4" }, { WEBSOCKET_AUTH_TOKEN_RENEW_START_HOUR: "4" }],
     [{ IO_TOKEN_RENEW_INTERVAL: "3600000" }, { WEBSOCKET_AUTH_TOKEN_RENEW_INTERVAL: "3600000" }],
+    [
+      { PRIV_KEY_PATH: "one-key.pem", PUB_KEY_PATH: "one.pem" },
+      { KEY_FILE: "one-key.pem", CERT_FILE: "one.pem" },
+    ],
     [{ DEBUG: "*" }, { ENABLE_DEBUG: "1" }],
   ];
   const nameOf = (environment: Environment) => Object.keys(environment).at(-1);
@@ -132,126 +114,53 @@ describe("both generations' names", () => {
       names: `${nameOf(documented)} and ${nameOf(last)}`,
     })),
   )("$names mean the same", ({ documented, last }) => {
-    const config = loadConfig(documented, options);
-    expect(loadConfig(last, options)).toEqual(config);
-    expect(config).not.toEqual(loadConfig({}, options));
+    const config = folder.load(documented);
+    expect(folder.load(last)).toEqual(config);
+    expect(config).not.toEqual(folder.load({}));
   });
 });
 
-describe("production", () => {
-  test("starts with certificate, secret and allow-list, on every address", () => {
-    const config = loadConfig(production, options);
-    expect(config.tls.certificate).toEqual({
-      kind: "files",
-      certFile: join(folder, "one.pem"),
-      keyFile: join(folder, "one-key.pem"),
-    });
-    expect(config.token.required).toBe(true);
-    expect(config.host).toBe("::");
-    expect(config.allowedOrigins).toEqual([]);
-    expect(config.apps.get("default")?.namespaces.size).toBe(0);
-    expect(config.apps.get("default")?.signalling).toBe("closed");
-    expect(config.publicKeys).toEqual({ keys: new Map(), openApp: undefined });
-  });
-
-  test("reports everything that it lacks at once", () => {
-    expect(variablesOf(faultsOf({ NODE_ENV: "production" }))).toEqual([
-      "PUB_KEY_PATH",
-      "PRIV_KEY_PATH",
-      "ALLOWED_IPS",
-      "AUTH_TOKEN_SECRET",
+describe("folders", () => {
+  test("that cannot be used are faults with the others, and none is made", () => {
+    const environment = { STATE_DIR: "garbage.pem", LOGS_DIR: "one.pem/logs", HTTP_PORT: "x" };
+    expect(
+      folder.faultsOf(environment).map(({ variable, message }) => [variable, message]),
+    ).toEqual([
+      ["HTTP_PORT", "must be a port number from 0 to 65535"],
+      ["STATE_DIR", "is no folder"],
+      ["LOGS_DIR", `cannot be made, since ${join(folder.path, "one.pem")} is no folder`],
     ]);
-  });
-
-  test("needs no secret where the token check is switched off by hand", () => {
-    const environment = { ...production, AUTH_TOKEN_SECRET: "", WEBSOCKET_AUTH: "0" };
-    expect(loadConfig(environment, options).token.required).toBe(false);
-  });
-
-  test("is also what NODE_ENV in .env says", () => {
-    expect(loadConfig({}, { ...options, dotEnv: production }).production).toBe(true);
-  });
-
-  test("refuses an allow-list without entries", () => {
-    expect(variablesOf(faultsOf({ ...production, ALLOWED_IPS: " , " }))).toEqual(["ALLOWED_IPS"]);
-  });
-
-  test("refuses a certificate that is expired or not valid yet", () => {
-    const [expired, ...rest] = faultsOf(production, { now: NOW + 14 * DAY });
-    expect(rest).toEqual([]);
-    expect(expired?.variable).toBe("PUB_KEY_PATH");
-    expect(expired?.message).toMatch(/^expired at 2026-06-14T22:59:59Z$/);
-    const [early] = faultsOf(production, { now: NOW - DAY });
-    expect(early?.message).toBe("is not valid before 2026-05-31T23:00:00Z");
+    const before = readdirSync(folder.path);
+    expect(folder.faultsOf({ STATE_DIR: "new/state", LOGS_DIR: "new/logs" })).toEqual([]);
+    expect(readdirSync(folder.path)).toEqual(before);
   });
 });
 
-describe("certificate files", () => {
-  const files = (cert: string, key: string): Environment => ({
-    PUB_KEY_PATH: cert,
-    PRIV_KEY_PATH: key,
+describe("the demo namespace", () => {
+  const namespaces = (text: string, environment: Environment = {}) => {
+    folder.write("apps.yaml", text);
+    const config = folder.load({ ...environment, CONFIG_FILE: "apps.yaml" });
+    return config.apps.get("default")?.namespaces;
+  };
+
+  test("is there in development beside those of a file", () => {
+    const found = namespaces("namespaces: {news: {subscribe: anyone}}");
+    expect([...(found?.keys() ?? [])].sort()).toEqual(["demo", "news"]);
+    expect(found?.get("demo")?.subscribe).toBe("anyone");
   });
 
-  test("that cannot be read or are no PEM are faults, each with its own", () => {
-    expect(faultsOf(files("missing.pem", "garbage.pem"))).toEqual([
-      { variable: "PUB_KEY_PATH", value: "missing.pem", message: "cannot be read (ENOENT)" },
-      {
-        variable: "PRIV_KEY_PATH",
-        value: "garbage.pem",
-        message: "is no PEM private key without a password",
-      },
-    ]);
-    expect(faultsOf(files("garbage.pem", "one-key.pem"))[0]?.message).toBe("is no PEM certificate");
+  test("is the file's own where that declares one", () => {
+    expect(namespaces("namespaces: {demo: {}}")?.get("demo")?.subscribe).toBe("token");
   });
 
-  test("that do not belong together are a fault", () => {
-    const [fault] = faultsOf(files("one.pem", "two-key.pem"));
-    expect(fault?.variable).toBe("PRIV_KEY_PATH");
-    expect(fault?.message).toBe("is not the private key of the certificate");
-  });
-
-  test("come in pairs in development too", () => {
-    expect(variablesOf(faultsOf({ PUB_KEY_PATH: "one.pem" }))).toEqual(["PRIV_KEY_PATH"]);
-    expect(variablesOf(faultsOf({ PRIV_KEY_PATH: "one-key.pem" }))).toEqual(["PUB_KEY_PATH"]);
-  });
-
-  test("may be expired in development", () => {
-    expect(faultsOf(files("one.pem", "one-key.pem"), { now: NOW + 30 * DAY })).toEqual([]);
-  });
-
-  test("of authorities must hold a certificate", () => {
-    const environment = { VERIFY_ORIGIN: "1", CA_PATH: "garbage.pem" };
-    expect(faultsOf(environment)[0]?.message).toBe("holds no PEM certificate");
-    expect(faultsOf({ ...environment, CA_PATH: "two.pem" })).toEqual([]);
-  });
-});
-
-describe("settings that need others", () => {
-  test("VERIFY_ORIGIN needs CA_PATH", () => {
-    expect(variablesOf(faultsOf({ VERIFY_ORIGIN: "1" }))).toEqual(["CA_PATH"]);
-    expect(variablesOf(faultsOf({ ...production, VERIFY_ORIGIN: "1" }))).toEqual(["CA_PATH"]);
-  });
-
-  test("USE_PROXY needs TRUST_PROXY", () => {
-    expect(variablesOf(faultsOf({ USE_PROXY: "1" }))).toEqual(["TRUST_PROXY"]);
-  });
-
-  test("a token check that is asked for needs a secret", () => {
-    const [fault] = faultsOf({ WEBSOCKET_AUTH: "1" });
-    expect(fault?.variable).toBe("AUTH_TOKEN_SECRET");
-    expect(fault?.message).toStartWith("WEBSOCKET_AUTH=1 needs");
-  });
-
-  test("the two ports differ, unless the system chooses them", () => {
-    const [fault] = faultsOf({ HTTP_PORT: "9000", WEBSOCKET_PORT: "9000" });
-    expect(fault?.variable).toBe("WEBSOCKET_PORT");
-    expect(faultsOf({ HTTP_PORT: "0", WEBSOCKET_PORT: "0" })).toEqual([]);
+  test("is not there in production", () => {
+    expect(namespaces("namespaces: {news: {}}", production)?.has("demo")).toBe(false);
   });
 });
 
 describe("faults", () => {
   test("name the variable as it was written, its value and what is allowed", () => {
-    expect(faultsOf({ WEBSOCKET_PORT: "70000" })).toEqual([
+    expect(folder.faultsOf({ WEBSOCKET_PORT: "70000" })).toEqual([
       {
         variable: "WEBSOCKET_PORT",
         value: "70000",
@@ -262,7 +171,7 @@ describe("faults", () => {
 
   test("are all in the message, one line each", () => {
     const environment = { LOG_LEVEL: "loud", HTTP_PORT: "x", SLOW_CONSUMER_BYTES: "16383" };
-    expect(() => loadConfig(environment, options)).toThrow(
+    expect(() => folder.load(environment)).toThrow(
       [
         "the configuration has 3 faults:",
         '  PRODUCER_PORT="x": must be a port number from 0 to 65535',
@@ -275,32 +184,32 @@ describe("faults", () => {
   });
 
   test("never show a secret", () => {
-    const faults = faultsOf({ ...production, API_KEYS: "hunter2", NODE_ENV: "production" });
+    const faults = folder.faultsOf({ ...production, API_KEYS: "hunter2", NODE_ENV: "production" });
     expect(variablesOf(faults)).toEqual(["API_KEYS"]);
     expect(faults[0]?.value).toBe("***");
     expect(JSON.stringify(faults)).not.toContain("hunter2");
   });
 
   test("of a file that a setting names come with the others", () => {
-    writeFileSync(join(folder, "bad.yaml"), "namespaces:\n  demo:\n    subscribe: everyone\n");
-    const faults = faultsOf({ CONFIG_FILE: "bad.yaml", HTTP_PORT: "x" });
+    folder.write("bad.yaml", "namespaces:\n  demo:\n    subscribe: everyone\n");
+    const faults = folder.faultsOf({ CONFIG_FILE: "bad.yaml", HTTP_PORT: "x" });
     expect(variablesOf(faults)).toEqual(["HTTP_PORT", "CONFIG_FILE"]);
     expect(faults[1]?.message).toStartWith(
-      `${join(folder, "bad.yaml")}:3:16: namespaces.demo.subscribe: `,
+      `${join(folder.path, "bad.yaml")}:3:16: namespaces.demo.subscribe: `,
     );
   });
 });
 
 describe("the log level", () => {
   test("is the one that is chosen, whatever the debug switches say", () => {
-    expect(loadConfig({ LOG_LEVEL: "warn", ENABLE_DEBUG: "1" }, options).logLevel).toBe("warn");
+    expect(folder.load({ LOG_LEVEL: "warn", ENABLE_DEBUG: "1" }).logLevel).toBe("warn");
   });
 
   test("does not follow DEBUG of other programs", () => {
-    expect(loadConfig({ DEBUG: "express:*" }, options).logLevel).toBe("info");
+    expect(folder.load({ DEBUG: "express:*" }).logLevel).toBe("info");
   });
 });
 
 test("unknown variables are ignored", () => {
-  expect(loadConfig({ PRODUCERPORT: "x" }, options)).toEqual(loadConfig({}, options));
+  expect(folder.load({ PRODUCERPORT: "x" })).toEqual(folder.load({}));
 });

@@ -1,4 +1,4 @@
-import { MAX_TIMER_MS } from "./durations.ts";
+import { MAX_TIMER_MS } from "./bounds.ts";
 import { headerText, wholeNumber } from "./value-types.ts";
 import type { Variable } from "./variable.ts";
 

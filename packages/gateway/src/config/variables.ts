@@ -1,5 +1,6 @@
 import { authVariables } from "./auth-variables.ts";
-import { DAY_MS, MAX_TIMER_MS } from "./durations.ts";
+import { DAY_MS, GIB, MAX_TIMER_MS } from "./bounds.ts";
+import { limitVariables } from "./limit-variables.ts";
 import { signallingVariables } from "./signalling-variables.ts";
 import {
   addressList,
@@ -18,7 +19,6 @@ import {
 } from "./value-types.ts";
 import type { Variable } from "./variable.ts";
 
-const GIB = 1_073_741_824;
 /** A shorter key is within reach of guessing. */
 const MIN_KEY_LENGTH = 16;
 const UUID_PATTERN =
@@ -276,91 +276,7 @@ export const variables = {
   },
   ...authVariables,
   ...signallingVariables,
-  connectRatePerUser: {
-    name: "CONNECT_RATE_PER_USER",
-    group: "Limits",
-    type: wholeNumber(0, 1_000_000),
-    unit: "connections a second",
-    default: "1",
-    description:
-      "New connections of one user id; more fail with `rate limit block`. 0 is no limit.",
-    source: "Starling",
-  },
-  connectRatePerAddress: {
-    name: "CONNECT_RATE_PER_ADDRESS",
-    group: "Limits",
-    type: wholeNumber(0, 1_000_000),
-    unit: "connections a second",
-    default: "50",
-    description: "New connections from one client address. 0 is no limit.",
-    source: "Starling",
-  },
-  apiRatePerKey: {
-    name: "API_RATE_PER_KEY",
-    group: "Limits",
-    type: wholeNumber(0, 1_000_000),
-    unit: "requests a second",
-    default: "0",
-    description: "Requests of one API key; more are answered 429. 0 is no limit.",
-    source: "Starling",
-  },
-  maxBodyBytes: {
-    name: "MAX_BODY_BYTES",
-    group: "Limits",
-    type: wholeNumber(1, GIB),
-    unit: "bytes",
-    default: "1048576",
-    description: "Largest body of a publish request; a larger one is answered 413.",
-    source: "Starling",
-  },
-  slowConsumerBytes: {
-    name: "SLOW_CONSUMER_BYTES",
-    group: "Limits",
-    type: wholeNumber(16_384, GIB),
-    unit: "bytes",
-    default: "1048576",
-    description:
-      "What may wait in memory for one connection that reads too slowly; beyond that it is " +
-      "disconnected with a code that makes the client connect again.",
-    source: "Starling",
-  },
-  maxChannelsPerConnection: {
-    name: "MAX_CHANNELS_PER_CONNECTION",
-    group: "Limits",
-    type: wholeNumber(1, 10_000),
-    default: "128",
-    description: "Channels that one connection may be subscribed to; more are refused.",
-    source: "Starling",
-  },
-  messageRatePerConnection: {
-    name: "MESSAGE_RATE_PER_CONNECTION",
-    group: "Limits",
-    type: wholeNumber(0, 1_000_000),
-    unit: "messages a second",
-    default: "200",
-    description:
-      "Messages that one connection may send for ever; after a rest it may send twice as many at " +
-      "once. 0 is no limit.",
-    source: "Starling",
-  },
-  maxHandshakes: {
-    name: "MAX_PENDING_HANDSHAKES",
-    group: "Limits",
-    type: wholeNumber(1, 10_000_000),
-    unit: "connections",
-    default: "5000",
-    description: "Connections that may be unauthenticated at one time; more are answered 503.",
-    source: "Starling",
-  },
-  authTimeoutMs: {
-    name: "AUTH_TIMEOUT",
-    group: "Limits",
-    type: wholeNumber(100, MAX_TIMER_MS),
-    unit: "milliseconds",
-    default: "10000",
-    description: "Time that a connection has to authenticate before it is closed.",
-    source: "Starling",
-  },
+  ...limitVariables,
   pingIntervalMs: {
     name: "ENGINE_PING_INTERVAL",
     group: "Socket.IO",

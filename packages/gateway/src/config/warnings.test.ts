@@ -3,6 +3,7 @@ import type { Config } from "./config.ts";
 import { loadConfig } from "./load.ts";
 import { configWarnings } from "./warnings.ts";
 
+const NOW = Date.UTC(2026, 5, 1);
 const development = loadConfig({});
 const webhook: NonNullable<Config["webhook"]> = {
   url: "https://hook.example/",
@@ -31,6 +32,7 @@ const sound: Config = {
   allowedOrigins: ["https://example.org"],
   apiKeys: ["0123456789abcdef"],
   token: { ...development.token, required: true, secret: "0123456789abcdef" },
+  anonymous: false,
   tls: {
     ...development.tls,
     certificate: { kind: "files", certFile: "/cert.pem", keyFile: "/key.pem" },
@@ -39,11 +41,11 @@ const sound: Config = {
 
 describe("a valid configuration", () => {
   test("that is sound gives no warning", () => {
-    expect(configWarnings(sound)).toEqual([]);
+    expect(configWarnings(sound, NOW)).toEqual([]);
   });
 
   test("of development warns of the token check, the public keys and the certificate", () => {
-    const warnings = configWarnings(development);
+    const warnings = configWarnings(development, NOW);
     expect(warnings).toHaveLength(3);
     expect(warnings[0]).toContain("token check is OFF");
     expect(warnings[1]).toContain("EVERY public key is accepted, for the app default");
@@ -51,12 +53,12 @@ describe("a valid configuration", () => {
   });
 
   test("of development does not warn of keys that the webhook decides about", () => {
-    const warnings = configWarnings({ ...development, webhook });
+    const warnings = configWarnings({ ...development, webhook }, NOW);
     expect(warnings.join()).not.toContain("public key");
   });
 
   const risks: readonly (readonly [string, Partial<Config>, string])[] = [
-    ["no token check", { token: { ...sound.token, required: false } }, "token check is OFF"],
+    ["no token check", { anonymous: true, webhook: undefined }, "token check is OFF"],
     ["a short secret", { token: { ...sound.token, secret: "short" } }, "fewer than 16"],
     ["no origins", { allowedOrigins: [] }, "ALLOWED_ORIGINS"],
     ["no keys", { apiKeys: [] }, "API_KEYS"],
@@ -67,7 +69,7 @@ describe("a valid configuration", () => {
     ["a cluster", { clusterMode: true }, "CLUSTER_MODE=1 has no effect"],
   ];
   test.each(risks)("with %s warns of that alone", (_, change, text) => {
-    const warnings = configWarnings({ ...sound, ...change });
+    const warnings = configWarnings({ ...sound, ...change }, NOW);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(text);
     expect(warnings[0]).not.toContain(sound.token.secret);
@@ -79,7 +81,7 @@ describe("a valid configuration", () => {
         webhook: { ...webhook, url: `http://${host}/` },
         jwt: jwt(`http://${host}/`),
       };
-      expect(configWarnings({ ...sound, ...local })).toEqual([]);
+      expect(configWarnings({ ...sound, ...local }, NOW)).toEqual([]);
     }
   });
 });

@@ -1,5 +1,5 @@
 import type { HubApi } from "@starling/core/hub/api.ts";
-import { RESERVED_EVENTS } from "@starling/core/sessions/socketio/packets.ts";
+import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { channelPage } from "./channel-page.ts";

@@ -1,7 +1,9 @@
-import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.ts";
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import type { SignalVersion } from "@starling/protocol/signalling/messages.ts";
 import type { MessageSocket, TimerHandle } from "../../ports.ts";
 import type { HeartbeatMember } from "../engine/heartbeat.ts";
 import type { SocketHandler } from "../socket-handler.ts";
+import { closingOf } from "./closing.ts";
 
 /** How long a client that lags may take to read the last of what waits for it. */
 const ENDING_GRACE_MS = 5_000;
@@ -34,6 +36,7 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   pingedAt = 0;
   bagIndex = -1;
   readonly #context: LinkContext;
+  readonly #version: SignalVersion;
   readonly user: LinkUser;
   #socket: MessageSocket | undefined;
   #slot = -1;
@@ -41,8 +44,13 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   /** Why the link ends once what is buffered has left. */
   #ending: CloseName | undefined;
 
-  constructor(context: LinkContext, user: (link: SignallingLink) => LinkUser) {
+  constructor(
+    context: LinkContext,
+    version: SignalVersion,
+    user: (link: SignallingLink) => LinkUser,
+  ) {
     this.#context = context;
+    this.#version = version;
     this.user = user(this);
   }
 
@@ -75,7 +83,8 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   drained(socket: MessageSocket): void {
     if (this.#ending === undefined || socket.getBufferedAmount() > 0) return;
     this.#stopTimer();
-    socket.close(closeCatalogue[this.#ending].code, closeCatalogue[this.#ending].reason);
+    const { code, reason } = closingOf(this.#ending, this.#version);
+    socket.close(code, reason);
   }
 
   closed(): void {
@@ -93,8 +102,9 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
     this.#socket?.ping(payload);
   }
 
-  close(reason: CloseName): void {
-    this.#close(closeCatalogue[reason].code, closeCatalogue[reason].reason);
+  close(name: CloseName): void {
+    const { code, reason } = closingOf(name, this.#version);
+    this.#close(code, reason);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { decodeEventPayload } from "@starling/protocol/signalling/payload.ts";
+import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
 import { validateJson } from "../../json/raw-json.ts";
@@ -51,8 +52,13 @@ export class SignalledPublication implements Publication {
 
 function read(payload: Uint8Array): Reading {
   const content = decodeEventPayload(payload);
-  if (content !== undefined && isJson(content.data)) return content;
+  if (content !== undefined && isEventName(content.event) && isJson(content.data)) return content;
   return { event: "message", data: LONE_PLACEHOLDER, attachments: [payload] };
+}
+
+/** A name that other protocols cannot carry, or that would end their clients, makes no event. */
+function isEventName(name: string): boolean {
+  return nameFault(name) === undefined && !RESERVED_EVENTS.has(name);
 }
 
 function isJson(text: string): boolean {

@@ -125,7 +125,7 @@ export class SignallingServer implements LinkContext {
 
   #createLink(clientId: string, version: SignalVersion, identity: Identity): SignallingLink {
     const id = this.#options.random.bytes(15).toBase64({ alphabet: "base64url" });
-    return new SignallingLink(this, (link) => {
+    return new SignallingLink(this, version, (link) => {
       const handshake = { clientId, version };
       return new SignallingConnection(id, handshake, identity, link, this.#options);
     });

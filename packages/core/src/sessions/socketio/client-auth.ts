@@ -6,7 +6,7 @@ import type { RotatingToken } from "../../auth/rotating-token.ts";
 import type { Handshake } from "../engine/context.ts";
 
 /** What a Socket.IO client's handshake says of who it is. */
-export interface ClientInfo {
+interface ClientClaims {
   /** `uniqueUserId` of the query. */
   readonly user: string | undefined;
   /** `token` of the query, for clients that cannot set `auth`. */
@@ -15,6 +15,12 @@ export interface ClientInfo {
   readonly address: string;
   readonly origin: string | undefined;
 }
+
+/**
+ * What is remembered of a handshake for as long as its session lives: most clients only name
+ * themselves, and then the name is all.
+ */
+export type ClientInfo = string | undefined | ClientClaims;
 
 export interface ClientAuthOptions {
   /** Undefined where no secret is configured. */
@@ -45,13 +51,10 @@ export class ClientAuth {
   }
 
   remember({ query, address, origin }: Handshake): ClientInfo {
-    const { hasWebhook } = this.#options;
-    return {
-      user: query.get("uniqueUserId") ?? undefined,
-      token: query.get("token") ?? undefined,
-      address: hasWebhook ? address : "",
-      origin: hasWebhook ? (origin ?? undefined) : undefined,
-    };
+    const user = query.get("uniqueUserId") ?? undefined;
+    const token = query.get("token") ?? undefined;
+    if (this.#options.hasWebhook) return { user, token, address, origin: origin ?? undefined };
+    return token === undefined ? user : { user, token, address: "", origin: undefined };
   }
 
   /**
@@ -61,14 +64,17 @@ export class ClientAuth {
    */
   identify(app: string, info: ClientInfo, auth: unknown): Identity | Promise<Identity> {
     const { rotating, acceptsJwt, hasWebhook, anonymous } = this.#options;
-    const token = tokenOf(auth) ?? info.token;
+    const claims = claimsOf(info);
+    const token = tokenOf(auth) ?? claims.token;
     const isJwt = acceptsJwt && typeof token === "string" && looksLikeJwt(token);
-    if (isJwt) return this.#ask(app, info, token);
+    if (isJwt) return this.#ask(app, claims, token);
     // The token comes before the id: who lacks the one is told nothing of the other.
-    if (rotating?.accepts(token) === true) return this.#claimed(app, info.user, "rotating");
-    if (hasWebhook) return this.#ask(app, info, typeof token === "string" ? token : undefined);
+    // It never counted in the query, which logs and histories keep.
+    if (rotating?.accepts(tokenOf(auth)) === true)
+      return this.#claimed(app, claims.user, "rotating");
+    if (hasWebhook) return this.#ask(app, claims, typeof token === "string" ? token : undefined);
     if (!anonymous) throw new StarlingError("invalid_token");
-    return this.#claimed(app, info.user, "none");
+    return this.#claimed(app, claims.user, "none");
   }
 
   /**
@@ -81,8 +87,8 @@ export class ClientAuth {
     return this.#options.authenticator.refresh(current, token);
   }
 
-  async #ask(app: string, info: ClientInfo, token: string | undefined): Promise<Identity> {
-    const { user: id, address, origin } = info;
+  async #ask(app: string, claims: ClientClaims, token: string | undefined): Promise<Identity> {
+    const { user: id, address, origin } = claims;
     const credentials = { protocol: "socket.io" as const, app, token, id, address, origin };
     const identity = await this.#options.authenticator.authenticate(credentials);
     if (id !== undefined && identity.user !== undefined && id !== identity.user) {
@@ -99,6 +105,11 @@ export class ClientAuth {
   #isUserId(user: string): boolean {
     return user.length <= MAX_USER_ID_LENGTH && this.#options.userIdPattern.test(user);
   }
+}
+
+function claimsOf(info: ClientInfo): ClientClaims {
+  if (typeof info === "object") return info;
+  return { user: info, token: undefined, address: "", origin: undefined };
 }
 
 function tokenOf(auth: unknown): unknown {

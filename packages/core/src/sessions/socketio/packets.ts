@@ -10,16 +10,6 @@ const MAX_ATTACHMENTS = 10;
 /** Bytes that they may have together: they are kept until the last one is there. */
 const MAX_ATTACHMENT_BYTES = 1_048_576;
 
-/** Event names that the protocol's clients refuse to receive. */
-export const RESERVED_EVENTS: ReadonlySet<string> = new Set([
-  "connect",
-  "connect_error",
-  "disconnect",
-  "disconnecting",
-  "newListener",
-  "removeListener",
-]);
-
 const encoder = new Encoder();
 
 /** The Engine.IO frames of one Socket.IO packet: its text, then its binary parts. */

@@ -1,10 +1,9 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import { nameFault } from "../../hub/names.ts";
+import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
 import { type JsonMember, readElements, readObject } from "../../json/raw-json.ts";
 import type { ClientEvent } from "./application.ts";
-import { RESERVED_EVENTS } from "./packets.ts";
 
 /**
  * The publication of a client's `publish` event, whose one argument is
