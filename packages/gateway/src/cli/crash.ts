@@ -1,4 +1,5 @@
 import { exitCodes } from "./exit-codes.ts";
+import { exitNow } from "./exit-now.ts";
 
 /** Lets `report` tell of the first error that nothing caught, then ends the process with 70. */
 export function onCrash(report: (error: unknown) => Promise<void>): void {
@@ -6,7 +7,7 @@ export function onCrash(report: (error: unknown) => Promise<void>): void {
   const crash = (error: unknown): void => {
     if (crashed) return;
     crashed = true;
-    const exit = () => process.exit(exitCodes.software);
+    const exit = () => exitNow(exitCodes.software);
     report(error).then(exit, exit);
   };
   process.on("uncaughtException", crash);

@@ -198,6 +198,25 @@ describe("starling start", () => {
     expect(await new Response(child.stderr).text()).toContain("EPIPE");
   });
 
+  test("ends with 0 although the reader of its output has stalled", async () => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "main.ts"), "start"], {
+      cwd: folder,
+      env: { PATH, ...anyPorts, LOG_LEVEL: "debug" },
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    children.push(child);
+    const out = await readUntil(child.stdout, "/api/publish");
+    const address = /Publishers +(https:\S+)/.exec(out)?.[1] ?? "";
+    // More refusals, each with its line, than the pipe holds; nobody reads from here on.
+    const refused = () => fetch(`${address}/nowhere`, { tls: { rejectUnauthorized: false } });
+    for (let count = 0; count < 3_000; count += 100) {
+      await Promise.all(Array.from({ length: 100 }, refused));
+    }
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+  });
+
   test("names the variable of a port that is in use and exits with 69", async () => {
     const occupant = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
     const port = String(occupant.port);

@@ -10,6 +10,7 @@ import { banner } from "./banner.ts";
 import { type CommandContext, settingsOf } from "./context.ts";
 import { onCrash } from "./crash.ts";
 import { CommandError, exitCodes } from "./exit-codes.ts";
+import { exitNow } from "./exit-now.ts";
 import { listenFault } from "./listen-fault.ts";
 import { PidFile } from "./pid-file.ts";
 import { StopSignals } from "./stop-signals.ts";
@@ -98,7 +99,7 @@ function stopRequested(
         if (action === "stop") resolve(signal);
         if (action !== "exit") return;
         pidFile.remove();
-        const exit = () => process.exit(128 + number);
+        const exit = () => exitNow(128 + number);
         log.close().then(exit, exit);
         context.clock.setTimeout(exit, LAST_LINES_MS);
       });

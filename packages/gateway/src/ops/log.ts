@@ -75,6 +75,9 @@ export function createLog(options: LogOptions): ClosableLog {
   };
 }
 
+/** How long the last lines may take to leave. */
+const CLOSE_MS = 2_000;
+
 interface Sink {
   readonly stream: pino.DestinationStream;
   close(): Promise<void>;
@@ -118,6 +121,8 @@ function descriptorSink(options: LogOptions): Sink {
         closed = true;
         stream.once("close", resolve);
         stream.once("error", () => resolve());
+        // A reader that has stalled must not keep the process from ending.
+        setTimeout(resolve, CLOSE_MS);
         stream.end();
       }),
   };
