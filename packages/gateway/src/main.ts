@@ -5,9 +5,11 @@ import type { Log } from "@starling/core/ports.ts";
 import { createAuthentication } from "./authentication.ts";
 import { tlsMaterial } from "./certificates/material.ts";
 import { developmentCertificateFile } from "./certificates/state-files.ts";
+import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
 import { curlLine } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
+import { handshakeHeaders } from "./listeners/signalling-endpoint.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { stopWithin } from "./listeners/stop.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
@@ -97,6 +99,7 @@ export async function startGateway(
     sockets: { maxPayloadBytes: config.engine.maxPayloadBytes, slowConsumerBytes },
     endpoints,
     otherwise: publishers === undefined ? publisherEndpoint(publish) : undefined,
+    handshakeHeaders: handshakeHeaders(version, config.meshId),
     onError: (error) => log.error({ error }, "a subscriber request failed"),
   });
   fanout.use(subscribers);

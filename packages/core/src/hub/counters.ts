@@ -20,6 +20,8 @@ export class Counters {
   droppedSignals = 0;
   /** Connections cut because they sent more messages a second than they may. */
   floods = 0;
+  /** Connections cut because a message, payload or state was too large, or for too many channels. */
+  limitsExceeded = 0;
   /** Handshakes refused: origin, rate by address, or budget. */
   refusedHandshakes = 0;
   /** Connects refused: token, user id, or rate by user. */

@@ -23,6 +23,7 @@ beforeAll(async () => {
     sockets: { maxPayloadBytes: 1_000, slowConsumerBytes: 1_000 },
     endpoints,
     otherwise: undefined,
+    handshakeHeaders: {},
     onError: (error) => {
       throw error;
     },

@@ -3,6 +3,7 @@ import type { EngineServer } from "@starling/core/sessions/engine/server.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
+import { bearerToken } from "./bearer-token.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 import { readBody, TOO_LARGE } from "./read-body.ts";
 import { queryOf } from "./request-url.ts";
@@ -37,10 +38,11 @@ export class EngineEndpoint<Data> {
     if (request.method === "OPTIONS") return origins.preflight(request);
     const query = new URLSearchParams(queryOf(request.url));
     const origin = request.headers.get("origin");
+    const bearer = bearerToken(request.headers);
     const address = this.#address(request, server);
     if (typeof address !== "string") return toResponse(address, origins.headers(request));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      const admission = engine.admitSocket({ query, address, origin });
+      const admission = engine.admitSocket({ query, address, origin, bearer });
       if ("refusal" in admission) return toResponse(admission.refusal, {});
       if (server.upgrade(request, { data: admission.session })) return undefined;
       return new Response("not a WebSocket handshake", { status: 400 });
@@ -51,6 +53,7 @@ export class EngineEndpoint<Data> {
       query,
       address,
       origin,
+      bearer,
       readBody: () => this.#readBody(request),
       onAbort: (callback) => {
         // A poll waits for the next ping at the longest, far beyond the listener's idle timeout.

@@ -26,6 +26,11 @@ export interface SignallingEndpointOptions {
   readonly meshId: string;
 }
 
+/** What every answer to a handshake says of the server. */
+export function handshakeHeaders(version: string, meshId: string): Record<string, string> {
+  return { "X-Prscd-Version": version, "X-Prscd-MeshID": meshId };
+}
+
 /** `/v1`: handshakes of the signalling protocol, with the words of its version 1. */
 export class SignallingEndpoint implements Endpoint {
   readonly #options: SignallingEndpointOptions;
@@ -34,7 +39,7 @@ export class SignallingEndpoint implements Endpoint {
 
   constructor(options: SignallingEndpointOptions) {
     this.#options = options;
-    this.#headers = { "X-Prscd-Version": options.version, "X-Prscd-MeshID": options.meshId };
+    this.#headers = handshakeHeaders(options.version, options.meshId);
   }
 
   async fetch(request: Request, server: Server<SocketHandler>): Promise<Response | undefined> {

@@ -45,7 +45,7 @@ export class SseEndpoint implements Endpoint {
       const session = await this.#admit(request, server);
       // The stream is silent between heartbeats, far longer than a request may be.
       server.timeout(request, 0);
-      return this.#stream(request, session, headers);
+      return this.#stream(request, server, session, headers);
     } catch (error) {
       counters.refusedHandshakes++;
       if (!(error instanceof StarlingError)) log.error({ error }, "a stream could not be opened");
@@ -74,7 +74,12 @@ export class SseEndpoint implements Endpoint {
     return sse.create(identity, { channels, envelope: query.get("envelope") === "1" });
   }
 
-  #stream(request: Request, session: SseSession, headers: Record<string, string>): Response {
+  #stream(
+    request: Request,
+    server: Server<SocketHandler>,
+    session: SseSession,
+    headers: Record<string, string>,
+  ): Response {
     const limit = this.#options.slowConsumerBytes;
     const channels = new URLSearchParams(queryOf(request.url)).getAll("channel");
     const lastEventId = request.headers.get("last-event-id");
@@ -88,6 +93,10 @@ export class SseEndpoint implements Endpoint {
               return limit - (controller.desiredSize ?? 0);
             },
             close: () => controller.close(),
+            abort() {
+              server.timeout(request, 1);
+              controller.error(new Error("the client did not read"));
+            },
           };
           session.open(stream, new Set(channels), RETRY_MS, lastEventId !== null);
         },

@@ -24,6 +24,8 @@ export interface SubscriberListenerOptions {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   /** Answers whatever is at none of those paths; undefined where nothing is. */
   readonly otherwise: Endpoint | undefined;
+  /** Headers of the answer to a WebSocket handshake at none of those paths. */
+  readonly handshakeHeaders: Readonly<Record<string, string>>;
   onError(error: Error): void;
 }
 
@@ -35,10 +37,10 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
     tls: { cert: options.tls.cert, key: options.tls.key },
     fetch(request, server) {
       const path = pathOf(request.url);
-      const endpoint = options.endpoints.get(path) ?? options.otherwise;
-      return endpoint === undefined
-        ? cannot(request.method, path)
-        : endpoint.fetch(request, server);
+      const endpoint = options.endpoints.get(path);
+      if (endpoint !== undefined) return endpoint.fetch(request, server);
+      if (isHandshake(request)) return cannot(request.method, path, options.handshakeHeaders);
+      return options.otherwise?.fetch(request, server) ?? cannot(request.method, path);
     },
     error(error) {
       options.onError(error);
@@ -48,10 +50,22 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
   });
 }
 
+function isHandshake(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
 /** Monitors of existing installations test for this answer. */
-function cannot(method: string, path: string): Response {
+function cannot(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   return new Response(`Cannot ${method} ${path}`, {
     status: 404,
-    headers: { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" },
+    headers: {
+      "content-type": "text/plain; charset=utf-8",
+      "x-content-type-options": "nosniff",
+      ...headers,
+    },
   });
 }

@@ -13,6 +13,7 @@ const help: Readonly<Record<CounterName, string>> = {
   malformedPackets: "Connections closed because a packet broke the protocol",
   droppedSignals: "Signals dropped: undecodable, unknown, not allowed, or not joined",
   floods: "Connections cut because they sent too many messages a second",
+  limitsExceeded: "Connections cut for too large a message, or too many channels",
   refusedHandshakes: "Handshakes refused: origin, rate by address, budget, credentials",
   refusedConnects: "Connects refused: token, user id, or rate by user",
 };

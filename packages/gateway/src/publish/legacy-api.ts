@@ -1,5 +1,5 @@
-import { lastMember, parseSpan, withoutMember } from "@starling/core/json/raw-json.ts";
 import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
+import { lastMember, parseSpan, withoutMember } from "@starling/core/json/raw-json.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Delivery } from "./deliveries.ts";
 import { readJsonObject } from "./envelope.ts";

@@ -158,6 +158,9 @@ export const statsSchema = z
         description: "Signals dropped: undecodable, unknown, not allowed, or not joined.",
       }),
       floods: count.meta({ description: "Connections cut for too many messages a second." }),
+      limitsExceeded: count.meta({
+        description: "Connections cut for too large a message, or too many channels.",
+      }),
       refusedHandshakes: count.meta({
         description: "Handshakes refused: origin, rate by address, budget.",
       }),

@@ -8,6 +8,8 @@ export interface Handshake {
   readonly query: { get(name: string): string | null };
   /** The client's address, behind proxies the one that the trusted proxies report. */
   readonly address: string;
+  /** The bearer token of an `Authorization` header; undefined without one. */
+  readonly bearer?: string | undefined;
   /** The `Origin` header; null where no page sent it. */
   readonly origin: string | null;
 }

@@ -304,6 +304,32 @@ describe("version 2", () => {
     expect(presence.stats("default", "room").members).toBe(1);
   });
 
+  test.each([
+    ["a payload", { t: "data", c: "room", p: "", pl: new Uint8Array(65_537), id: 9 }, 126],
+    [
+      "a state",
+      { t: "control", op: "peer_state", c: "room", p: "", pl: new Uint8Array(4_097) },
+      127,
+    ],
+    ["a message", { t: "data", c: "room", p: "", pl: new Uint8Array(80_000) }, 121],
+  ] as const)("is told of %s that is too large, and then closed", async (_what, signal, code) => {
+    const { joined, counters } = setUp();
+    const [client, witness] = [await joined("a", "room", 2), await joined("w")];
+    client.say(signal);
+    expect(client.read()).toMatchObject([{ op: "error", code }]);
+    expect(client.socket.closedWith?.code).toBe(4005);
+    expect(counters.limitsExceeded).toBe(1);
+    expect(witness.read()).toMatchObject([{ op: "peer_offline", p: "a" }]);
+  });
+
+  test("is told of a channel too many, and then closed", async () => {
+    const { connect } = setUp();
+    const client = await connect("publickey=k&id=a&v=2");
+    for (const c of ["1", "2", "3", "4"]) client.say({ t: "control", op: "subscribe", c, id: 1 });
+    expect(client.read().at(-1)).toMatchObject({ op: "error", code: 204 });
+    expect(client.socket.closedWith?.code).toBe(4005);
+  });
+
   test("answers a ping with the server's clock", async () => {
     const { connect, clock } = setUp();
     const client = await connect("publickey=k&id=a&v=2");

@@ -334,10 +334,12 @@ describe("subscribing", () => {
   });
 
   test("to more channels than a connection may have is refused with number 204", () => {
-    const { connect } = setUp();
+    const { connect, counters } = setUp();
     const { socket, say } = connect(ALICE);
     for (const n of [1, 2, 3]) say(`42${n}["subscribe",{"channel":"open:${n}"}]`);
     expect(taken(socket).at(-1)).toContain('"code":204');
+    expect(socket.closedWith?.code).toBe(4005);
+    expect(counters.limitsExceeded).toBe(1);
   });
 
   test.each([

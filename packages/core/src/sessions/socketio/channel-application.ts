@@ -173,6 +173,9 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     if (known === error) log.debug({ connection: connection.id, error }, "an event was refused");
     else log.error({ connection: connection.id, error }, "an event could not be handled");
     acknowledge?.(errorBody(known));
+    if (known.errorName !== "too_many_channels") return;
+    this.#options.counters.limitsExceeded++;
+    connection.close("limit_exceeded");
   }
 
   #may(connection: Connection, action: ChannelAction, channel: string): boolean {

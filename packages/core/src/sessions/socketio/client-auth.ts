@@ -9,7 +9,7 @@ import type { Handshake } from "../engine/context.ts";
 interface ClientClaims {
   /** `uniqueUserId` of the query. */
   readonly user: string | undefined;
-  /** `token` of the query, for clients that cannot set `auth`. */
+  /** Of the query or of an `Authorization` header, for clients that cannot set `auth`. */
   readonly token: string | undefined;
   /** Kept, like the origin, only where a webhook will be told of it. */
   readonly address: string;
@@ -50,9 +50,9 @@ export class ClientAuth {
     this.#options = options;
   }
 
-  remember({ query, address, origin }: Handshake): ClientInfo {
+  remember({ query, address, origin, bearer }: Handshake): ClientInfo {
     const user = query.get("uniqueUserId") ?? undefined;
-    const token = query.get("token") ?? undefined;
+    const token = query.get("token") ?? bearer;
     if (this.#options.hasWebhook) return { user, token, address, origin: origin ?? undefined };
     return token === undefined ? user : { user, token, address: "", origin: undefined };
   }

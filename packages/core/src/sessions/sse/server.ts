@@ -44,7 +44,7 @@ export class SseServer {
    * @throws StarlingError `invalid_request`, `permission_denied` or `too_many_channels`
    */
   create(identity: Identity, request: SseRequest): SseSession {
-    const { apps, random, hub, counters, slowConsumerBytes, maxChannelsPerConnection } =
+    const { apps, clock, random, hub, counters, slowConsumerBytes, maxChannelsPerConnection } =
       this.#options;
     const { channels, envelope } = request;
     if (channels.length === 0) throw new StarlingError("invalid_request", "channel: is missing");
@@ -61,8 +61,10 @@ export class SseServer {
       id: random.bytes(15).toBase64({ alphabet: "base64url" }),
       app: identity.app,
       user: identity.user,
+      expiresAt: identity.expiresAt,
       format: envelope ? sseEnvelopeFormat : sseFormat,
       hub,
+      clock,
       counters,
       slowConsumerBytes,
       onEnd: (ended) => this.#sessions.delete(ended),

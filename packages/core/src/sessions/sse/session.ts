@@ -5,6 +5,7 @@ import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+import type { Clock, TimerHandle } from "../../ports.ts";
 
 /** A response body that text is written to as it comes. */
 export interface TextStream {
@@ -13,14 +14,26 @@ export interface TextStream {
   readonly bufferedAmount: number;
   /** Ends the response; what is buffered may still leave. */
   close(): void;
+  /** Breaks the response off, and frees what is buffered. */
+  abort(): void;
 }
+
+/** How long a client that lags may take to read the last of what waits for it. */
+const ENDING_GRACE_MS = 5_000;
+/** What one turn of the event loop may add to a buffer before somebody looks at it. */
+const TURN_BYTES = 16_777_216;
+/** The longest time that timers of common runtimes can wait. */
+const MAX_TIMER_MS = 2_147_483_647;
 
 export interface SseSessionOptions {
   readonly id: string;
   readonly app: string;
   readonly user: string | undefined;
+  /** When the stream must end, ms since the epoch; undefined is never. */
+  readonly expiresAt: number | undefined;
   readonly format: WireFormat;
   readonly hub: Hub;
+  readonly clock: Clock;
   readonly counters: Counters;
   /** Bytes that may wait for the client before it is cut. */
   readonly slowConsumerBytes: number;
@@ -45,6 +58,8 @@ export class SseSession implements Subscriber {
   bagIndex = -1;
   readonly #options: SseSessionOptions;
   #stream: TextStream | undefined;
+  #expiry: TimerHandle | undefined;
+  #isLooking = false;
 
   constructor(options: SseSessionOptions) {
     this.id = options.id;
@@ -57,6 +72,8 @@ export class SseSession implements Subscriber {
   /**
    * Begins to deliver the channels. `retryMs` is how long the client waits before it reconnects;
    * `isReturning` says that it named the last event it saw, and wants what it missed since.
+   *
+   * @throws StarlingError `app_channels_full`, and the session is over
    */
   open(
     stream: TextStream,
@@ -69,7 +86,13 @@ export class SseSession implements Subscriber {
     // Without history nothing can be made up for, and the client must know that.
     if (isReturning) stream.write('event: starling:recovery\ndata: {"recovered":false}\n\n');
     this.#options.hub.register(this);
-    for (const channel of channels) this.#options.hub.subscribe(this, channel);
+    try {
+      for (const channel of channels) this.#options.hub.subscribe(this, channel);
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+    this.#watchExpiry();
   }
 
   isReady(): boolean {
@@ -85,9 +108,14 @@ export class SseSession implements Subscriber {
     this.#write(":\n\n");
   }
 
+  /** The client gets what is buffered; if it does not read for five seconds it is cut off. */
   cutSlow(): void {
-    this.#options.counters.slowConsumers++;
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    const { clock, counters } = this.#options;
+    counters.slowConsumers++;
     this.#end();
+    clock.setTimeout(() => stream.abort(), ENDING_GRACE_MS);
   }
 
   /** An `EventSource` comes back whatever is said; it is told why all the same. */
@@ -107,14 +135,41 @@ export class SseSession implements Subscriber {
   #write(text: string): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    if (stream.bufferedAmount > this.#options.slowConsumerBytes) this.cutSlow();
-    else stream.write(text);
+    const { slowConsumerBytes } = this.#options;
+    if (stream.bufferedAmount > slowConsumerBytes + TURN_BYTES) {
+      this.cutSlow();
+      return;
+    }
+    stream.write(text);
+    if (stream.bufferedAmount > slowConsumerBytes) this.#lookLater();
+  }
+
+  /** What was written in this turn of the event loop leaves only after it: nobody lags yet. */
+  #lookLater(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const { clock, slowConsumerBytes } = this.#options;
+    clock.setTimeout(() => {
+      this.#isLooking = false;
+      if ((this.#stream?.bufferedAmount ?? 0) > slowConsumerBytes) this.cutSlow();
+    }, 0);
+  }
+
+  #watchExpiry(): void {
+    const { clock, expiresAt } = this.#options;
+    if (expiresAt === undefined) return;
+    const wait = Math.min(expiresAt - clock.now(), MAX_TIMER_MS);
+    this.#expiry = clock.setTimeout(() => {
+      if (clock.now() < expiresAt) this.#watchExpiry();
+      else this.disconnect("token_expired");
+    }, wait);
   }
 
   #end(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
     this.#stream = undefined;
+    if (this.#expiry !== undefined) this.#options.clock.clearTimeout(this.#expiry);
     this.#options.hub.unregister(this);
     this.#options.onEnd(this);
     stream.close();
