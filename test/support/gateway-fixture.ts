@@ -13,6 +13,10 @@ export interface HubStats {
   readonly volatileDrops: number;
   readonly authenticationTimeouts: number;
   readonly malformedPackets: number;
+  readonly pingTimeouts: number;
+  readonly droppedSignals: number;
+  readonly floods: number;
+  readonly refusedHandshakes: number;
 }
 
 /** A gateway for the tests of one file or `describe`, with clients that end with each test. */
