@@ -1,17 +1,20 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { wrkVersion } from "./measure/wrk.ts";
 import { fanout } from "./modes/fanout.ts";
 import { idle } from "./modes/idle.ts";
 import type { Mode } from "./modes/mode.ts";
+import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
-import { peerNamed, peers } from "./peers/index.ts";
+import { peerNamed, peers, presencePeers } from "./peers/index.ts";
+import type { Server } from "./peers/peer.ts";
 import { endAll } from "./processes.ts";
 import { report } from "./report/report.ts";
 import { text } from "./report/text.ts";
 import { runRounds, temporaryDirectory } from "./rounds.ts";
 
+const DEFAULT_PACES = "10x10,2x50,50x10+";
 const DEFAULT_JSON = resolve(import.meta.dir, "../results/latest.json");
 
 interface CommonOptions {
@@ -20,22 +23,30 @@ interface CommonOptions {
   readonly json: string;
 }
 
-/** An option's value that must be a whole number from 1 to `most`. */
-function count(most: number): (text: string) => number {
+/** An option's value that must be a whole number from `least` to `most`. */
+function count(most: number, least = 1): (text: string) => number {
   return (given) => {
     const value = Number(given);
-    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-    throw new InvalidArgumentError(`A whole number from 1 to ${most} is wanted.`);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`A whole number from ${least} to ${most} is wanted.`);
   };
 }
 
-async function run(
-  mode: Mode,
+function paces(given: string): Pace[] {
+  if (given === "none") return [];
+  const found = parsePaces(given);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError("Something like 10x10,50x10+ is wanted, or none.");
+}
+
+async function run<S extends Server>(
+  mode: Mode<S>,
+  known: readonly S[],
   options: CommonOptions,
   tools: Record<string, string>,
 ): Promise<void> {
   const startedAt = new Date();
-  const chosen = options.peers.split(",").map(peerNamed);
+  const chosen = options.peers.split(",").map((name) => peerNamed(known, name));
   const versions = Object.assign(tools, ...chosen.map((peer) => peer.versions()));
   const directory = temporaryDirectory();
   const stop = (signal: string): void => {
@@ -65,12 +76,12 @@ const program = new Command("bench").description(
   "Starling beside other servers on this machine: CPU time, memory, and their ratios",
 );
 
-function subcommand(name: string, description: string): Command {
+function subcommand(name: string, description: string, known: readonly Server[] = peers): Command {
   return program
     .command(name)
     .description(description)
     .option("--rounds <n>", "rounds; every peer is measured once in each", count(100), 3)
-    .option("--peers <names>", "comma-separated", peers.map((peer) => peer.name).join(","))
+    .option("--peers <names>", "comma-separated", known.map((peer) => peer.name).join(","))
     .option("--json <file>", "where the results go as JSON", DEFAULT_JSON);
 }
 
@@ -86,22 +97,43 @@ for (const [name, defaults] of Object.entries(fanoutDefaults)) {
     .option("--ticks <n>", "publish requests that are measured", count(100_000), defaults.ticks)
     .option("--tick-ms <n>", "least time between two of them", count(60_000), defaults.tickMs)
     .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
-    .action((options) => run(fanout(name, { ...defaults, ...options }), options, {}));
+    .action((options) => run(fanout(name, { ...defaults, ...options }), peers, options, {}));
 }
 
 subcommand("idle", "memory and CPU of idle connections")
   .option("--connections <n>", "TLS WebSocket connections", count(15_000), 5_000)
   .option("--settle-seconds <n>", "pause before memory is read", count(600), 5)
   .option("--idle-seconds <n>", "time over which CPU is measured", count(3_600), 30)
-  .action((options) => run(idle({ ...options, atMostKib: 8 }), options, {}));
+  .action((options) => run(idle({ ...options, atMostKib: 8 }), peers, options, {}));
 
 subcommand("publish", "HTTPS publish requests per second")
   .option("--connections <n>", "keep-alive connections", count(1_000), 16)
   .option("--seconds <n>", "duration of one measurement", count(600), 5)
   .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
   .action((options) =>
-    run(publish({ ...options, overExpress: 0.15 }), options, { wrk: wrkVersion() }),
+    run(publish({ ...options, overExpress: 0.15 }), peers, options, { wrk: wrkVersion() }),
   );
+
+subcommand("presence", "members that send states, and storms of joins", presencePeers)
+  .option("--members <n>", "of the channel in which states are sent", count(5_000, 2), 1_000)
+  .addOption(
+    new Option(
+      "--paces <list>",
+      "senders x states a second of each; + sends them at once; none leaves it out",
+    )
+      .argParser(paces)
+      .default(paces(DEFAULT_PACES), DEFAULT_PACES),
+  )
+  .option("--seconds <n>", "duration of one measurement of states", count(600), 5)
+  .option(
+    "--joins <n>",
+    "members that join at once and say so; 0 leaves it out",
+    count(5_000, 0),
+    2_000,
+  )
+  .option("--answered-joins <n>", "the same, everybody answering", count(1_000, 0), 200)
+  .option("--overload", "report losses and cut connections instead of failing", false)
+  .action((options) => run(presence(options), presencePeers, options, {}));
 
 try {
   await program.parseAsync();

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { makeCertificate } from "./certificate.ts";
 import { LoadClient } from "./load/client.ts";
 import { rotated } from "./measure/statistics.ts";
-import type { Mode, Sample } from "./modes/mode.ts";
-import type { Peer, StartContext } from "./peers/peer.ts";
+import type { Mode, ModeFacts, Sample } from "./modes/mode.ts";
+import type { Server, StartContext } from "./peers/peer.ts";
 import { end } from "./processes.ts";
 
 /** What one round yielded. */
@@ -29,9 +29,9 @@ export function temporaryDirectory(): { readonly path: string; dispose(): void }
  * Measures every peer in every round. The order of the peers turns from round to round, so that a
  * drift of the machine meets all of them.
  */
-export async function runRounds(
-  mode: Mode,
-  peers: readonly Peer[],
+export async function runRounds<S extends Server>(
+  mode: Mode<S>,
+  peers: readonly S[],
   rounds: number,
   directory: string,
   say: (line: string) => void,
@@ -62,7 +62,11 @@ export async function runRounds(
 }
 
 /** Starts a peer and a load process of its own, so that no trial inherits another one's memory. */
-async function trial(mode: Mode, peer: Peer, context: StartContext): Promise<readonly Sample[]> {
+async function trial<S extends Server>(
+  mode: Mode<S>,
+  peer: S,
+  context: StartContext,
+): Promise<readonly Sample[]> {
   const server = await peer.start(context);
   try {
     const load = await LoadClient.start();
@@ -76,10 +80,10 @@ async function trial(mode: Mode, peer: Peer, context: StartContext): Promise<rea
   }
 }
 
-function describe(mode: Mode, sample: Sample): string {
-  const shown = mode.metrics.map(({ key, title, digits }) => {
+function describe(mode: ModeFacts, sample: Sample): string {
+  const shown = mode.metrics.flatMap(({ key, title, digits }) => {
     const value = sample.values[key];
-    return `${title} ${value === undefined ? "-" : value.toFixed(digits)}`;
+    return value === undefined ? [] : [`${title} ${value.toFixed(digits)}`];
   });
   return `${sample.series}: ${shown.join(", ")}`;
 }

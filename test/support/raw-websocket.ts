@@ -12,8 +12,14 @@ export interface Ending {
 
 /** A WebSocket (RFC 6455) over TLS that can stop reading, which no ready-made client can. */
 export class RawWebSocket {
+  /** Status line and headers of the answer to the handshake. */
+  head = "";
   /** Text frames in the order received. */
   readonly texts: string[] = [];
+  /** Binary frames in the order received. */
+  readonly binaries: Buffer[] = [];
+  /** Payloads of the pings received, none of which is answered by itself. */
+  readonly pings: Buffer[] = [];
   readonly ended: Promise<Ending>;
   readonly #socket: TLSSocket;
   readonly #end: (ending: Ending) => void;
@@ -51,10 +57,15 @@ export class RawWebSocket {
 
   /** Sends one masked text frame of less than 64 KiB. */
   send(text: string): void {
-    const payload = Buffer.from(text);
+    this.sendFrame(1, Buffer.from(text));
+  }
+
+  /** Sends one masked frame of that opcode (RFC 6455 section 5.2) and less than 64 KiB. */
+  sendFrame(opcode: number, content: Uint8Array): void {
+    const payload = Buffer.from(content);
     const extended = payload.length > 125;
     const head = Buffer.alloc(extended ? 4 : 2);
-    head[0] = 0x81;
+    head[0] = 0x80 | opcode;
     head[1] = 0x80 | (extended ? 126 : payload.length);
     if (extended) head.writeUInt16BE(payload.length, 2);
     const mask = randomBytes(4);
@@ -66,8 +77,17 @@ export class RawWebSocket {
 
   /** Resolves with the text frame at that place. */
   async text(index: number): Promise<string> {
-    while (this.texts.length <= index) await within(this.#arrived.promise, `frame ${index}`);
-    return this.texts[index] ?? "";
+    return this.#at(this.texts, index, "text frame");
+  }
+
+  /** Resolves with the binary frame at that place. */
+  async binary(index: number): Promise<Buffer> {
+    return this.#at(this.binaries, index, "binary frame");
+  }
+
+  /** Resolves with the payload of the ping at that place. */
+  async ping(index: number): Promise<Buffer> {
+    return this.#at(this.pings, index, "ping");
   }
 
   /** Reads nothing more, as a client does that is suspended. */
@@ -83,6 +103,14 @@ export class RawWebSocket {
     this.#socket.destroy();
   }
 
+  async #at<T>(frames: readonly T[], index: number, what: string): Promise<T> {
+    for (;;) {
+      const frame = frames[index];
+      if (frame !== undefined) return frame;
+      await within(this.#arrived.promise, `${what} ${index}`);
+    }
+  }
+
   #switched(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let isSwitched = false;
@@ -96,6 +124,7 @@ export class RawWebSocket {
           return;
         }
         isSwitched = true;
+        this.head = this.#bytes.toString("latin1", 0, end);
         this.#bytes = this.#bytes.subarray(end + 4);
         resolve();
       }
@@ -110,6 +139,8 @@ export class RawWebSocket {
     for (let frame = this.#takeFrame(); frame !== undefined; frame = this.#takeFrame()) {
       const { opcode, payload } = frame;
       if (opcode === 1) this.texts.push(payload.toString());
+      if (opcode === 2) this.binaries.push(Buffer.from(payload));
+      if (opcode === 9) this.pings.push(Buffer.from(payload));
       if (opcode !== 8) continue;
       const code = payload.length < 2 ? undefined : payload.readUInt16BE(0);
       this.#end({ code, reason: payload.subarray(2).toString() });

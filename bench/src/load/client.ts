@@ -3,8 +3,12 @@ import { end, track } from "../processes.ts";
 import type {
   ConnectCommand,
   Counters,
+  EnterCommand,
+  Entered,
   LoadAnswer,
   LoadCommand,
+  MoveCommand,
+  Moved,
   PublishCommand,
   Published,
 } from "./protocol.ts";
@@ -48,6 +52,14 @@ export class LoadClient {
 
   async publish(command: Omit<PublishCommand, "kind">): Promise<Published> {
     return this.#ask({ kind: "publish", ...command }, "published");
+  }
+
+  async enter(command: Omit<EnterCommand, "kind">): Promise<Entered> {
+    return this.#ask({ kind: "enter", ...command }, "entered");
+  }
+
+  async move(command: Omit<MoveCommand, "kind">): Promise<Moved> {
+    return this.#ask({ kind: "move", ...command }, "moved");
   }
 
   async count(): Promise<Counters> {

@@ -21,6 +21,8 @@ export class Connection implements FrameSink, SubscriberSession {
   readonly #reader = new FrameReader(this);
   readonly #ready = Promise.withResolvers<void>();
   #head: string | undefined = "";
+  /** What the socket has not taken yet; more than a frame only towards a server that cannot keep up. */
+  #backlog: Buffer | undefined;
   joined = false;
 
   private constructor(dialect: SubscriberDialect, observer: ConnectionObserver) {
@@ -54,6 +56,7 @@ export class Connection implements FrameSink, SubscriberSession {
           connection.#upgrade(url, dialect.path(user));
         },
         data: (from, chunk) => from.data.#data(chunk),
+        drain: (to) => to.data.#drain(),
         close: (from) => from.data.#closed(),
         error: (from, error) => from.data.#fail(error),
       },
@@ -66,8 +69,17 @@ export class Connection implements FrameSink, SubscriberSession {
     return connection;
   }
 
-  send(text: string): void {
-    this.#write(clientFrame(OPCODE.text, Buffer.from(text)));
+  /** Whether a message would leave at once. */
+  get isWritable(): boolean {
+    return this.joined && this.#backlog === undefined;
+  }
+
+  send(message: string | Uint8Array): void {
+    const frame =
+      typeof message === "string"
+        ? clientFrame(OPCODE.text, Buffer.from(message))
+        : clientFrame(OPCODE.binary, message);
+    this.#write(frame);
   }
 
   join(): void {
@@ -120,8 +132,21 @@ export class Connection implements FrameSink, SubscriberSession {
   }
 
   #write(bytes: Buffer): void {
-    // All that a subscriber writes is small; a short write means that the peer no longer reads.
-    if (this.#socket?.write(bytes) !== bytes.length) this.#fail(new Error("short write"));
+    const waiting = this.#backlog;
+    if (waiting !== undefined) {
+      this.#backlog = Buffer.concat([waiting, bytes]);
+      return;
+    }
+    const written = this.#socket?.write(bytes) ?? -1;
+    if (written < 0) this.#fail(new Error("the socket is closed"));
+    else if (written < bytes.length) this.#backlog = bytes.subarray(written);
+  }
+
+  #drain(): void {
+    const waiting = this.#backlog;
+    if (waiting === undefined) return;
+    this.#backlog = undefined;
+    this.#write(waiting);
   }
 
   #fail(error: unknown): void {

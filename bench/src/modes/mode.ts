@@ -1,5 +1,5 @@
 import type { LoadClient } from "../load/client.ts";
-import type { Peer, RunningPeer } from "../peers/peer.ts";
+import type { Peer, RunningPeer, Server } from "../peers/peer.ts";
 
 /** A value that a mode measures. */
 export interface Metric {
@@ -13,6 +13,7 @@ export interface Metric {
 export interface Sample {
   /** Whose values these are: the peer's name, or the peer's and what was done to it. */
   readonly series: string;
+  /** A metric that says nothing of this series is left out. */
   readonly values: Readonly<Record<string, number>>;
 }
 
@@ -25,19 +26,23 @@ export interface Comparison {
 }
 
 /** A freshly started server and a freshly started load process. */
-export interface Trial {
-  readonly peer: Peer;
+export interface Trial<S extends Server = Peer> {
+  readonly peer: S;
   readonly server: RunningPeer;
   readonly load: LoadClient;
 }
 
 /** One kind of measurement. */
-export interface Mode {
+export interface Mode<S extends Server = Peer> extends ModeFacts {
+  /** Throws when something was lost or refused: such a round has no values. */
+  measure(trial: Trial<S>): Promise<readonly Sample[]>;
+}
+
+/** What the report needs to know of a mode. */
+export interface ModeFacts {
   readonly name: string;
   /** As the report shows them. */
   readonly parameters: Readonly<Record<string, number | string>>;
   readonly metrics: readonly Metric[];
   readonly comparisons: readonly Comparison[];
-  /** Throws when something was lost or refused: such a round has no values. */
-  measure(trial: Trial): Promise<readonly Sample[]>;
 }

@@ -1,15 +1,23 @@
-import type { Peer } from "./peer.ts";
-import { rawBun } from "./raw-bun.ts";
+import type { Peer, PresencePeer, Server } from "./peer.ts";
+import { rawBun, rawBunPresence } from "./raw-bun.ts";
 import { socketIo } from "./socketio.ts";
 import { starling } from "./starling.ts";
+import { starlingConflating, starlingPresence } from "./starling-presence.ts";
 
 /** Every server that the bench can start. */
 export const peers: readonly Peer[] = [starling, socketIo, rawBun];
 
+/** Every server that has members. */
+export const presencePeers: readonly PresencePeer[] = [
+  starlingPresence,
+  starlingConflating,
+  rawBunPresence,
+];
+
 /** Finds a peer by its name; throws with the known names. */
-export function peerNamed(name: string): Peer {
-  const found = peers.find((peer) => peer.name === name);
+export function peerNamed<S extends Server>(known: readonly S[], name: string): S {
+  const found = known.find((peer) => peer.name === name);
   if (found !== undefined) return found;
-  const known = peers.map((peer) => peer.name).join(", ");
-  throw new Error(`unknown peer "${name}"; known: ${known}`);
+  const names = known.map((peer) => peer.name).join(", ");
+  throw new Error(`unknown peer "${name}"; known: ${names}`);
 }

@@ -17,7 +17,8 @@ export interface PublishEndpoint {
 /** What a dialect may do with its connection. */
 export interface SubscriberSession {
   readonly joined: boolean;
-  send(text: string): void;
+  /** Text as a text message, bytes as a binary one. */
+  send(message: string | Uint8Array): void;
   /** Says that publications will be delivered to this connection from now on. */
   join(): void;
 }
@@ -50,15 +51,32 @@ export interface StartContext {
   readonly certificate: CertificateFiles;
 }
 
-/** A server under test: how to start it and how to speak to it. */
-export interface Peer {
+/** A server under test: how to start it. */
+export interface Server {
   readonly name: string;
   /** Products and versions, for the report. */
   versions(): Record<string, string>;
   start(context: StartContext): Promise<RunningPeer>;
+}
+
+/** A server that backends publish to and subscribers listen at. */
+export interface Peer extends Server {
   readonly subscriber: SubscriberDialect;
   /** The first one is used in `fanout`. */
   readonly endpoints: readonly [PublishEndpoint, ...PublishEndpoint[]];
   /** Publishes all of `data` in one turn of the peer's event loop. */
   batch(channel: string, data: readonly string[]): PublishRequest;
+}
+
+/** A server whose clients are members of a channel and speak to one another in it. */
+export interface PresencePeer extends Server {
+  /** Path and query of a member's WebSocket. */
+  memberPath(channel: string, id: string): string;
+  /**
+   * Whether a client joins by a signal that the server answers, and the server writes who has sent
+   * what. Else it passes on what it gets, byte for byte, and opening the WebSocket is joining.
+   */
+  readonly speaksSignals: boolean;
+  /** Whether a state may be left out when a later one of its member follows soon. */
+  readonly conflates: boolean;
 }

@@ -17,7 +17,9 @@ const subscribers = Bun.serve<{ topic: string }>({
     open: (socket) => {
       socket.subscribe(socket.data.topic);
     },
-    message: () => undefined,
+    message: (socket, message) => {
+      socket.publish(socket.data.topic, message);
+    },
   },
 });
 

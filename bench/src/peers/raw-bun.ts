@@ -1,13 +1,12 @@
 import { join } from "node:path";
 import { startListening } from "../processes.ts";
-import type { Peer } from "./peer.ts";
+import type { Peer, PresencePeer, Server } from "./peer.ts";
 import { socketIoEvent } from "./socketio-dialect.ts";
 
 const server = join(import.meta.dir, "raw-bun-server.ts");
 const contentType = "text/plain";
 
-/** `Bun.serve` with native topics and no protocol of its own: the least that this runtime can do. */
-export const rawBun: Peer = {
+const rawServer: Server = {
   name: "raw-bun",
   versions: () => ({ bun: Bun.version }),
   start: ({ certificate, directory }) =>
@@ -16,6 +15,11 @@ export const rawBun: Peer = {
       directory,
       environment: { CERTIFICATE: certificate.certificate, KEY: certificate.key },
     }),
+};
+
+/** `Bun.serve` with native topics and no protocol of its own: the least that this runtime can do. */
+export const rawBun: Peer = {
+  ...rawServer,
   subscriber: {
     path: (user) => `/?topic=${user}`,
     opened: (session) => session.join(),
@@ -42,4 +46,12 @@ export const rawBun: Peer = {
     contentType,
     body: data.map((one) => socketIoEvent(channel, one)).join("\n"),
   }),
+};
+
+/** The same for members: `ws.publish()` of what a member sends to the others. */
+export const rawBunPresence: PresencePeer = {
+  ...rawServer,
+  memberPath: (channel) => `/?topic=${encodeURIComponent(channel)}`,
+  speaksSignals: false,
+  conflates: false,
 };

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { startListening } from "../processes.ts";
 import { versionIn } from "./installed-version.ts";
-import type { Peer } from "./peer.ts";
+import type { Peer, RunningPeer } from "./peer.ts";
 import { socketIoDialect } from "./socketio-dialect.ts";
 
 const gateway = resolve(import.meta.dir, "../../../packages/gateway");
@@ -10,23 +10,38 @@ const contentType = "application/json";
 const publication = (channel: string, data: string): string =>
   `{"channel":"${channel}","event":"${channel}","data":${data}}`;
 
-/** This repository's gateway as `npm start` runs it in development: one process, token check off. */
+/**
+ * Starts this repository's gateway as `npm start` runs it in development: one process, without the
+ * token check and without limits of rate.
+ */
+export function startGateway(
+  directory: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<RunningPeer> {
+  return startListening({
+    command: [process.execPath, join(gateway, "src/cli/main.ts"), "start"],
+    directory,
+    environment: {
+      PRODUCER_PORT: "0",
+      CONSUMER_PORT: "0",
+      STATE_DIR: join(directory, "state"),
+      LOG_LEVEL: "info",
+      CONNECT_RATE_PER_USER: "0",
+      CONNECT_RATE_PER_ADDRESS: "0",
+      MESSAGE_RATE_PER_CONNECTION: "0",
+      ...environment,
+    },
+  });
+}
+
+export function gatewayVersions(): Record<string, string> {
+  return { starling: versionIn(join(gateway, "package.json")), bun: Bun.version };
+}
+
 export const starling: Peer = {
   name: "starling",
-  versions: () => ({ starling: versionIn(join(gateway, "package.json")), bun: Bun.version }),
-  start: ({ directory }) =>
-    startListening({
-      command: [process.execPath, join(gateway, "src/cli/main.ts"), "start"],
-      directory,
-      environment: {
-        PRODUCER_PORT: "0",
-        CONSUMER_PORT: "0",
-        STATE_DIR: join(directory, "state"),
-        LOG_LEVEL: "info",
-        CONNECT_RATE_PER_USER: "0",
-        CONNECT_RATE_PER_ADDRESS: "0",
-      },
-    }),
+  versions: gatewayVersions,
+  start: ({ directory }) => startGateway(directory, {}),
   subscriber: socketIoDialect,
   endpoints: [
     {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { compare } from "./report.ts";
+import { compare, report } from "./report.ts";
 import { table } from "./table.ts";
 import { verdict } from "./text.ts";
 
@@ -50,4 +50,17 @@ test("columns are as wide as their widest cell", () => {
       ["a", "10.5"],
     ]),
   ).toBe("name     v\na     10.5");
+});
+
+test("a metric that says nothing of a series is left out of it", () => {
+  const mode = {
+    name: "any",
+    parameters: {},
+    metrics: ["cpu", "joined"].map((key) => ({ key, title: key, digits: 0 })),
+    comparisons: [],
+  };
+  const facts = { startedAt: new Date(0), command: "", versions: {} };
+  const made = report(mode, rounds([1, undefined], [3, undefined]), facts);
+  expect(made.series.map(({ metrics }) => Object.keys(metrics))).toEqual([["cpu"]]);
+  expect(made.series[0]?.metrics.cpu?.median).toBe(2);
 });

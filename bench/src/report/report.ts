@@ -1,6 +1,6 @@
 import { type Machine, machine } from "../measure/machine.ts";
 import { type Spread, spread } from "../measure/statistics.ts";
-import type { Comparison, Mode, Sample } from "../modes/mode.ts";
+import type { Comparison, ModeFacts, Sample } from "../modes/mode.ts";
 import type { RunResult } from "../rounds.ts";
 
 /** Values of one series over all rounds, by the metric's key. */
@@ -35,7 +35,7 @@ export interface RunFacts {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-export function report(mode: Mode, result: RunResult, facts: RunFacts): Report {
+export function report(mode: ModeFacts, result: RunResult, facts: RunFacts): Report {
   return {
     mode: mode.name,
     startedAt: facts.startedAt.toISOString(),
@@ -50,13 +50,16 @@ export function report(mode: Mode, result: RunResult, facts: RunFacts): Report {
   };
 }
 
-function seriesReports(mode: Mode, result: RunResult): SeriesReport[] {
+function seriesReports(mode: ModeFacts, result: RunResult): SeriesReport[] {
   const samples = result.rounds.flatMap((round) => round.samples);
   // In the order of the first round, which is the order that the peers were named in.
   return [...Map.groupBy(samples, (sample) => sample.series)].map(([series, own]) => ({
     series,
     metrics: Object.fromEntries(
-      mode.metrics.map(({ key }) => [key, spread(own.map((sample) => metricOf(sample, key)))]),
+      mode.metrics.flatMap(({ key }) => {
+        const values = own.flatMap(({ values }) => values[key] ?? []);
+        return values.length === 0 ? [] : [[key, spread(values)]];
+      }),
     ),
   }));
 }

@@ -1,10 +1,10 @@
 import type { Spread } from "../measure/statistics.ts";
-import type { Mode } from "../modes/mode.ts";
+import type { ModeFacts } from "../modes/mode.ts";
 import type { ComparisonReport, Report } from "./report.ts";
 import { table } from "./table.ts";
 
 /** The report as a person reads it. */
-export function text(mode: Mode, report: Report): string {
+export function text(mode: ModeFacts, report: Report): string {
   const { machine } = report;
   return [
     `bench ${report.mode}, ${report.rounds} rounds, ${report.startedAt}`,
@@ -38,11 +38,11 @@ function range(spread: Spread | undefined, digits: number): string {
   return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }
 
-function comparisons(mode: Mode, report: Report): string {
+function comparisons(mode: ModeFacts, report: Report): string {
   return table(report.comparisons.map((comparison) => comparisonRow(mode, comparison)));
 }
 
-function comparisonRow(mode: Mode, comparison: ComparisonReport): string[] {
+function comparisonRow(mode: ModeFacts, comparison: ComparisonReport): string[] {
   const { metric, series, over, result } = comparison;
   const title = mode.metrics.find(({ key }) => key === metric)?.title ?? metric;
   const digits = over === undefined ? 2 : 3;
