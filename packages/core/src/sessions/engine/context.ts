@@ -39,7 +39,7 @@ export interface EngineContext<Data> {
   /** Makes an open session known; answers its heartbeat slot. */
   enter(session: EngineSession<Data>): number;
   leaveHeartbeat(session: EngineSession<Data>, slot: number): void;
-  /** A session polls no longer. */
+  /** A session is over. */
   forget(session: EngineSession<Data>): void;
   pingTopic(slot: number): string;
   openPacket(id: string, upgrades: readonly string[]): string;

@@ -53,7 +53,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
   readonly counters: Counters;
   readonly slowConsumerBytes: number;
   readonly #random: Random;
-  /** Sessions that poll: those with a socket are reached through it, and never looked up. */
+  /** Sessions that poll, or once did: the others are reached through their socket alone. */
   readonly #polling = new Map<string, EngineSession<Data>>();
   readonly #heartbeat: HeartbeatWheel<EngineSession<Data>>;
   readonly #openPacketTail: string;
@@ -78,7 +78,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
       },
       expire: (session) => {
         this.counters.pingTimeouts++;
-        session.close("ping_timeout");
+        session.expire();
       },
     });
   }
@@ -123,7 +123,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
     }
     const session = this.#polling.get(id);
     if (session === undefined) return { refusal: engineRefusal("unknownSession") };
-    return session.canProbe ? { session } : { refusal: engineRefusal("badRequest") };
+    return { session };
   }
 
   /** Closes every session, telling its client to come back. */

@@ -354,13 +354,14 @@ describe("the buffer of a polling session", () => {
   });
 });
 
-test("a second socket beside one that probes is refused", async () => {
+test("a second socket beside one that probes, or has taken over, is closed", async () => {
   const { openPolling } = setUp();
   const client = await openPolling();
   const first = client.probe();
-  expect(() => client.probe()).toThrow("Bad request");
+  expect(client.probe().socket.closedWith?.code).toBe(4501);
   first.say("2probe");
   first.say("5");
+  expect(client.probe().socket.closedWith?.code).toBe(4501);
   client.session.send("on");
   expect(first.socket.received).toEqual(["3probe", "4on"]);
 });

@@ -114,6 +114,12 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     }
   }
 
+  /** Ends a session whose client did not answer a ping, and will not fetch a goodbye either. */
+  expire(): void {
+    this.close("ping_timeout");
+    this.#finish();
+  }
+
   /** Pings a polling session; sessions with a socket are pinged through a native topic. */
   pingPolling(): void {
     if (this.#socket === undefined) this.sendFrame(PacketType.ping);
@@ -179,7 +185,9 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
       return;
     }
     if (!this.canProbe) {
-      socket.terminate();
+      // Closed only now: stock clients take a refused handshake for an error of the network.
+      const { code, reason } = closeCatalogue.malformed_packet;
+      socket.close(code, reason);
       return;
     }
     this.#probe = socket;
@@ -280,7 +288,6 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     polling.answerWith(textAnswer(PacketType.noop));
     this.#polling = undefined;
     this.#socket = socket;
-    this.#context.forget(this);
     socket.subscribe(this.#context.pingTopic(this.#slot));
     for (const frame of polling.drain()) this.sendFrame(frame);
     if (this.#state === "open") this.#context.handler.upgraded(this);
