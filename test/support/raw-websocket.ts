@@ -72,7 +72,12 @@ export class RawWebSocket {
     for (let index = 0; index < payload.length; index++) {
       payload[index] = (payload[index] ?? 0) ^ (mask[index % 4] ?? 0);
     }
-    this.#socket.write(Buffer.concat([head, mask, payload]));
+    this.write(Buffer.concat([head, mask, payload]));
+  }
+
+  /** Sends bytes as they are, frames or not. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes);
   }
 
   /** Resolves with the text frame at that place. */
