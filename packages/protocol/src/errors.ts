@@ -142,7 +142,6 @@ export const errorCatalogue = {
   },
   missing_client_id: { code: 316, status: 401, message: "id must not be empty" },
   internal: { code: 900, status: 500, message: "internal error" },
-  unavailable: { code: 901, status: 503, message: "the server is shutting down" },
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorName = keyof typeof errorCatalogue;

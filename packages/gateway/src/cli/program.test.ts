@@ -208,7 +208,7 @@ describe("starling publish", () => {
       ["invalid_request", 65],
       ["body_too_large", 65],
       ["rate_limited", 75],
-      ["unavailable", 75],
+      ["too_many_handshakes", 75],
       ["internal", 69],
     ] as const;
     for (const [name, code] of refusals) {

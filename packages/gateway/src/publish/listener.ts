@@ -19,8 +19,6 @@ export interface PublisherListenerOptions {
   readonly hostname: string;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Shares the port with other processes of the machine; default false. */
-  readonly reusePort?: boolean;
   readonly log: Log;
 }
 
@@ -43,7 +41,6 @@ export function publisherServeOptions(options: PublisherListenerOptions) {
   return {
     hostname: options.hostname,
     port: options.port,
-    reusePort: options.reusePort ?? false,
     development: false,
     idleTimeout: IDLE_TIMEOUT,
     // The handler counts the body itself, so that its refusal is the same for every way of sending.

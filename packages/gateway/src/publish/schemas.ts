@@ -1,4 +1,6 @@
 import { MAX_TTL_SECONDS } from "@starling/core/auth/jwt-issuer.ts";
+import { MAX_NAME_LENGTH, NO_CONTROL_CHARACTERS } from "@starling/core/hub/names.ts";
+import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
 import { z } from "zod";
 import { RawJson } from "./envelope.ts";
 
@@ -7,17 +9,14 @@ export const MAX_BATCH = 1000;
 /** Channels on one page. */
 export const MAX_PAGE = 1000;
 
-/** UTF-16 code units but for the control characters C0, DEL and C1. */
-const NO_CONTROL_CHARACTERS = /^[ -~\u00a0-\uffff]*$/;
-
 const name = z
   .string()
   .min(1)
-  .max(255)
+  .max(MAX_NAME_LENGTH)
   .regex(NO_CONTROL_CHARACTERS, "must not contain control characters")
   .refine((text) => text.isWellFormed(), "must be well-formed Unicode");
 
-const app = name.default("default").meta({ description: "The tenant." });
+const app = name.default(DEFAULT_APP).meta({ description: "The tenant." });
 
 const channel = name.meta({ description: "A channel; options come from the part before `:`." });
 
@@ -213,7 +212,6 @@ export const disconnectedSchema = z.strictObject({
 });
 
 export type PublicationRequest = z.output<typeof publicationSchema>;
-export type BroadcastRequest = z.output<typeof broadcastSchema>;
 export type Published = z.output<typeof publishedSchema>;
 export type BatchPublished = z.output<typeof batchPublishedSchema>;
 export type Broadcasted = z.output<typeof broadcastedSchema>;

@@ -12,6 +12,7 @@ import type {
   SignalVersion,
 } from "@starling/protocol/signalling/messages.ts";
 import { snapshotPages } from "@starling/protocol/signalling/snapshot.ts";
+import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Channel } from "../../hub/channel.ts";
@@ -23,7 +24,7 @@ import { each, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { Presence } from "../../hub/presence.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
-import type { Clock, Log, MessageSocket, TimerHandle } from "../../ports.ts";
+import type { Clock, Log, MessageSocket } from "../../ports.ts";
 import type { SignallingFormat } from "./format.ts";
 import type { LinkUser, SignallingLink } from "./link.ts";
 import type { Members } from "./members.ts";
@@ -61,7 +62,8 @@ export class SignallingConnection implements Subscriber, LinkUser {
   #identity: Identity;
   /** The name that the others know it by. */
   #clientId: string;
-  #expiry: TimerHandle | undefined;
+  /** Ends the connection with its token, unless it brought a fresh one by then. */
+  readonly #expiry: ExpiryTimer;
 
   constructor(
     id: string,
@@ -76,6 +78,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
     this.#identity = identity;
     this.#link = link;
     this.#context = context;
+    this.#expiry = new ExpiryTimer(context.clock, () => link.close("token_expired"));
     this.#bucket = new TokenBucket(context.messageRate, context.clock.now());
   }
 
@@ -119,12 +122,12 @@ export class SignallingConnection implements Subscriber, LinkUser {
 
   begin(): void {
     this.#context.hub.register(this);
-    this.#watchExpiry();
+    this.#expiry.watch(this.#identity.expiresAt);
   }
 
   end(): void {
-    const { clock, hub, members } = this.#context;
-    if (this.#expiry !== undefined) clock.clearTimeout(this.#expiry);
+    const { hub, members } = this.#context;
+    this.#expiry.stop();
     const left = [...each(this.channels)];
     hub.unregister(this);
     for (const { name } of left) members.leave(this, name);
@@ -261,7 +264,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
     refresh(this.#identity, tk).then(
       (identity) => {
         this.#identity = identity;
-        this.#watchExpiry();
+        this.#expiry.watch(this.#identity.expiresAt);
         this.#acknowledge(id, undefined);
       },
       (error: unknown) => {
@@ -270,20 +273,6 @@ export class SignallingConnection implements Subscriber, LinkUser {
         this.#refuse(known, id, undefined);
       },
     );
-  }
-
-  /** Ends the connection when its token does, unless it brought a fresh one by then. */
-  #watchExpiry(): void {
-    const { clock } = this.#context;
-    if (this.#expiry !== undefined) clock.clearTimeout(this.#expiry);
-    this.#expiry = undefined;
-    const { expiresAt } = this.#identity;
-    if (expiresAt === undefined) return;
-    const wait = Math.min(expiresAt - clock.now(), MAX_TIMER_MS);
-    this.#expiry = clock.setTimeout(() => {
-      if (clock.now() < expiresAt) this.#watchExpiry();
-      else this.#link.close("token_expired");
-    }, wait);
   }
 
   #require(action: "subscribe" | "publish" | "presence", channel: string): void {
@@ -333,9 +322,6 @@ const LIMITS: ReadonlySet<ErrorName> = new Set([
 
 /** Published clients stop reading for good at a message without a payload. */
 const EMPTY_MAP = new Uint8Array([0x80]);
-
-/** The longest time that timers of common runtimes can wait. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 function idOf(id: number | undefined): { id?: number } {
   return id === undefined ? {} : { id };

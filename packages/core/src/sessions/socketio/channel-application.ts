@@ -1,4 +1,5 @@
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
+import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { ChannelAction, Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Counters } from "../../hub/counters.ts";
@@ -8,7 +9,7 @@ import type { AppConfig } from "../../hub/namespace.ts";
 import { addressLimitKey } from "../../limits/address.ts";
 import type { RateLimiter } from "../../limits/rate-limiter.ts";
 import type { TokenBucketOptions } from "../../limits/token-bucket.ts";
-import type { Clock, Log, TimerHandle } from "../../ports.ts";
+import type { Clock, Log } from "../../ports.ts";
 import type { Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
 import type { ClientEvent, SocketIoApplication } from "./application.ts";
@@ -36,7 +37,7 @@ type Connection = SocketIoConnection<ClientInfo>;
 export class ChannelApplication implements SocketIoApplication<ClientInfo> {
   readonly #options: ChannelApplicationOptions;
   /** Only of connections whose token runs out. */
-  readonly #expiries = new Map<Connection, TimerHandle>();
+  readonly #expiries = new Map<Connection, ExpiryTimer>();
 
   constructor(options: ChannelApplicationOptions) {
     this.#options = options;
@@ -188,28 +189,21 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
 
   /** Ends the connection when its token does, unless it brought a fresh one by then. */
   #watchExpiry(connection: Connection): void {
-    this.#stopWatching(connection);
-    const { clock } = this.#options;
     const { expiresAt } = connection.identity;
-    if (expiresAt === undefined) return;
-    const wait = Math.min(expiresAt - clock.now(), MAX_TIMER_MS);
-    const timer = clock.setTimeout(() => {
-      if (clock.now() < expiresAt) this.#watchExpiry(connection);
-      else connection.close("token_expired");
-    }, wait);
-    this.#expiries.set(connection, timer);
+    let timer = this.#expiries.get(connection);
+    if (timer === undefined) {
+      if (expiresAt === undefined) return;
+      timer = new ExpiryTimer(this.#options.clock, () => connection.close("token_expired"));
+      this.#expiries.set(connection, timer);
+    }
+    timer.watch(expiresAt);
   }
 
   #stopWatching(connection: Connection): void {
-    const timer = this.#expiries.get(connection);
-    if (timer === undefined) return;
-    this.#options.clock.clearTimeout(timer);
+    this.#expiries.get(connection)?.stop();
     this.#expiries.delete(connection);
   }
 }
-
-/** The longest time that timers of common runtimes can wait. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 function asRefusal(error: unknown): StarlingError {
   if (error instanceof StarlingError) return error;

@@ -27,7 +27,7 @@ export function encodePacket(packet: Omit<Packet, "attachments">): readonly Fram
 }
 
 /** The namespace as it stands in a packet: nothing for the main one. */
-export function namespacePrefix(namespace: string): string {
+function namespacePrefix(namespace: string): string {
   return namespace === "/" ? "" : `${namespace},`;
 }
 

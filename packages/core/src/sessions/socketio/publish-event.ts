@@ -2,7 +2,13 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
-import { type JsonMember, readElements, readObject } from "../../json/raw-json.ts";
+import {
+  type JsonMember,
+  lastMember,
+  parseSpan,
+  readElements,
+  readObject,
+} from "../../json/raw-json.ts";
 import type { ClientEvent } from "./application.ts";
 
 /**
@@ -17,7 +23,7 @@ export function readPublish(event: ClientEvent, app: string, publisher: string):
   const channel = name(text, members, "channel", undefined);
   const eventName = name(text, members, "event", "message");
   if (RESERVED_EVENTS.has(eventName)) throw new StarlingError("reserved_event");
-  const content = member(members, "data");
+  const content = lastMember(members, "data");
   if (content === undefined) throw new StarlingError("invalid_request", "data: is missing");
   const { start, end } = content.value;
   const { attachments } = event;
@@ -48,20 +54,14 @@ function unlessMalformed<T>(read: () => T): T {
   }
 }
 
-/** Of repeated names the last counts, as in JSON.parse. */
-function member(members: readonly JsonMember[], key: string): JsonMember | undefined {
-  return members.findLast((each) => each.name === key);
-}
-
 function name(
   text: string,
   members: readonly JsonMember[],
   key: string,
   fallback: string | undefined,
 ): string {
-  const span = member(members, key)?.value;
-  const value: unknown =
-    span === undefined ? fallback : JSON.parse(text.slice(span.start, span.end));
+  const span = lastMember(members, key)?.value;
+  const value = span === undefined ? fallback : parseSpan(text, span);
   const fault = nameFault(value);
   if (typeof value !== "string" || fault !== undefined) {
     throw new StarlingError("invalid_request", `${key}: ${fault ?? "must be a string"}`);

@@ -1,11 +1,12 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import { closeCatalogue } from "@starling/protocol/close-codes.ts";
+import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
-import type { Clock, TimerHandle } from "../../ports.ts";
+import type { Clock } from "../../ports.ts";
 
 /** A response body that text is written to as it comes. */
 export interface TextStream {
@@ -22,8 +23,6 @@ export interface TextStream {
 const ENDING_GRACE_MS = 5_000;
 /** What one turn of the event loop may add to a buffer before somebody looks at it. */
 const TURN_BYTES = 16_777_216;
-/** The longest time that timers of common runtimes can wait. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 export interface SseSessionOptions {
   readonly id: string;
@@ -58,7 +57,7 @@ export class SseSession implements Subscriber {
   bagIndex = -1;
   readonly #options: SseSessionOptions;
   #stream: TextStream | undefined;
-  #expiry: TimerHandle | undefined;
+  readonly #expiry: ExpiryTimer;
   #isLooking = false;
 
   constructor(options: SseSessionOptions) {
@@ -67,6 +66,7 @@ export class SseSession implements Subscriber {
     this.user = options.user;
     this.format = options.format;
     this.#options = options;
+    this.#expiry = new ExpiryTimer(options.clock, () => this.disconnect("token_expired"));
   }
 
   /**
@@ -92,7 +92,7 @@ export class SseSession implements Subscriber {
       this.#end();
       throw error;
     }
-    this.#watchExpiry();
+    this.#expiry.watch(this.#options.expiresAt);
   }
 
   isReady(): boolean {
@@ -155,21 +155,11 @@ export class SseSession implements Subscriber {
     }, 0);
   }
 
-  #watchExpiry(): void {
-    const { clock, expiresAt } = this.#options;
-    if (expiresAt === undefined) return;
-    const wait = Math.min(expiresAt - clock.now(), MAX_TIMER_MS);
-    this.#expiry = clock.setTimeout(() => {
-      if (clock.now() < expiresAt) this.#watchExpiry();
-      else this.disconnect("token_expired");
-    }, wait);
-  }
-
   #end(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
     this.#stream = undefined;
-    if (this.#expiry !== undefined) this.#options.clock.clearTimeout(this.#expiry);
+    this.#expiry.stop();
     this.#options.hub.unregister(this);
     this.#options.onEnd(this);
     stream.close();
