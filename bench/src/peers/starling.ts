@@ -28,7 +28,6 @@ export function startGateway(
       LOG_LEVEL: "info",
       CONNECT_RATE_PER_USER: "0",
       CONNECT_RATE_PER_ADDRESS: "0",
-      MESSAGE_RATE_PER_CONNECTION: "0",
       ...environment,
     },
   });
