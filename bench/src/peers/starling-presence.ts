@@ -18,7 +18,7 @@ function presence(name: string, conflateMs: number): PresencePeer {
         file,
         JSON.stringify({ namespaces: { [NAMESPACE]: { ...anyone, conflateMs } } }),
       );
-      return startGateway(directory, { CONFIG_FILE: file });
+      return startGateway(directory, { CONFIG_FILE: file, MESSAGE_RATE_PER_CONNECTION: "0" });
     },
     memberPath: (_channel, id) => `/v1?publickey=bench&id=${id}`,
     speaksSignals: true,

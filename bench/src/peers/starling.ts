@@ -12,7 +12,7 @@ const publication = (channel: string, data: string): string =>
 
 /**
  * Starts this repository's gateway as `npm start` runs it in development: one process, without the
- * token check and without limits of rate.
+ * token check and without limits for connecting.
  */
 export function startGateway(
   directory: string,
