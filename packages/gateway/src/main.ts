@@ -13,10 +13,11 @@ import { handshakeHeaders } from "./listeners/signalling-endpoint.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { stopWithin } from "./listeners/stop.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
+import { MemoryTrimmer } from "./ops/memory-trimmer.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createPublisherHandler, type PublisherHandler } from "./publish/handler.ts";
 import { startPublisherListener } from "./publish/listener.ts";
-import { systemClock, systemRandom } from "./runtime/system.ts";
+import { systemClock, systemRandom, trimMemory } from "./runtime/system.ts";
 import { createSubscriberServices } from "./subscribers.ts";
 
 /** A gateway that listens. */
@@ -108,10 +109,14 @@ export async function startGateway(
   log.info({ url: publisherUrl }, "publisher API listening");
   log.info({ url: subscriberUrl }, "subscriber listener listening");
 
+  const trimmer = new MemoryTrimmer(counters, clock, trimMemory);
+  trimmer.start();
+
   return {
     publisherUrl,
     subscriberUrl,
     async stop() {
+      trimmer.stop();
       if (publishers !== undefined) await stopWithin(publishers, clock, STOP_GRACE_MS);
       for (const service of services) service.shutDown();
       await stopWithin(subscribers, clock, STOP_GRACE_MS);

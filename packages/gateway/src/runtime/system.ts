@@ -15,3 +15,9 @@ export const systemClock: Clock = {
 export const systemRandom: Random = {
   bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
 };
+
+/** Collects garbage and gives what is free back to the system; takes some milliseconds. */
+export function trimMemory(): void {
+  Bun.gc(true);
+  Bun.shrink();
+}

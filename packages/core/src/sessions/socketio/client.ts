@@ -1,5 +1,4 @@
 import { each, excluding, including, type OneOrMany } from "../../hub/one-or-many.ts";
-import type { TimerHandle } from "../../ports.ts";
 import type { SocketIoConnection } from "./connection.ts";
 import { PacketReader, type ReceivedPacket, readTextPacket } from "./packets.ts";
 
@@ -7,8 +6,6 @@ import { PacketReader, type ReceivedPacket, readTextPacket } from "./packets.ts"
 export class SocketIoClient<Info> {
   /** What the application remembered of the handshake. */
   readonly info: Info;
-  /** Runs while the client is in no namespace. */
-  authenticationTimer: TimerHandle | undefined;
   #connections: OneOrMany<SocketIoConnection<Info>>;
   /** Only in the middle of a binary packet. */
   #reader: PacketReader | undefined;

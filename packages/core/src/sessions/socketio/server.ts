@@ -1,6 +1,7 @@
 import type { StarlingError } from "@starling/protocol/errors.ts";
 import { type Packet, PacketType } from "socket.io-parser";
 import type { Counters } from "../../hub/counters.ts";
+import { DeadlineQueue } from "../../limits/deadline-queue.ts";
 import type { Clock, Log, Random } from "../../ports.ts";
 import type { EngineHandler, Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
@@ -31,16 +32,21 @@ type Session<Info> = EngineSession<SocketIoClient<Info>>;
  */
 export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>> {
   readonly #options: SocketIoServerOptions<Info>;
-  #handshakes = 0;
+  /** Clients without a namespace, each with the time that it may be so. */
+  readonly #handshakes: DeadlineQueue<Session<Info>>;
 
   constructor(options: SocketIoServerOptions<Info>) {
     this.#options = options;
+    this.#handshakes = new DeadlineQueue(options.clock, options.authTimeoutMs, (session) => {
+      options.counters.authenticationTimeouts++;
+      session.close("authentication_timeout");
+    });
   }
 
   admit(handshake: Handshake): HttpAnswer | undefined {
     const { application, counters, maxHandshakes } = this.#options;
     const refusal =
-      this.#handshakes >= maxHandshakes
+      this.#handshakes.size >= maxHandshakes
         ? catalogueRefusal("too_many_handshakes")
         : application.admit(handshake);
     if (refusal !== undefined) counters.refusedHandshakes++;
@@ -52,7 +58,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   open(session: Session<Info>): void {
-    this.#expectConnect(session);
+    this.#handshakes.add(session);
   }
 
   message(session: Session<Info>, message: string | Uint8Array): void {
@@ -80,7 +86,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   close(session: Session<Info>): void {
-    this.#stopExpecting(session);
+    this.#handshakes.remove(session);
     for (const connection of [...session.data.connections]) {
       session.data.remove(connection);
       if (connection.isConnected) this.#options.application.disconnected(connection);
@@ -138,7 +144,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
       this.#remove(session, connection);
       return;
     }
-    this.#stopExpecting(session);
+    this.#handshakes.remove(session);
     connection.confirm();
     // The answer may have been the frame that was one too many.
     if (connection.isConnected) this.#options.application.connected(connection, auth);
@@ -177,28 +183,12 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   /** Whoever is in no namespace, and in none that is still being checked, has to connect again. */
   #remove(session: Session<Info>, connection: SocketIoConnection<Info>): void {
     session.data.remove(connection);
-    if (!session.data.hasConnections && session.isOpen) this.#expectConnect(session);
+    if (!session.data.hasConnections && session.isOpen) this.#handshakes.add(session);
   }
 
   #malformed(session: Session<Info>, why: string): void {
     this.#options.counters.malformedPackets++;
     this.#options.log.debug({ session: session.id, why }, "malformed Socket.IO packet");
     session.close("malformed_packet");
-  }
-
-  #expectConnect(session: Session<Info>): void {
-    if (session.data.authenticationTimer !== undefined) return;
-    this.#handshakes++;
-    session.data.authenticationTimer = this.#options.clock.setTimeout(() => {
-      this.#options.counters.authenticationTimeouts++;
-      session.close("authentication_timeout");
-    }, this.#options.authTimeoutMs);
-  }
-
-  #stopExpecting(session: Session<Info>): void {
-    if (session.data.authenticationTimer === undefined) return;
-    this.#handshakes--;
-    this.#options.clock.clearTimeout(session.data.authenticationTimer);
-    session.data.authenticationTimer = undefined;
   }
 }
