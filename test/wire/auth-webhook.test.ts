@@ -116,7 +116,7 @@ describe("the webhook", () => {
     ["nonsense", 503, 312, unavailable, 1],
     ["misspelt", 503, 312, unavailable, 1],
     ["redirected", 503, 312, unavailable, 1],
-    ["huge", 503, 312, unavailable, 2],
+    ["huge", 503, 312, unavailable, 1],
   ] as const)(
     "that answers %s refuses with %i and error %i, in time",
     async (id, status, code, message, asked) => {

@@ -78,7 +78,7 @@ export interface HttpRequestOptions {
  * Asks other servers.
  *
  * Redirects are not followed: the answer is then the redirect. A promise is rejected where there is
- * no answer: the server cannot be reached, is too slow, or sends more than is wanted.
+ * no answer: the server cannot be reached, is too slow, or (a RangeError) sends more than is wanted.
  */
 export interface HttpClient {
   get(url: string, options: HttpRequestOptions): Promise<HttpResponse>;

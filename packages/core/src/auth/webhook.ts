@@ -157,7 +157,8 @@ export class Webhook {
         return await this.#breaker.run(() => this.#attempt(question));
       } catch (error) {
         if (error instanceof CircuitOpenError) throw new StarlingError("webhook_circuit_open");
-        const isTransient = !(error instanceof WebhookFailure) || error.isTransient;
+        const isTransient =
+          error instanceof WebhookFailure ? error.isTransient : !(error instanceof RangeError);
         if (!isTransient || retry >= retries) {
           log.warn({ error, attempts: retry + 1 }, "the authentication webhook gave no verdict");
           throw new StarlingError("webhook_unavailable", undefined, { cause: error });
