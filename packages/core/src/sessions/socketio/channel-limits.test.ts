@@ -1,0 +1,137 @@
+import { describe, expect, test } from "bun:test";
+import { JwtVerifier } from "../../auth/jwt.ts";
+import { JwtIssuer } from "../../auth/jwt-issuer.ts";
+import { ALICE, BOB, publication, setUp, taken } from "../../testing/channel-fixture.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import type { FakeSocket } from "../../testing/fake-network.ts";
+
+describe("the budget before authentication", () => {
+  test("is whole again after clients that left in every possible way", () => {
+    const { clock, handshake, open } = setUp({ maxHandshakes: 1 });
+    const room = () => "session" in handshake("");
+    const leave = [
+      (client: ReturnType<typeof open>) => client.close(),
+      (client: ReturnType<typeof open>) => client.say("garbage"),
+      () => clock.advance(10_000),
+      (client: ReturnType<typeof open>) => client.say("1"),
+      (client: ReturnType<typeof open>) => {
+        client.say("40");
+        client.close();
+      },
+      (client: ReturnType<typeof open>) => {
+        client.say("40", "41");
+        client.close();
+      },
+    ];
+    for (const way of leave) {
+      const client = open();
+      expect(room()).toBe(false);
+      way(client);
+      expect(room()).toBe(true);
+    }
+  });
+});
+
+describe("limits of an app", () => {
+  test("on connections refuse the one too many with number 205, and make room again", () => {
+    const { open } = setUp({ maxConnections: 1 });
+    const connectToShop = () => {
+      const client = open();
+      client.say("40/shop,");
+      return { ...client, answer: taken(client.socket)[0] };
+    };
+    const first = connectToShop();
+    expect(first.answer).toStartWith('40/shop,{"sid"');
+    expect(connectToShop().answer).toContain('"code":205');
+    first.close();
+    expect(connectToShop().answer).toStartWith('40/shop,{"sid"');
+  });
+
+  test("on channels refuse the one too many with number 206", () => {
+    const { open } = setUp({ maxChannels: 1 });
+    open(ALICE).say("40/shop,");
+    const again = open(ALICE);
+    again.say("40/shop,");
+    expect(taken(again.socket)[0]).toStartWith('40/shop,{"sid"');
+    const second = open(BOB);
+    second.say("40/shop,");
+    expect(taken(second.socket)[0]).toContain('"code":206');
+  });
+});
+
+test("too many events a second are answered with number 108, and end the connection", () => {
+  const { connect, counters } = setUp();
+  const { socket, say } = connect(ALICE);
+  for (let count = 0; count < 20; count++) say('42["unsubscribe",{"channel":"x"}]');
+  taken(socket);
+  say('421["unsubscribe",{"channel":"x"}]');
+  expect(taken(socket)[0]).toContain('"code":108');
+  expect(socket.closedWith?.code).toBe(4005);
+  expect(counters.floods).toBe(1);
+});
+
+describe("a JWT", () => {
+  const secret = "0123456789abcdef0123456789abcdef";
+
+  async function withJwt() {
+    const clock = new FakeClock();
+    const jwt = await JwtVerifier.create({ secret, leewaySeconds: 0, clock });
+    const issuer = new JwtIssuer({ secret, clock });
+    const mint = async (ttlSeconds: number, user = ALICE, app = "default") =>
+      (await issuer.mint({ user, app, ttlSeconds, permissions: { subscribe: ["news:*"] } })).token;
+    return { ...setUp({ jwt, clock }), mint };
+  }
+
+  /** Lets the checks that are under way come to their end. */
+  async function settled(socket: FakeSocket, packets: number): Promise<string[]> {
+    for (let turn = 0; turn < 10_000 && socket.received.length < packets; turn++) {
+      await new Promise((done) => setImmediate(done));
+    }
+    return taken(socket);
+  }
+
+  test("says who the client is and what it may do, and ends with the connection", async () => {
+    const { clock, hub, connect, mint } = await withJwt();
+    const { socket, say } = connect(undefined, `{"token":"${await mint(60)}"}`);
+    expect((await settled(socket, 1))[0]).toStartWith('40{"sid"');
+    hub.publish(publication(ALICE));
+    expect(taken(socket)).toEqual([`42["${ALICE}",1]`]);
+    say('421["subscribe",{"channel":"news:1"}]', '422["subscribe",{"channel":"other:1"}]');
+    const [granted, refused] = taken(socket);
+    expect(granted).toContain('"ok":true');
+    expect(refused).toContain('"code":203');
+    clock.advance(59_000);
+    expect(socket.closedWith?.code).not.toBe(4004);
+  });
+
+  test("that runs out closes the connection with 4004, unless a fresh one came in time", async () => {
+    const { clock, connect, mint } = await withJwt();
+    const clients = [connect(undefined, `{"token":"${await mint(20)}"}`)];
+    clients.push(connect(undefined, `{"token":"${await mint(20, BOB)}"}`));
+    for (const { socket } of clients) await settled(socket, 1);
+    const [lapsing, fresh] = clients;
+    fresh?.say(`421["authenticate",{"token":"${await mint(40, BOB)}"}]`);
+    expect((await settled(fresh?.socket as FakeSocket, 1))[0]).toStartWith('431[{"ok":true');
+    clock.advance(20_000);
+    expect(lapsing?.socket.closedWith?.code).toBe(4004);
+    expect(fresh?.socket.isEnded).toBe(false);
+  });
+
+  test.each([
+    ["of another app", "shop", undefined, 309],
+    ["for another user than the address says", "default", BOB, 310],
+  ])("%s is refused with its number", async (_what, app, user, code) => {
+    const { connect, mint } = await withJwt();
+    const { socket } = connect(user, `{"token":"${await mint(60, ALICE, app)}"}`);
+    expect((await settled(socket, 1))[0]).toContain(`"code":${code}`);
+  });
+
+  test("that is none is 'invalid token'", async () => {
+    const { connect } = await withJwt();
+    for (const auth of ["", '{"token":"abc"}']) {
+      expect((await settled(connect(ALICE, auth).socket, 1))[0]).toContain("invalid token");
+    }
+    const { socket } = connect(ALICE, '{"token":"a.b.c"}');
+    expect((await settled(socket, 1))[0]).toContain('"code":306');
+  });
+});
