@@ -2,9 +2,11 @@ import type { Counters } from "@starling/core/hub/counters.ts";
 import type { Clock, TimerHandle } from "@starling/core/ports.ts";
 
 /** How often the number of connections is looked at. */
-const INTERVAL_MS = 2_000;
+const INTERVAL_MS = 1_000;
 /** Connections that must have come or gone since the last time to be worth a pause. */
 const WORTHWHILE = 1_000;
+/** The runtime lets go of what one round has freed only in the next ones. */
+const ROUNDS = 3;
 /** A change of less than this between two looks is quiet. */
 const QUIET = 50;
 
@@ -17,6 +19,8 @@ export class MemoryTrimmer {
   readonly #clock: Clock;
   readonly #trim: () => void;
   #trimmedAt = 0;
+  /** Starting leaves something behind, too. */
+  #remaining = ROUNDS;
   #seen = 0;
   #timer: TimerHandle | undefined;
 
@@ -42,8 +46,13 @@ export class MemoryTrimmer {
     const { connections } = this.#counters;
     const isQuiet = Math.abs(connections - this.#seen) < QUIET;
     this.#seen = connections;
-    if (!isQuiet || Math.abs(connections - this.#trimmedAt) < WORTHWHILE) return;
-    this.#trimmedAt = connections;
+    if (!isQuiet) return;
+    if (Math.abs(connections - this.#trimmedAt) >= WORTHWHILE) {
+      this.#trimmedAt = connections;
+      this.#remaining = ROUNDS;
+    }
+    if (this.#remaining === 0) return;
+    this.#remaining--;
     this.#trim();
   }
 }
