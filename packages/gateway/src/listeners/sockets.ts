@@ -1,3 +1,4 @@
+import { TURN_BYTES } from "@starling/core/limits/connection-limits.ts";
 import type { Fanout } from "@starling/core/ports.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import type { Server, WebSocketHandler } from "bun";
@@ -8,12 +9,6 @@ export interface SocketOptions {
   /** Bytes that may wait for one client before messages to it are dropped. */
   readonly slowConsumerBytes: number;
 }
-
-/**
- * What one turn of the event loop may add to a buffer before the hub looks at it. Above its limit
- * the runtime drops what was published without a word, so the limit must never be reached first.
- */
-const TURN_BYTES = 16_777_216;
 
 /** Hands the events of every native socket to the session behind it. */
 export function socketHandlers(options: SocketOptions): WebSocketHandler<SocketHandler> {
@@ -33,19 +28,16 @@ export function socketHandlers(options: SocketOptions): WebSocketHandler<SocketH
   };
 }
 
-/** Native fan-out over the servers that listen at the moment. */
+/** Native fan-out over the server that listens. */
 export class BunFanout implements Fanout {
-  #servers: readonly Server<SocketHandler>[] = [];
+  #server: Server<SocketHandler> | undefined;
 
-  /** The servers whose sockets the next publish reaches. */
-  use(...servers: readonly Server<SocketHandler>[]): void {
-    this.#servers = servers;
+  /** The server whose sockets the next publish reaches. */
+  use(server: Server<SocketHandler>): void {
+    this.#server = server;
   }
 
   publish(topic: string, message: string | Uint8Array): number {
-    const [server, ...others] = this.#servers;
-    if (server === undefined) return 0;
-    if (others.length === 0) return server.publish(topic, message);
-    return Math.min(...this.#servers.map((each) => each.publish(topic, message)));
+    return this.#server?.publish(topic, message) ?? 0;
   }
 }

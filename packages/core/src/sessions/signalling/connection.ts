@@ -1,5 +1,5 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
-import { type ErrorName, errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
+import { errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
 import { decodeSignal, encodeSignal } from "@starling/protocol/signalling/codec.ts";
 import type { SignalLimits } from "@starling/protocol/signalling/limits.ts";
 import type {
@@ -23,6 +23,7 @@ import type { AppConfig } from "../../hub/namespace.ts";
 import { each, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { Presence } from "../../hub/presence.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+import { endsConnection } from "../../limits/connection-limits.ts";
 import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
 import type { Clock, Log, MessageSocket } from "../../ports.ts";
 import type { SignallingFormat } from "./format.ts";
@@ -295,7 +296,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
     const { code } = errorCatalogue[error.errorName];
     const signal = { t: "control", op: "error", code, msg: error.message } as const;
     this.#send({ ...signal, ...idOf(id), ...(c === undefined ? {} : { c }) });
-    if (!LIMITS.has(error.errorName)) return;
+    if (!endsConnection(error.errorName)) return;
     counters.limitsExceeded++;
     this.#link.close("limit_exceeded");
   }
@@ -311,14 +312,6 @@ export class SignallingConnection implements Subscriber, LinkUser {
     if ((socket?.getBufferedAmount() ?? 0) > this.#context.slowConsumerBytes) this.cutSlow();
   }
 }
-
-/** What a client that keeps to its limits never meets; it is told, and then closed. */
-const LIMITS: ReadonlySet<ErrorName> = new Set([
-  "signal_too_large",
-  "payload_too_large",
-  "state_too_large",
-  "too_many_channels",
-]);
 
 /** Published clients stop reading for good at a message without a payload. */
 const EMPTY_MAP = new Uint8Array([0x80]);

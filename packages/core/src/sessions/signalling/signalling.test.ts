@@ -20,6 +20,7 @@ interface Settings {
   readonly namespaces?: Readonly<Record<string, Partial<NamespaceConfig>>>;
   readonly identity?: Partial<Identity>;
   readonly refreshed?: Partial<Identity>;
+  readonly maxChannels?: number;
 }
 
 const open = {
@@ -30,7 +31,7 @@ const open = {
 } as const;
 const bytes = (...values: number[]) => new Uint8Array(values);
 
-function setUp({ namespaces = {}, identity = {}, refreshed = {} }: Settings = {}) {
+function setUp({ namespaces = {}, identity = {}, refreshed = {}, maxChannels = 0 }: Settings = {}) {
   const clock = new FakeClock();
   const network = new FakeNetwork(4_096);
   const counters = new Counters();
@@ -39,7 +40,7 @@ function setUp({ namespaces = {}, identity = {}, refreshed = {} }: Settings = {}
     Object.entries(namespaces).map(([name, options]) => [name, { ...open, ...options }]),
   );
   const apps = new Map<string, AppConfig>([
-    ["default", { namespaces: declared, signalling: "open" }],
+    ["default", { namespaces: declared, signalling: "open", maxChannels }],
   ]);
   const hub = new Hub({
     fanout: network,
@@ -328,6 +329,16 @@ describe("version 2", () => {
     for (const c of ["1", "2", "3", "4"]) client.say({ t: "control", op: "subscribe", c, id: 1 });
     expect(client.read().at(-1)).toMatchObject({ op: "error", code: 204 });
     expect(client.socket.closedWith?.code).toBe(4005);
+  });
+
+  test("is told that the app has no room for another channel, and then closed", async () => {
+    const { joined, counters } = setUp({ maxChannels: 1 });
+    const [client, witness] = [await joined("a", "room", 2), await joined("w")];
+    client.say({ t: "control", op: "subscribe", c: "another", id: 1 });
+    expect(client.read()).toMatchObject([{ op: "error", id: 1, code: 206 }]);
+    expect(client.socket.closedWith?.code).toBe(4005);
+    expect(counters.limitsExceeded).toBe(1);
+    expect(witness.read()).toMatchObject([{ op: "peer_offline", p: "a" }]);
   });
 
   test("answers a ping with the server's clock", async () => {

@@ -7,6 +7,7 @@ import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
 import { addressLimitKey } from "../../limits/address.ts";
+import { endsConnection } from "../../limits/connection-limits.ts";
 import type { RateLimiter } from "../../limits/rate-limiter.ts";
 import type { TokenBucketOptions } from "../../limits/token-bucket.ts";
 import type { Clock, Log } from "../../ports.ts";
@@ -174,7 +175,7 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     if (known === error) log.debug({ connection: connection.id, error }, "an event was refused");
     else log.error({ connection: connection.id, error }, "an event could not be handled");
     acknowledge?.(errorBody(known));
-    if (known.errorName !== "too_many_channels") return;
+    if (!endsConnection(known.errorName)) return;
     this.#options.counters.limitsExceeded++;
     connection.close("limit_exceeded");
   }

@@ -56,6 +56,8 @@ describe("limits of an app", () => {
     const second = open(BOB);
     second.say("40/shop,");
     expect(taken(second.socket)[0]).toContain('"code":206');
+    again.say('42/shop,1["unsubscribe",{"channel":"x"}]');
+    expect(taken(again.socket)[0]).toContain('"ok":true');
   });
 });
 

@@ -6,6 +6,7 @@ import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+import { TURN_BYTES } from "../../limits/connection-limits.ts";
 import type { Clock } from "../../ports.ts";
 
 /** A response body that text is written to as it comes. */
@@ -21,8 +22,6 @@ export interface TextStream {
 
 /** How long a client that lags may take to read the last of what waits for it. */
 const ENDING_GRACE_MS = 5_000;
-/** What one turn of the event loop may add to a buffer before somebody looks at it. */
-const TURN_BYTES = 16_777_216;
 
 export interface SseSessionOptions {
   readonly id: string;
