@@ -59,6 +59,33 @@ export interface Fanout {
   publish(topic: string, message: string | Uint8Array): number;
 }
 
+/** A connected stream of bytes, such as a unix socket. */
+export interface ByteStream {
+  /**
+   * Answers how many of the bytes were taken, from the front, to be copied or sent before it
+   * returns; the rest has to be written again after `drained`.
+   */
+  write(bytes: Uint8Array): number;
+  /** Ends the stream at once; `closed` follows. */
+  end(): void;
+}
+
+/** What happens on a stream of bytes. */
+export interface ByteStreamHandler {
+  /** The bytes are the handler's only until it returns. */
+  data(bytes: Uint8Array): void;
+  /** The stream takes bytes again. */
+  drained(): void;
+  /** Called once, whichever side ended it. */
+  closed(): void;
+}
+
+/** Opens a stream; the promise is rejected where nobody answers. */
+export type OpenStream = (handler: ByteStreamHandler) => Promise<ByteStream>;
+
+/** Calls back once what is under way in this turn of the event loop is done. */
+export type AfterTurn = (callback: () => void) => void;
+
 /** An HTTP answer, whatever its status. */
 export interface HttpResponse {
   readonly status: number;

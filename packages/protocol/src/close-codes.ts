@@ -18,6 +18,7 @@ export const closeCatalogue = {
   internal_error: { code: 4006, reason: "internal error" },
   token_expired: { code: 4004, reason: "token expired; reconnect with a new one" },
   limit_exceeded: { code: 4005, reason: "limit exceeded; reconnect after a while" },
+  messages_missed: { code: 4007, reason: "messages may have been missed; reconnect" },
   disconnected_by_publisher: { code: 4500, reason: "disconnected by the publisher API" },
   malformed_packet: { code: 4501, reason: "malformed packet" },
 } as const satisfies Record<string, CloseDefinition>;

@@ -141,7 +141,17 @@ export const errorCatalogue = {
     message: "the keys that tokens are checked with cannot be fetched; retry later",
   },
   missing_client_id: { code: 316, status: 401, message: "id must not be empty" },
+  shutting_down: {
+    code: 317,
+    status: 503,
+    message: "the server is shutting down; connect again",
+  },
   internal: { code: 900, status: 500, message: "internal error" },
+  broker_unavailable: {
+    code: 901,
+    status: 503,
+    message: "the other workers cannot be reached; retry later",
+  },
 } as const satisfies Record<string, ErrorDefinition>;
 
 export type ErrorName = keyof typeof errorCatalogue;

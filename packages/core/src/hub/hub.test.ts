@@ -30,6 +30,7 @@ class TestSubscriber implements Subscriber {
   socket: MessageSocket | undefined;
   isPollWaiting = false;
   cut = 0;
+  closedFor: CloseName | undefined;
   disconnectedFor: CloseName | undefined;
 
   constructor(id: string, socket?: FakeSocket, format = plainFormat, user?: string) {
@@ -52,6 +53,10 @@ class TestSubscriber implements Subscriber {
 
   cutSlow(): void {
     this.cut++;
+  }
+
+  close(reason: CloseName): void {
+    this.closedFor = reason;
   }
 
   disconnect(reason: CloseName): void {

@@ -141,6 +141,11 @@ export class Hub implements HubApi {
     this.#hand(group, [frame], volatile, except);
   }
 
+  /** Every connection, in no order. */
+  subscribers(): readonly Subscriber[] {
+    return this.#subscribers.values();
+  }
+
   *channels(app: string): Iterable<ChannelSummary> {
     for (const channel of this.#channelsOf(app).values()) {
       yield { channel: channel.name, subscribers: channel.size };

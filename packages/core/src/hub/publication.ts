@@ -1,5 +1,7 @@
 /** One event in a channel, as every part of the core sees it. */
 export interface Publication {
+  /** Names it among those on their way in this node; undefined where nobody has to tell. */
+  readonly id?: number | undefined;
   /** The tenant that the channel belongs to. */
   readonly app: string;
   readonly channel: string;

@@ -31,12 +31,17 @@ export interface Subscriber extends BagMember {
   readonly format: WireFormat;
   /** Where native fan-out reaches it; undefined while it is served frame by frame (polling). */
   readonly socket: MessageSocket | undefined;
-  /** Takes frames that native fan-out does not carry to it. */
-  deliver(frames: readonly Frame[]): void;
+  /**
+   * Takes frames that native fan-out does not carry to it; `id` is that of the publication that they
+   * are of, where it has one.
+   */
+  deliver(frames: readonly Frame[], id?: number): void;
   /** Whether a frame handed over now would leave at once rather than wait in a queue. */
   isReady(): boolean;
   /** Stops the flow to a connection that lost a frame, tells it and ends it. */
   cutSlow(): void;
+  /** Ends the connection in the way that makes its client connect again. */
+  close(reason: CloseName): void;
   /** Ends the connection for good. */
   disconnect(reason: CloseName): void;
 }

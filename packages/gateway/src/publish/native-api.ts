@@ -1,8 +1,8 @@
 import type { HubApi } from "@starling/core/hub/api.ts";
+import { channelPage } from "@starling/core/hub/channel-page.ts";
 import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
-import { channelPage } from "./channel-page.ts";
 import type { Deliveries, Delivery } from "./deliveries.ts";
 import { parseRequest, readEnvelope, tooManyEntries } from "./envelope.ts";
 import {

@@ -112,6 +112,10 @@ export class SignallingConnection implements Subscriber, LinkUser {
     this.#link.closeWhenRead("slow_consumer");
   }
 
+  close(reason: CloseName): void {
+    this.#link.close(reason);
+  }
+
   disconnect(reason: CloseName): void {
     this.#link.close(reason);
   }

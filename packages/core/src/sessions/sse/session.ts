@@ -117,6 +117,10 @@ export class SseSession implements Subscriber {
     clock.setTimeout(() => stream.abort(), ENDING_GRACE_MS);
   }
 
+  close(reason: CloseName): void {
+    this.disconnect(reason);
+  }
+
   /** An `EventSource` comes back whatever is said; it is told why all the same. */
   disconnect(reason: CloseName): void {
     const { code, reason: text } = closeCatalogue[reason];

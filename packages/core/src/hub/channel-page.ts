@@ -1,6 +1,7 @@
-import type { ChannelSummary } from "@starling/core/hub/api.ts";
+import type { ChannelSummary } from "./api.ts";
 
-export interface PageRequest {
+/** Which channels of an app to list. */
+export interface ChannelPageRequest {
   readonly prefix: string;
   readonly limit: number;
   /** The last name of the page before; undefined for the first page. */
@@ -19,7 +20,10 @@ export interface ChannelPage {
  * A page stays right while channels come and go, since the cursor is a name and not a place. At
  * most twice the page is held at a time, however many channels there are.
  */
-export function channelPage(all: Iterable<ChannelSummary>, request: PageRequest): ChannelPage {
+export function channelPage(
+  all: Iterable<ChannelSummary>,
+  request: ChannelPageRequest,
+): ChannelPage {
   const { prefix, limit, cursor } = request;
   const kept = limit + 1;
   let candidates: ChannelSummary[] = [];

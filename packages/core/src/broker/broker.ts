@@ -1,0 +1,202 @@
+import type { Answer } from "../answer.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
+import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../hub/presence.ts";
+import type { Publication } from "../hub/publication.ts";
+
+/** A number that names a worker, unique among all that its node ever had. */
+export type WorkerId = number;
+
+/** The key under which a publisher's delivery is made once. */
+export interface DeliveryKey {
+  /** Caller, app and key, so that equal keys of others are other keys. */
+  readonly key: string;
+  /** Stands for the whole request: equal requests have equal ones. */
+  readonly fingerprint: string;
+}
+
+/** What one delivery says to each of its channels; the hub that publishes has delivered its part. */
+export interface Delivery {
+  readonly app: string;
+  /** At least one, each once. */
+  readonly channels: readonly string[];
+  /** The content for every channel; its own `channel` is the first of `channels`. */
+  readonly publication: Publication;
+  /** Subscribers in `channels`, together, that this worker has delivered to. */
+  readonly reached: number;
+  /** A key that `reserve` gave to this worker; with the delivery it is used up. */
+  readonly key?: DeliveryKey | undefined;
+}
+
+/** One thing that became of a member; `state` and `payload` are opaque MessagePack. */
+export type PresenceEvent =
+  /** Is present from now on, and not yet announced; also replaces what was known of it. */
+  | { readonly type: "join"; readonly member: Member }
+  /** Says that it is there; the others are to hear of it. */
+  | { readonly type: "online"; readonly connection: string; readonly payload?: Uint8Array }
+  /** Has a new state, and perhaps a new name. */
+  | {
+      readonly type: "state";
+      readonly connection: string;
+      readonly clientId: string;
+      readonly state: Uint8Array;
+    }
+  /** Has a new name, of which nobody is told. */
+  | { readonly type: "rename"; readonly connection: string; readonly clientId: string }
+  | { readonly type: "leave"; readonly connection: string };
+
+/** Which of the node's rate limits. */
+export type RateName = "user" | "address" | "api";
+
+/** Says that nobody waits for an answer any more. */
+export interface Cancellation {
+  readonly isCancelled: boolean;
+  /** Calls back once, at once where it is cancelled already. */
+  onCancel(callback: () => void): void;
+}
+
+/** What a worker does for the broker that it belongs to. */
+export interface BrokerHandler {
+  /** A publication of another worker, for one channel; it has its `id`. */
+  delivered(publication: Publication): void;
+  /** News of a member of another worker, in a channel that is watched. */
+  presence(app: string, channel: string, event: PresenceEvent): void;
+  /**
+   * Publications for this worker may have been lost. Interest, presence and watches are in order
+   * again by themselves; subscribers have to be told.
+   */
+  missed(): void;
+  /**
+   * A question of another worker, or of the node. Both sides are of one version; what they agreed
+   * on for `method` is theirs; an argument is anything that MessagePack can say.
+   *
+   * @throws StarlingError which the asker is then given
+   */
+  answer(method: string, argument: unknown, cancellation: Cancellation): Answer<unknown>;
+}
+
+/**
+ * One worker's part of the broker, which carries publications, presence and what must hold for all
+ * workers of a node together. A worker has delivered to its own subscribers before it publishes.
+ *
+ * Guarantees, of every implementation:
+ *
+ * - **Interest.** A worker gets the publications of channels that it has told interest in, from the
+ *   moment at which the node took note; never its own.
+ * - **Order.** What one worker publishes in one channel arrives at every other worker in that
+ *   order. When `publish` has settled, whatever is published anywhere afterwards arrives after it,
+ *   unless the receiver lags (see `publish`). Presence events of one member keep their order.
+ * - **At most once.** No publication arrives twice. One is lost when the worker or the node ends
+ *   that holds it, or where a queue was full; then `missed` is called where it did not arrive, or
+ *   `publish` fails, or both: never neither while both workers live.
+ * - **Loss of the link.** A link that comes back goes on where it stopped, with nothing lost or
+ *   doubled, as long as both ends remember what the other had not confirmed. If they do not,
+ *   `missed` is called once it is back, and interest, presence and watches are told anew. A worker
+ *   that stays away for longer than the lease is no longer a member: its members leave.
+ * - **Bounded.** Whatever waits for a link has a limit in bytes. Towards a worker that does not
+ *   read, everything that waits is dropped at the limit, counted, and it is told `missed`. Towards
+ *   the node, what would pass the limit is refused with `broker_unavailable`, and counted.
+ *
+ * Presence, rates, keys and budgets are those of the node. Where the link is down, rates are
+ * counted by the worker alone, and what cannot be had without the node fails with
+ * `broker_unavailable` after a bounded time.
+ */
+export interface Broker {
+  /** Names this worker; 0 where the process is the whole node. */
+  readonly worker: WorkerId;
+
+  // Publications
+
+  /** From now on this worker has that many subscribers in the channel; 0 ends its interest. */
+  interest(app: string, channel: string, subscribers: number): void;
+
+  /**
+   * An id for a publication of this worker, which no other publication of the node has while both
+   * can be on their way. A hub gives one to each publication before it delivers it, and only where
+   * `needsIds` is true.
+   */
+  nextId(): number;
+  readonly needsIds: boolean;
+
+  /**
+   * Hands a delivery to the other workers with subscribers in its channels, and answers how many
+   * subscribers it had on all workers together. What publish does first is done at once: two calls
+   * are on their way in the order in which they were made, whether or not they are waited for.
+   *
+   * The answer comes when every such worker has taken its part over, or is gone, or lags: has
+   * confirmed nothing for 200 ms, which holds nobody up a second time. The promise is rejected with
+   * `broker_unavailable` when the node did not take the delivery over within 5 s, or cannot queue
+   * it; then it may or may not arrive at other workers, each at most once.
+   */
+  publish(delivery: Delivery): Answer<number>;
+
+  /** The same for what nobody waits for; a refusal is counted only. */
+  publishUnanswered(delivery: Delivery): void;
+
+  /** Channels that have subscribers on any worker, a page of them, in the order of their names. */
+  channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
+
+  /** Disconnects on all OTHER workers; answers how many connections that were. */
+  disconnect(app: string, target: DisconnectTarget): Answer<number>;
+
+  // What must hold for all workers together
+
+  /**
+   * Gives keys to this worker, all or none. Undefined where the key is new, and then it is this
+   * worker's until it is published with, released, or ten seconds old; else the answer of the
+   * delivery that used it. A key that another delivery is about to use is waited for.
+   *
+   * @throws StarlingError `idempotency_conflict` when one belongs to a different request
+   */
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]>;
+  /** Gives keys back that were not published with. */
+  release(keys: readonly DeliveryKey[]): void;
+
+  /** Takes one from a key's rate: 0 when allowed, else the milliseconds to wait. */
+  take(rate: RateName, key: string): Answer<number>;
+
+  /**
+   * Room for one connection of an app, held for ten seconds or until `connectionOpened`.
+   *
+   * @throws StarlingError `too_many_connections`
+   */
+  admit(app: string): Answer<void>;
+  connectionOpened(app: string): void;
+  connectionClosed(app: string): void;
+
+  /**
+   * Whether the app may have this channel. At once, so what several workers open within the same
+   * milliseconds can pass the limit by as much.
+   */
+  hasRoomForChannel(app: string, channel: string): boolean;
+
+  // Presence
+
+  /** Tells the node, and the workers that watch the channel, what became of an own member. */
+  present(app: string, channel: string, event: PresenceEvent): void;
+  /**
+   * Watches the members of other workers: answers those there are, and their events follow through
+   * `BrokerHandler.presence`. None is missed between the two, and the answer counts as before any
+   * event that comes after it. Watching again answers anew.
+   */
+  watch(app: string, channel: string): Answer<readonly Member[]>;
+  unwatch(app: string, channel: string): void;
+  /** Members on all workers, in the order in which they joined. */
+  members(app: string, channel: string): Answer<readonly Member[]>;
+  presenceStats(app: string, channel: string): Answer<PresenceStats>;
+
+  // Worker to worker
+
+  /**
+   * Asks one worker. Rejected with what it throws, and with `broker_unavailable` when it is gone.
+   * Cancelling gives up the question, which is then rejected, and tells the other side.
+   */
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown>;
+  /** Asks every other worker; the answers that came within two seconds, in no order. */
+  gather(method: string, argument: unknown): Promise<readonly unknown[]>;
+}
