@@ -1,0 +1,73 @@
+import type { Answer } from "../answer.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
+import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../hub/presence.ts";
+import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } from "./broker.ts";
+
+/** A delivery as the node sees it: what it says is of no interest to it. */
+export interface NodeDelivery<Content> {
+  readonly app: string;
+  readonly channels: readonly string[];
+  readonly content: Content;
+  /** Subscribers that the worker itself has delivered to. */
+  readonly reached: number;
+  readonly key: DeliveryKey | undefined;
+}
+
+/** How the node reaches one worker; nothing here waits. */
+export interface NodeMember<Content> {
+  /**
+   * A delivery for those of its channels that the worker is interested in. Where `taken` is given,
+   * it is to be called once, when the worker has taken the delivery over or never will.
+   */
+  deliver(
+    app: string,
+    channels: readonly string[],
+    content: Content,
+    taken: (() => void) | undefined,
+  ): void;
+  presence(app: string, channel: string, event: PresenceEvent): void;
+  /** Channels that came to be, or are no more, on any worker; only of apps that limit them. */
+  channelsChanged(app: string, opened: readonly string[], closed: readonly string[]): void;
+  ask(method: string, argument: unknown, cancellation: Cancellation): Answer<unknown>;
+}
+
+/**
+ * A worker's place in the node; the methods mean what those of `Broker` with the same names do.
+ * Generic over how a publication is held: the node of one process passes the object on, the node of
+ * several the bytes.
+ */
+export interface NodeSeat<Content> {
+  readonly worker: WorkerId;
+  interest(app: string, channel: string, subscribers: number): void;
+  publish(delivery: NodeDelivery<Content>): Answer<number>;
+  publishUnanswered(delivery: NodeDelivery<Content>): void;
+  channels(app: string, page: ChannelPageRequest): ChannelPage;
+  disconnect(app: string, target: DisconnectTarget): Answer<number>;
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]>;
+  release(keys: readonly DeliveryKey[]): void;
+  take(rate: RateName, key: string): number;
+  admit(app: string): void;
+  connectionOpened(app: string): void;
+  connectionClosed(app: string): void;
+  hasRoomForChannel(app: string, channel: string): boolean;
+  /** All channels of an app that limits them, for a worker that mirrors `hasRoomForChannel`. */
+  limitedChannels(): ReadonlyMap<string, readonly string[]>;
+  present(app: string, channel: string, event: PresenceEvent): void;
+  watch(app: string, channel: string): readonly Member[];
+  unwatch(app: string, channel: string): void;
+  members(app: string, channel: string): readonly Member[];
+  presenceStats(app: string, channel: string): PresenceStats;
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown>;
+  gather(method: string, argument: unknown): Promise<readonly unknown[]>;
+  /**
+   * The worker is gone: its interest, budgets, keys not yet used and watches go, its members leave,
+   * questions to it fail. The seat is of no use any more.
+   */
+  leave(): void;
+}
