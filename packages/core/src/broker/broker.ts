@@ -1,7 +1,7 @@
 import type { Answer } from "../answer.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
-import type { Member, PresenceStats } from "../hub/presence.ts";
+import type { Member, PresenceStats } from "../hub/member.ts";
 import type { Publication } from "../hub/publication.ts";
 
 /** A number that names a worker, unique among all that its node ever had. */
@@ -136,7 +136,10 @@ export interface Broker {
   /** Channels that have subscribers on any worker, a page of them, in the order of their names. */
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
 
-  /** Disconnects on all OTHER workers; answers how many connections that were. */
+  /**
+   * Disconnects on all OTHER workers; answers how many connections that were. Those are asked
+   * `disconnect` with `{ app, target }`, and answer a number.
+   */
   disconnect(app: string, target: DisconnectTarget): Answer<number>;
 
   // What must hold for all workers together
@@ -144,9 +147,11 @@ export interface Broker {
   /**
    * Gives keys to this worker, all or none. Undefined where the key is new, and then it is this
    * worker's until it is published with, released, or ten seconds old; else the answer of the
-   * delivery that used it. A key that another delivery is about to use is waited for.
+   * delivery that used it. A key that another delivery is about to use is waited for; one that comes
+   * twice in a call counts once.
    *
-   * @throws StarlingError `idempotency_conflict` when one belongs to a different request
+   * @throws StarlingError `idempotency_conflict` when one belongs to a different request, or
+   *   `broker_unavailable` when the node holds too many keys that are not answered yet
    */
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]>;
   /** Gives keys back that were not published with. */

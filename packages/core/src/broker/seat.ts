@@ -1,7 +1,7 @@
 import type { Answer } from "../answer.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
-import type { Member, PresenceStats } from "../hub/presence.ts";
+import type { Member, PresenceStats } from "../hub/member.ts";
 import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } from "./broker.ts";
 
 /** A delivery as the node sees it: what it says is of no interest to it. */

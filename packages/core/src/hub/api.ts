@@ -1,21 +1,32 @@
+import type { Answer } from "../answer.ts";
+import type { DeliveryKey } from "../broker/broker.ts";
+import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Publication } from "./publication.ts";
 
 /** What a publisher sees of a channel. */
 export interface ChannelSummary {
   readonly channel: string;
-  /** Connections subscribed to the channel. */
+  /** Connections subscribed to the channel, on all workers. */
   readonly subscribers: number;
 }
 
 /** Whom to disconnect: every connection of a user, or one connection by its id. */
 export type DisconnectTarget = { readonly user: string } | { readonly connection: string };
 
-/** What the publish API may ask of the hub. */
+/** What the publish API may ask of the hub; it speaks for all workers of the node. */
 export interface HubApi {
-  /** Delivers to every subscriber; answers how many connections the channel had. */
-  publish(publication: Publication): number;
-  /** Channels of an app that have at least one subscriber. */
-  channels(app: string): Iterable<ChannelSummary>;
+  /**
+   * Delivers to every subscriber of each of the channels, which are different ones; the first is the
+   * publication's own. Answers how many connections they had together. `key` is one that the broker
+   * has given to this worker.
+   */
+  broadcast(
+    publication: Publication,
+    channels: readonly string[],
+    key?: DeliveryKey,
+  ): Answer<number>;
+  /** Channels of an app that have at least one subscriber, a page of them. */
+  channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
   /** Disconnects for good; answers how many connections that were. */
-  disconnect(app: string, target: DisconnectTarget): number;
+  disconnect(app: string, target: DisconnectTarget): Answer<number>;
 }

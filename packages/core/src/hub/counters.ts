@@ -26,4 +26,12 @@ export class Counters {
   refusedHandshakes = 0;
   /** Connects refused: token, user id, or rate by user. */
   refusedConnects = 0;
+  /** Long-polling requests that were passed on to the worker that has the session. */
+  requestsPassedOn = 0;
+  /** Those that no worker answered, or that were too many at one time. */
+  requestsNotPassedOn = 0;
+  /** Sessions of other workers that came here with their WebSocket. */
+  sessionsMoved = 0;
+  /** Sessions that were on their way here and were given up; their clients come back anew. */
+  failedMoves = 0;
 }

@@ -1,68 +1,17 @@
-import { describe, expect, test } from "bun:test";
-import type { CloseName } from "@starling/protocol/close-codes.ts";
-import type { MessageSocket } from "../ports.ts";
+import { describe, expect, spyOn, test } from "bun:test";
+import { atOnce } from "../testing/at-once.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
-import { FakeNetwork, type FakeSocket } from "../testing/fake-network.ts";
+import { FakeNetwork } from "../testing/fake-network.ts";
+import { LocalNode } from "../testing/local-node.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
+import { plainFormat, TestSubscriber } from "../testing/test-subscriber.ts";
 import { Counters } from "./counters.ts";
 import { Hub } from "./hub.ts";
 import type { AppConfig, NamespaceConfig } from "./namespace.ts";
 import type { Publication } from "./publication.ts";
-import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
+import type { Subscriber, WireFormat } from "./subscriber.ts";
 
-let encodings = 0;
-const plainFormat: WireFormat = {
-  id: "plain",
-  encode({ data, attachments }) {
-    encodings++;
-    return [data, ...(attachments ?? [])];
-  },
-};
 const otherFormat: WireFormat = { id: "other", encode: ({ data }) => [`<${data}>`] };
-
-class TestSubscriber implements Subscriber {
-  readonly app = "default";
-  bagIndex = -1;
-  channels: Subscriber["channels"];
-  readonly delivered: Frame[] = [];
-  readonly id: string;
-  readonly user: string | undefined;
-  readonly format: WireFormat;
-  socket: MessageSocket | undefined;
-  isPollWaiting = false;
-  cut = 0;
-  closedFor: CloseName | undefined;
-  disconnectedFor: CloseName | undefined;
-
-  constructor(id: string, socket?: FakeSocket, format = plainFormat, user?: string) {
-    this.id = id;
-    this.socket = socket;
-    this.format = format;
-    this.user = user;
-  }
-
-  deliver(frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      if (this.socket === undefined) this.delivered.push(frame);
-      else this.socket.send(frame);
-    }
-  }
-
-  isReady(): boolean {
-    return this.socket === undefined ? this.isPollWaiting : this.socket.getBufferedAmount() === 0;
-  }
-
-  cutSlow(): void {
-    this.cut++;
-  }
-
-  close(reason: CloseName): void {
-    this.closedFor = reason;
-  }
-
-  disconnect(reason: CloseName): void {
-    this.disconnectedFor = reason;
-  }
-}
 
 const volatileNamespace: NamespaceConfig = {
   subscribe: "anyone",
@@ -71,7 +20,6 @@ const volatileNamespace: NamespaceConfig = {
 };
 
 function setUp(maxChannelsPerConnection = 10, socketLimit = 100) {
-  encodings = 0;
   const clock = new FakeClock();
   const network = new FakeNetwork(socketLimit);
   const counters = new Counters();
@@ -80,8 +28,10 @@ function setUp(maxChannelsPerConnection = 10, socketLimit = 100) {
     ["shop", { namespaces: new Map() }],
   ]);
   const hub = new Hub({
+    ...LocalNode.alone({ clock, apps }),
     fanout: network,
     clock,
+    random: new SeededRandom(),
     counters,
     apps,
     slowConsumerBytes: 100,
@@ -92,7 +42,9 @@ function setUp(maxChannelsPerConnection = 10, socketLimit = 100) {
     for (const channel of channels) hub.subscribe(subscriber, channel);
     return subscriber;
   };
-  return { clock, network, counters, hub, join };
+  const publish = (said: Publication, except?: Subscriber) => atOnce(hub.publish(said, except));
+  const channels = () => atOnce(hub.channels("default", { prefix: "", limit: 100 })).channels;
+  return { clock, network, counters, hub, join, publish, channels };
 }
 
 function publication(channel: string, data: string): Publication {
@@ -101,107 +53,107 @@ function publication(channel: string, data: string): Publication {
 
 describe("delivery", () => {
   test("reaches every subscriber of the channel and nobody else, encoded once", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
+    const encode = spyOn(plainFormat, "encode");
     const sockets = [network.socket(), network.socket(), network.socket()] as const;
     join(new TestSubscriber("a", sockets[0]), "news");
     join(new TestSubscriber("b", sockets[1]), "news", "sport");
     join(new TestSubscriber("c", sockets[2]), "sport");
-    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toBe(2);
     expect(sockets.map((socket) => socket.received)).toEqual([["1"], ["1"], []]);
-    expect(encodings).toBe(1);
+    expect(encode).toHaveBeenCalledTimes(1);
+    encode.mockRestore();
   });
 
   test("hands frames one by one to subscribers without a socket", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const socket = network.socket();
     const polling = join(new TestSubscriber("p"), "news");
     join(new TestSubscriber("s", socket), "news");
     const attachment = new Uint8Array([1]);
-    hub.publish({ ...publication("news", "1"), attachments: [attachment] });
+    publish({ ...publication("news", "1"), attachments: [attachment] });
     expect(polling.delivered).toEqual(["1", attachment]);
     expect(socket.received).toEqual(["1", attachment]);
   });
 
   test("encodes once for each wire format of the channel", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const [plain, other] = [network.socket(), network.socket()];
     join(new TestSubscriber("a", plain), "news");
     join(new TestSubscriber("b", other, otherFormat), "news");
-    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toBe(2);
     expect(plain.received).toEqual(["1"]);
     expect(other.received).toEqual(["<1>"]);
   });
 
   test("moves to the native topic when a subscriber gets a socket, in order and without doubles", () => {
-    const { network, hub, join } = setUp();
+    const { network, hub, join, publish } = setUp();
     const subscriber = join(new TestSubscriber("p"), "news");
-    hub.publish(publication("news", "1"));
+    publish(publication("news", "1"));
     const socket = network.socket();
     subscriber.socket = socket;
     hub.attach(subscriber, socket);
-    hub.publish(publication("news", "2"));
+    publish(publication("news", "2"));
     expect(subscriber.delivered).toEqual(["1"]);
     expect(socket.received).toEqual(["2"]);
   });
 
   test("ends with unsubscribing and with unregistering, and leaves no channel behind", () => {
-    const { network, hub, join, counters } = setUp();
+    const { network, hub, join, counters, publish, channels } = setUp();
     const [a, b] = [network.socket(), network.socket()];
     const first = join(new TestSubscriber("a", a), "news");
     const second = join(new TestSubscriber("b", b), "news", "sport");
     expect(hub.unsubscribe(first, "news")).toBe(true);
     expect(hub.unsubscribe(first, "news")).toBe(false);
     hub.unregister(second);
-    expect(hub.publish(publication("news", "1"))).toBe(0);
+    expect(publish(publication("news", "1"))).toBe(0);
     expect([a.received, b.received]).toEqual([[], []]);
-    expect([...hub.channels("default")]).toEqual([]);
+    expect(channels()).toEqual([]);
     expect(counters.connections).toBe(1);
   });
 
   test("keeps apps apart", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const socket = network.socket();
     join(new TestSubscriber("a", socket), "news");
-    expect(hub.publish({ ...publication("news", "1"), app: "shop" })).toBe(0);
-    expect(() => hub.publish({ ...publication("news", "1"), app: "nowhere" })).toThrow(
-      "no such app",
-    );
+    expect(publish({ ...publication("news", "1"), app: "shop" })).toBe(0);
+    expect(() => publish({ ...publication("news", "1"), app: "nowhere" })).toThrow("no such app");
     expect(socket.received).toEqual([]);
   });
 });
 
 describe("delivery but to the sender", () => {
   test("reaches every other subscriber, whether they have sockets or poll", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const sockets = [network.socket(), network.socket(), network.socket()] as const;
     const sender = join(new TestSubscriber("a", sockets[0]), "news");
     join(new TestSubscriber("b", sockets[1]), "news");
     join(new TestSubscriber("c", sockets[2], otherFormat), "news");
     const polling = join(new TestSubscriber("p"), "news");
-    expect(hub.publish(publication("news", "1"), sender)).toBe(3);
-    expect(hub.publish(publication("news", "2"), polling)).toBe(3);
+    expect(publish(publication("news", "1"), sender)).toBe(3);
+    expect(publish(publication("news", "2"), polling)).toBe(3);
     expect(sockets.map((socket) => socket.received)).toEqual([["2"], ["1", "2"], ["<1>", "<2>"]]);
     expect(polling.delivered).toEqual(["1"]);
   });
 
   test("is a delivery to nobody where the sender is alone, and cuts nobody", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const socket = network.socket();
     const sender = join(new TestSubscriber("a", socket), "news");
-    expect(hub.publish(publication("news", "1"), sender)).toBe(0);
+    expect(publish(publication("news", "1"), sender)).toBe(0);
     const polling = join(new TestSubscriber("p"), "news");
-    expect(hub.publish(publication("news", "2"), sender)).toBe(1);
+    expect(publish(publication("news", "2"), sender)).toBe(1);
     expect(socket.received).toEqual([]);
     expect(polling.delivered).toEqual(["2"]);
     expect(sender.cut).toBe(0);
   });
 
   test("by one who is not subscribed reaches everybody", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const socket = network.socket();
     join(new TestSubscriber("a", socket), "news");
     const outsider = join(new TestSubscriber("o", network.socket()));
-    expect(hub.publish(publication("news", "1"), outsider)).toBe(1);
+    expect(publish(publication("news", "1"), outsider)).toBe(1);
     expect(socket.received).toEqual(["1"]);
   });
 
@@ -217,45 +169,45 @@ describe("delivery but to the sender", () => {
 
 describe("subscribing", () => {
   test("twice counts once", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, channels } = setUp();
     join(new TestSubscriber("a", network.socket()), "news", "news");
-    expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 1 }]);
+    expect(channels()).toEqual([{ channel: "news", subscribers: 1 }]);
   });
 
   test("to more channels than allowed is refused and leaves no empty channel", () => {
-    const { network, hub, join } = setUp(2);
+    const { network, hub, join, channels } = setUp(2);
     const subscriber = join(new TestSubscriber("a", network.socket()), "1", "2");
     expect(() => hub.subscribe(subscriber, "3")).toThrow("as many channels");
-    expect([...hub.channels("default")].map(({ channel }) => channel)).toEqual(["1", "2"]);
+    expect(channels().map(({ channel }) => channel)).toEqual(["1", "2"]);
     expect(() => hub.subscribe(subscriber, "2")).not.toThrow();
   });
 });
 
 describe("a slow consumer", () => {
   test("is cut when it loses a frame, and nobody else is", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const [slowSocket, fastSocket] = [network.socket(), network.socket()];
     const slow = join(new TestSubscriber("slow", slowSocket), "news");
     const fast = join(new TestSubscriber("fast", fastSocket), "news");
     slowSocket.pause();
-    for (let count = 0; count < 12; count++) hub.publish(publication("news", "0123456789"));
+    for (let count = 0; count < 12; count++) publish(publication("news", "0123456789"));
     expect(slow.cut).toBe(1);
     expect(fast.cut).toBe(0);
     expect(fastSocket.received.length).toBe(12);
   });
 
   test("is cut before it loses anything, once the turn in which it fell behind is over", () => {
-    const { clock, network, hub, join } = setUp(10, 100_000);
+    const { clock, network, join, publish } = setUp(10, 100_000);
     const [slowSocket, behindSocket] = [network.socket(), network.socket()];
     const slow = join(new TestSubscriber("slow", slowSocket), "news", "more");
     const behind = join(new TestSubscriber("behind", behindSocket), "news");
     join(new TestSubscriber("fast", network.socket()), "news", "more");
     slowSocket.pause();
     behindSocket.pause();
-    for (let count = 0; count < 8; count++) hub.publish(publication("news", "0123456789"));
+    for (let count = 0; count < 8; count++) publish(publication("news", "0123456789"));
     clock.advance(0);
     expect(slow.cut).toBe(0);
-    for (let count = 0; count < 8; count++) hub.publish(publication("more", "0123456789"));
+    for (let count = 0; count < 8; count++) publish(publication("more", "0123456789"));
     expect(slow.cut).toBe(0);
     clock.advance(0);
     expect(slow.cut).toBe(1);
@@ -265,11 +217,11 @@ describe("a slow consumer", () => {
   });
 
   test("that is only behind, within the limit, is left alone", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const socket = network.socket();
     const subscriber = join(new TestSubscriber("a", socket), "news");
     socket.pause();
-    for (let count = 0; count < 10; count++) hub.publish(publication("news", "0123456789"));
+    for (let count = 0; count < 10; count++) publish(publication("news", "0123456789"));
     socket.resume();
     expect(subscriber.cut).toBe(0);
     expect(socket.received.length).toBe(10);
@@ -278,26 +230,26 @@ describe("a slow consumer", () => {
 
 describe("a volatile namespace", () => {
   test("passes over whoever is not ready, counts that, and loses nothing for the others", () => {
-    const { network, hub, join, counters } = setUp();
+    const { network, join, counters, publish } = setUp();
     const [behind, ready] = [network.socket(), network.socket()];
     join(new TestSubscriber("behind", behind), "cursor:1");
     join(new TestSubscriber("ready", ready), "cursor:1");
     behind.pause();
-    for (const data of ["1", "2", "3"]) hub.publish(publication("cursor:1", data));
+    for (const data of ["1", "2", "3"]) publish(publication("cursor:1", data));
     expect(behind.buffered).toEqual(["1"]);
     expect(ready.received).toEqual(["1", "2", "3"]);
     expect(counters.volatileDrops).toBe(2);
     behind.resume();
-    for (const data of ["4", "5"]) hub.publish(publication("cursor:1", data));
+    for (const data of ["4", "5"]) publish(publication("cursor:1", data));
     expect(behind.received).toEqual(["1", "4", "5"]);
   });
 
   test("keeps nothing for a polling subscriber without a waiting request", () => {
-    const { hub, join } = setUp();
+    const { join, publish } = setUp();
     const subscriber = join(new TestSubscriber("p"), "cursor:1");
-    hub.publish(publication("cursor:1", "1"));
+    publish(publication("cursor:1", "1"));
     subscriber.isPollWaiting = true;
-    hub.publish(publication("cursor:1", "2"));
+    publish(publication("cursor:1", "2"));
     expect(subscriber.delivered).toEqual(["2"]);
   });
 });
@@ -331,7 +283,7 @@ describe("native topics", () => {
   const topic = "plain:default:news";
 
   test("are made for the second socket, left by who leaves, and gone with the last", () => {
-    const { network, hub, join } = setUp();
+    const { network, hub, join, publish } = setUp();
     const [a, b, c] = ["a", "b", "c"].map((id) =>
       join(new TestSubscriber(id, network.socket()), "news"),
     );
@@ -343,57 +295,57 @@ describe("native topics", () => {
     const lone = network.socket();
     join(new TestSubscriber("d", lone), "news");
     expect(network.topic(topic).size).toBe(0);
-    expect(hub.publish(publication("news", "1"))).toBe(1);
+    expect(publish(publication("news", "1"))).toBe(1);
     expect(lone.received).toEqual(["1"]);
   });
 
   test("do not mix the channels of two apps, or of two formats", () => {
-    const { network, hub, join } = setUp();
+    const { network, join, publish } = setUp();
     const sockets = Array.from({ length: 4 }, () => network.socket());
     sockets.forEach((socket, index) => {
       const subscriber = new TestSubscriber(`${index}`, socket);
       if (index >= 2) Object.assign(subscriber, { app: "shop" });
       join(subscriber, "news");
     });
-    expect(hub.publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toBe(2);
     expect(sockets.map(({ received }) => received.length)).toEqual([1, 1, 0, 0]);
   });
 
   test("leave out who polls, and take it in when it gets a socket", () => {
-    const { network, hub, join } = setUp();
+    const { network, hub, join, publish } = setUp();
     const sockets = [network.socket(), network.socket(), network.socket()] as const;
     const polling = join(new TestSubscriber("p"), "news");
     join(new TestSubscriber("a", sockets[0]), "news");
     join(new TestSubscriber("b", sockets[1]), "news");
-    hub.publish(publication("news", "1"));
+    publish(publication("news", "1"));
     polling.socket = sockets[2];
     hub.attach(polling, sockets[2]);
     hub.attach(polling, sockets[2]);
-    hub.publish(publication("news", "2"));
+    publish(publication("news", "2"));
     expect(polling.delivered).toEqual(["1"]);
     expect(sockets.map(({ received }) => received)).toEqual([["1", "2"], ["1", "2"], ["2"]]);
     hub.unregister(polling);
-    expect(hub.publish(publication("news", "3"))).toBe(2);
+    expect(publish(publication("news", "3"))).toBe(2);
     expect(sockets[2].received).toEqual(["2"]);
   });
 });
 
 test("publications and deliveries are counted, those to nobody and to polling clients, too", () => {
-  const { network, hub, join, counters } = setUp();
-  hub.publish(publication("news", "1"));
+  const { network, join, counters, publish } = setUp();
+  publish(publication("news", "1"));
   join(new TestSubscriber("p"), "news");
   join(new TestSubscriber("s", network.socket()), "news");
-  hub.publish(publication("news", "2"));
+  publish(publication("news", "2"));
   expect([counters.publications, counters.deliveries]).toEqual([2, 2]);
 });
 
 test("a channel is there until its last subscriber has left", () => {
-  const { network, hub, join } = setUp();
+  const { network, hub, join, channels } = setUp();
   const first = join(new TestSubscriber("a", network.socket()), "news");
   const second = join(new TestSubscriber("b", network.socket(), otherFormat), "news");
-  expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 2 }]);
+  expect(channels()).toEqual([{ channel: "news", subscribers: 2 }]);
   hub.unregister(first);
-  expect([...hub.channels("default")]).toEqual([{ channel: "news", subscribers: 1 }]);
+  expect(channels()).toEqual([{ channel: "news", subscribers: 1 }]);
   hub.unregister(second);
-  expect([...hub.channels("default")]).toEqual([]);
+  expect(channels()).toEqual([]);
 });

@@ -1,18 +1,29 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Clock, Fanout, MessageSocket } from "../ports.ts";
-import type { ChannelSummary, DisconnectTarget, HubApi } from "./api.ts";
+import { type Answer, whenAnswered } from "../answer.ts";
+import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
+import type { WorkerHandlers } from "../broker/handlers.ts";
+import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
+import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
-import { Channel, type SubscriberGroup } from "./channel.ts";
+import { Channel } from "./channel.ts";
+import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Counters } from "./counters.ts";
 import { type AppConfig, optionsOf } from "./namespace.ts";
 import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
+import { Outlet } from "./outlet.ts";
+import { closePaced } from "./paced-close.ts";
 import type { Publication } from "./publication.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface HubOptions {
   readonly fanout: Fanout;
   readonly clock: Clock;
+  readonly random: Random;
   readonly counters: Counters;
+  /** The worker's link to the others of its node. */
+  readonly broker: Broker;
+  /** Where the hub registers for what the others want of it. */
+  readonly handlers: WorkerHandlers;
   readonly apps: ReadonlyMap<string, AppConfig>;
   /** Bytes that may wait for one connection before it is cut; the socket's own limit lies far above. */
   readonly slowConsumerBytes: number;
@@ -20,35 +31,45 @@ export interface HubOptions {
   readonly maxChannelsPerConnection: number;
 }
 
-/** Connections, channels and delivery on one worker. */
+/** Over how long those are closed who may have missed something, so that they come back spread. */
+const MISSED_WITHIN_MS = 5_000;
+
+/**
+ * Connections, channels and delivery on one worker.
+ *
+ * What is published here is delivered to the worker's own subscribers first, then handed to the
+ * broker for those of the others.
+ */
 export class Hub implements HubApi {
   readonly #options: HubOptions;
+  readonly #broker: Broker;
   readonly #subscribers = new Bag<Subscriber>();
-  /** Connections of each app. */
-  readonly #connections = new Map<string, number>();
   readonly #apps = new Map<string, Map<string, Channel>>();
-  /** Where somebody buffered since the last look at buffers. */
-  readonly #lagging = new Set<SubscriberGroup>();
-  /** What was published to them since. */
-  #unseenBytes = 0;
-  #isLooking = false;
+  readonly #outlet: Outlet;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#broker = options.broker;
+    this.#outlet = new Outlet(options);
     for (const app of options.apps.keys()) this.#apps.set(app, new Map());
+    const { handlers } = options;
+    handlers.onDelivered((publication) => void this.#deliver(publication));
+    handlers.onMissed(() => void this.#closeMembers());
+    handlers.method("disconnect", (argument) => {
+      const { app, target } = argument as { app: string; target: DisconnectTarget };
+      return this.#disconnectOwn(app, target);
+    });
   }
 
   /**
-   * Whether the app may have one connection more.
+   * Room for one connection more of an app, which is held for a while, until it is registered.
    *
    * @throws StarlingError `unknown_app` or `too_many_connections`
    */
-  requireRoom(app: string): void {
+  admit(app: string): Answer<void> {
     this.#channelsOf(app);
     const limit = this.#options.apps.get(app)?.maxConnections ?? 0;
-    if (limit > 0 && (this.#connections.get(app) ?? 0) >= limit) {
-      throw new StarlingError("too_many_connections");
-    }
+    if (limit > 0) return this.#broker.admit(app);
   }
 
   /**
@@ -57,24 +78,21 @@ export class Hub implements HubApi {
    * @throws StarlingError `unknown_app` or `app_channels_full`
    */
   requireChannel(app: string, name: string): void {
-    const channels = this.#channelsOf(app);
-    const limit = this.#options.apps.get(app)?.maxChannels ?? 0;
-    if (limit > 0 && channels.size >= limit && !channels.has(name)) {
-      throw new StarlingError("app_channels_full");
-    }
+    if (this.#channelsOf(app).has(name) || this.#broker.hasRoomForChannel(app, name)) return;
+    throw new StarlingError("app_channels_full");
   }
 
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
-    this.#connections.set(subscriber.app, (this.#connections.get(subscriber.app) ?? 0) + 1);
+    this.#broker.connectionOpened(subscriber.app);
     this.#options.counters.connections++;
   }
 
   /** Forgets a connection and everything it was subscribed to. */
   unregister(subscriber: Subscriber): void {
     if (!this.#subscribers.remove(subscriber)) return;
-    this.#connections.set(subscriber.app, (this.#connections.get(subscriber.app) ?? 1) - 1);
+    this.#broker.connectionClosed(subscriber.app);
     this.#options.counters.connections--;
     for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
     subscriber.channels = undefined;
@@ -101,6 +119,7 @@ export class Hub implements HubApi {
     }
     channel.add(subscriber, format);
     subscriber.channels = including(subscriber.channels, channel);
+    this.#broker.interest(subscriber.app, name, channel.size);
   }
 
   /** Answers whether the connection was subscribed. */
@@ -117,20 +136,22 @@ export class Hub implements HubApi {
     for (const channel of each(subscriber.channels)) channel.attach(subscriber, socket);
   }
 
-  /** Delivers to every subscriber but `except`; answers how many that were. */
-  publish(publication: Publication, except?: Subscriber): number {
-    const { apps, counters } = this.#options;
-    const channel = this.#channelsOf(publication.app).get(publication.channel);
-    counters.publications++;
-    if (channel === undefined) return 0;
-    const { volatile } = optionsOf(apps, publication.app, publication.channel);
-    let reached = 0;
-    for (const group of channel.groups) {
-      const frames = group.format.encode(publication);
-      if (frames.length > 0) reached += this.#hand(group, frames, volatile, except);
-    }
-    counters.deliveries += reached;
-    return reached;
+  /** Delivers to every subscriber but `except`; answers how many that were, on all workers. */
+  publish(publication: Publication, except?: Subscriber): Answer<number> {
+    return this.#broker.publish(this.#begin(publication, [publication.channel], except));
+  }
+
+  /** The same where nobody wants to know. */
+  publishUnanswered(publication: Publication, except?: Subscriber): void {
+    this.#broker.publishUnanswered(this.#begin(publication, [publication.channel], except));
+  }
+
+  broadcast(
+    publication: Publication,
+    channels: readonly string[],
+    key?: DeliveryKey,
+  ): Answer<number> {
+    return this.#broker.publish(this.#begin(publication, channels, undefined, key));
   }
 
   /** Hands a frame of one protocol to its subscribers in a channel, such as news of its members. */
@@ -138,7 +159,7 @@ export class Hub implements HubApi {
     const group = this.#channelsOf(app).get(name)?.group(format);
     if (group === undefined) return;
     const { volatile } = optionsOf(this.#options.apps, app, name);
-    this.#hand(group, [frame], volatile, except);
+    this.#outlet.hand(group, [frame], volatile, except);
   }
 
   /** Every connection, in no order. */
@@ -146,13 +167,19 @@ export class Hub implements HubApi {
     return this.#subscribers.values();
   }
 
-  *channels(app: string): Iterable<ChannelSummary> {
-    for (const channel of this.#channelsOf(app).values()) {
-      yield { channel: channel.name, subscribers: channel.size };
-    }
+  channels(app: string, page: ChannelPageRequest): Answer<ChannelPage> {
+    this.#channelsOf(app);
+    return this.#broker.channels(app, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): number {
+  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+    const own = this.#disconnectOwn(app, target);
+    // An id names one connection of the whole node.
+    if ("connection" in target && own > 0) return own;
+    return whenAnswered(this.#broker.disconnect(app, target), (others) => own + others);
+  }
+
+  #disconnectOwn(app: string, target: DisconnectTarget): number {
     const isTarget = (subscriber: Subscriber) =>
       "connection" in target
         ? subscriber.id === target.connection
@@ -164,85 +191,57 @@ export class Hub implements HubApi {
     return leaving.length;
   }
 
-  /** Answers how many subscribers the frames were for. */
-  #hand(
-    group: SubscriberGroup,
-    frames: readonly Frame[],
-    volatile: boolean,
+  /** Delivers here, and answers what the other workers are to be told. */
+  #begin(
+    publication: Publication,
+    channels: readonly string[],
     except: Subscriber | undefined,
-  ): number {
-    // Counted before, since who is cut by this very frame is no member afterwards.
-    const reached = except !== undefined && group.has(except) ? group.size - 1 : group.size;
-    if (volatile) this.#deliverVolatile(group, frames, except);
-    else this.#deliver(group, frames, except);
+    key?: DeliveryKey,
+  ): Delivery {
+    const { app } = publication;
+    if (this.#broker.needsIds) publication.id = this.#broker.nextId();
+    let reached = 0;
+    for (const channel of channels) {
+      this.#options.counters.publications++;
+      const said = channel === publication.channel ? publication : { ...publication, channel };
+      reached += this.#deliver(said, except);
+    }
+    return { app, channels, publication, reached, key };
+  }
+
+  /** Delivers to the worker's own subscribers; answers how many that were. */
+  #deliver(publication: Publication, except?: Subscriber): number {
+    const { apps, counters } = this.#options;
+    const channel = this.#channelsOf(publication.app).get(publication.channel);
+    if (channel === undefined) return 0;
+    const { volatile } = optionsOf(apps, publication.app, publication.channel);
+    let reached = 0;
+    for (const group of channel.groups) {
+      const frames = group.format.encode(publication);
+      if (frames.length === 0) continue;
+      reached += this.#outlet.hand(group, frames, volatile, except, publication.id);
+    }
+    counters.deliveries += reached;
     return reached;
   }
 
-  #deliver(group: SubscriberGroup, frames: readonly Frame[], except: Subscriber | undefined): void {
-    for (const frame of frames) {
-      const outcome = group.fanOut(this.#options.fanout, frame, except);
-      if (outcome === 0) this.#cutSlowConsumers(group);
-      else if (outcome < 0) this.#lookLater(group, frame.length);
-    }
-    for (const subscriber of group.detached) {
-      if (subscriber !== except) subscriber.deliver(frames);
-    }
-  }
-
-  /** Native fan-out while nobody lags; else one by one, passing over whoever is not ready. */
-  #deliverVolatile(
-    group: SubscriberGroup,
-    frames: readonly Frame[],
-    except: Subscriber | undefined,
-  ): void {
-    if (!group.isLagging && !group.hasDetached) {
-      for (const frame of frames) {
-        if (group.fanOut(this.#options.fanout, frame, except) <= 0) group.isLagging = true;
-      }
-      return;
-    }
-    group.isLagging = false;
-    for (const subscriber of group.members) {
-      if (subscriber === except) continue;
-      if (subscriber.isReady()) {
-        subscriber.deliver(frames);
-      } else {
-        group.isLagging = true;
-        this.#options.counters.volatileDrops++;
-      }
-    }
-  }
-
-  /**
-   * The runtime writes what is published at the end of its turn, and only then may somebody be over
-   * the limit; nobody can be before a good part of the limit was published since the last look.
-   */
-  #lookLater(group: SubscriberGroup, bytes: number): void {
-    this.#lagging.add(group);
-    this.#unseenBytes += bytes;
-    if (this.#isLooking || this.#unseenBytes < this.#options.slowConsumerBytes / 4) return;
-    this.#isLooking = true;
-    this.#options.clock.setTimeout(() => {
-      this.#isLooking = false;
-      this.#unseenBytes = 0;
-      const groups = [...this.#lagging];
-      this.#lagging.clear();
-      for (const each of groups) this.#cutSlowConsumers(each);
-    }, 0);
-  }
-
-  /** The native publish does not say who buffers or lost a frame: those over the limit are cut. */
-  #cutSlowConsumers(group: SubscriberGroup): void {
-    const limit = this.#options.slowConsumerBytes;
-    const slow = [...group.members].filter(
-      ({ socket }) => socket !== undefined && socket.getBufferedAmount() > limit,
-    );
-    for (const subscriber of slow) subscriber.cutSlow();
+  /** Closes whoever may have missed something, so that they come back and can ask for it. */
+  #closeMembers(): Promise<void> {
+    const { clock, random } = this.#options;
+    return closePaced({
+      subscribers: this.#subscribers.values().filter(({ channels }) => channels !== undefined),
+      reason: "messages_missed",
+      withinMs: MISSED_WITHIN_MS,
+      clock,
+      random,
+    });
   }
 
   #leave(channel: Channel, subscriber: Subscriber): void {
     channel.remove(subscriber);
-    if (channel.size === 0) this.#channelsOf(channel.app).delete(channel.name);
+    const { app, name, size } = channel;
+    if (size === 0) this.#channelsOf(app).delete(name);
+    this.#broker.interest(app, name, size);
   }
 
   #channelsOf(app: string): Map<string, Channel> {

@@ -1,96 +1,196 @@
-/** One connection that is present in a channel. */
-export interface Member {
-  /** Id of the connection. */
-  readonly connection: string;
-  /** The name that the others know it by; a client may change it. */
-  clientId: string;
-  readonly user: string | undefined;
-  /** What it last said of itself, in its own encoding; undefined while it said nothing. */
-  state: Uint8Array | undefined;
-  /** When it joined, in milliseconds since the Unix epoch. */
-  readonly since: number;
+import type { Answer } from "../answer.ts";
+import type { Broker, PresenceEvent } from "../broker/broker.ts";
+import type { WorkerHandlers } from "../broker/handlers.ts";
+import type { Clock } from "../ports.ts";
+import type { Member } from "./member.ts";
+
+import { type Question, type ReplicaNews, Replicas } from "./replicas.ts";
+
+export interface PresenceOptions {
+  readonly broker: Broker;
+  readonly handlers: WorkerHandlers;
+  readonly clock: Clock;
 }
 
-export interface PresenceStats {
-  /** Connections present. */
-  readonly members: number;
-  /** Distinct users among them; a member without a user counts by its connection. */
-  readonly users: number;
+/** Hears what becomes of members of other workers, in channels that this worker has members in. */
+export type PresenceObserver = (app: string, channel: string, news: ReplicaNews) => void;
+
+/** A channel that somebody of this worker is present in, or is about to be. */
+interface Watched {
+  readonly app: string;
+  readonly name: string;
+  /** Members of this worker, by connection. */
+  readonly own: Map<string, Member>;
+  readonly others: Replicas;
+  /** Settles when the last question that takes time is answered. */
+  asking: Promise<void> | undefined;
+  /** Whether the others have been known at any time. */
+  isKnown: boolean;
 }
 
-/** The members of one channel, with the counts that make statistics cost nothing. */
-class ChannelMembers {
-  readonly members = new Map<string, Member>();
-  readonly #connectionsOfUser = new Map<string, number>();
+/** Milliseconds after which is asked again what was not answered. */
+const ASK_AGAIN_MS = 1_000;
 
-  get users(): number {
-    return this.#connectionsOfUser.size;
-  }
-
-  add(member: Member): void {
-    this.members.set(member.connection, member);
-    const key = userKey(member);
-    this.#connectionsOfUser.set(key, (this.#connectionsOfUser.get(key) ?? 0) + 1);
-  }
-
-  remove(member: Member): void {
-    this.members.delete(member.connection);
-    const key = userKey(member);
-    const left = (this.#connectionsOfUser.get(key) ?? 1) - 1;
-    if (left === 0) this.#connectionsOfUser.delete(key);
-    else this.#connectionsOfUser.set(key, left);
-  }
-}
-
-/** Users and connections are named by whoever connects, so their keys must not meet. */
-function userKey({ user, connection }: Member): string {
-  return user === undefined ? `connection ${connection}` : `user ${user}`;
-}
-
-/** Who is present in which channel on this worker. */
+/**
+ * Who is present in which channel: the members of this worker, and, wherever it has some, those of
+ * the others.
+ */
 export class Presence {
-  readonly #apps = new Map<string, Map<string, ChannelMembers>>();
+  readonly #options: PresenceOptions;
+  readonly #apps = new Map<string, Map<string, Watched>>();
+  #observer: PresenceObserver = () => {};
+  /** How often something was lost. */
+  #losses = 0;
 
-  /** Adds a member; one that is present already is left as it is, and answers false. */
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    options.handlers.onPresence((app, channel, event) =>
+      this.#find(app, channel)?.others.receive(event),
+    );
+    options.handlers.onMissed(() => void this.#askAll());
+  }
+
+  /** There is one observer. */
+  observe(observer: PresenceObserver): void {
+    this.#observer = observer;
+  }
+
+  /**
+   * Sees to it that the members of other workers are known; they stay so until the last own member
+   * leaves, or `unwatch`. The promise is rejected with `broker_unavailable` when they cannot be.
+   */
+  watch(app: string, channel: string): Answer<void> {
+    const known = this.#find(app, channel);
+    if (known !== undefined) return known.isKnown ? undefined : known.asking;
+    const watched: Watched = {
+      app,
+      name: channel,
+      own: new Map(),
+      others: new Replicas((news) => this.#observer(app, channel, news)),
+      asking: undefined,
+      isKnown: false,
+    };
+    this.#channelsOf(app).set(channel, watched);
+    return this.#ask(watched);
+  }
+
+  /** Ends the watch of a channel, unless somebody of this worker is present in it. */
+  unwatch(app: string, channel: string): void {
+    const watched = this.#find(app, channel);
+    if (watched === undefined || watched.own.size > 0) return;
+    this.#channelsOf(app).delete(channel);
+    this.#options.broker.unwatch(app, channel);
+  }
+
+  /**
+   * Adds a member of this worker; one that is present already is left as it is, and answers false.
+   *
+   * @throws RangeError where the channel is not watched
+   */
   join(app: string, channel: string, member: Member): boolean {
-    const channels = this.#channelsOf(app);
-    let present = channels.get(channel);
-    if (present === undefined) {
-      present = new ChannelMembers();
-      channels.set(channel, present);
-    }
-    if (present.members.has(member.connection)) return false;
-    present.add(member);
+    const watched = this.#find(app, channel);
+    if (watched === undefined) throw new RangeError(`${channel} is not watched`);
+    if (watched.own.has(member.connection)) return false;
+    watched.own.set(member.connection, member);
+    this.tell(app, channel, { type: "join", member });
     return true;
   }
 
-  /** Answers the member that left, if it was present. */
+  /** Answers the member of this worker that left, if it was present. */
   leave(app: string, channel: string, connection: string): Member | undefined {
-    const channels = this.#channelsOf(app);
-    const present = channels.get(channel);
-    const member = present?.members.get(connection);
-    if (present === undefined || member === undefined) return undefined;
-    present.remove(member);
-    if (present.members.size === 0) channels.delete(channel);
+    const own = this.#find(app, channel)?.own;
+    const member = own?.get(connection);
+    if (member === undefined) return undefined;
+    own?.delete(connection);
+    this.tell(app, channel, { type: "leave", connection });
+    this.unwatch(app, channel);
     return member;
   }
 
+  /** Tells the other workers what became of a member of this one. */
+  tell(app: string, channel: string, event: PresenceEvent): void {
+    this.#options.broker.present(app, channel, event);
+  }
+
+  /** A member of this worker. */
   member(app: string, channel: string, connection: string): Member | undefined {
-    return this.#channelsOf(app).get(channel)?.members.get(connection);
+    return this.#find(app, channel)?.own.get(connection);
   }
 
-  /** In the order in which they joined. */
-  members(app: string, channel: string): Iterable<Member> {
-    return this.#channelsOf(app).get(channel)?.members.values() ?? [];
+  /** The members of a channel that is watched, on all workers, in the order in which they joined. */
+  members(app: string, channel: string): readonly Member[] {
+    const watched = this.#find(app, channel);
+    if (watched === undefined) return [];
+    const members = [...watched.own.values(), ...watched.others.members()];
+    return members.sort((a, b) => a.since - b.since);
   }
 
-  /** Costs the same however many members there are. */
-  stats(app: string, channel: string): PresenceStats {
-    const present = this.#channelsOf(app).get(channel);
-    return { members: present?.members.size ?? 0, users: present?.users ?? 0 };
+  /** Asks who is there on other workers. */
+  #ask(watched: Watched): Answer<void> {
+    const question = watched.others.ask();
+    const answer = this.#options.broker.watch(watched.app, watched.name);
+    if (!(answer instanceof Promise)) {
+      watched.others.answered(question, answer, !watched.isKnown);
+      watched.isKnown = true;
+      return;
+    }
+    watched.asking = this.#wait(watched, question, answer);
+    return watched.asking;
   }
 
-  #channelsOf(app: string): Map<string, ChannelMembers> {
+  async #wait(
+    watched: Watched,
+    question: Question,
+    answer: Promise<readonly Member[]>,
+  ): Promise<void> {
+    let members: readonly Member[];
+    try {
+      members = await answer;
+    } catch (error) {
+      this.#unanswered(watched, question, error);
+      return;
+    }
+    const { app, name, others } = watched;
+    if (this.#find(app, name) !== watched) return;
+    if (!others.isAsked(question)) return watched.asking;
+    if (!others.answered(question, members, !watched.isKnown)) return this.#ask(watched);
+    watched.isKnown = true;
+  }
+
+  #unanswered(watched: Watched, question: Question, error: unknown): void {
+    const { app, name, others } = watched;
+    if (this.#find(app, name) === watched && others.isAsked(question)) {
+      others.unanswered(question);
+      if (watched.isKnown) {
+        this.#options.clock.setTimeout(() => void this.#askAgain(watched), ASK_AGAIN_MS);
+        return;
+      }
+      this.unwatch(app, name);
+    }
+    throw error;
+  }
+
+  /** What was lost is found by asking for all there is, one channel after the other. */
+  async #askAll(): Promise<void> {
+    const losses = ++this.#losses;
+    const all = [...this.#apps.values()].flatMap((channels) => [...channels.values()]);
+    for (const watched of all) {
+      if (losses !== this.#losses) return;
+      await this.#askAgain(watched);
+    }
+  }
+
+  async #askAgain(watched: Watched): Promise<void> {
+    if (this.#find(watched.app, watched.name) !== watched) return;
+    // Whoever waits for the answer has the error, too.
+    await Promise.resolve(this.#ask(watched)).catch(() => {});
+  }
+
+  #find(app: string, channel: string): Watched | undefined {
+    return this.#apps.get(app)?.get(channel);
+  }
+
+  #channelsOf(app: string): Map<string, Watched> {
     let channels = this.#apps.get(app);
     if (channels === undefined) {
       channels = new Map();

@@ -1,7 +1,10 @@
 /** One event in a channel, as every part of the core sees it. */
 export interface Publication {
-  /** Names it among those on their way in this node; undefined where nobody has to tell. */
-  readonly id?: number | undefined;
+  /**
+   * Names it among those on their way in this node; the hub that publishes gives it where somebody
+   * has to tell them apart. What is published in several channels at once has one id in all of them.
+   */
+  id?: number | undefined;
   /** The tenant that the channel belongs to. */
   readonly app: string;
   readonly channel: string;

@@ -12,6 +12,14 @@ test("a burst is allowed at once, then one each tenth of a second", () => {
   expect(bucket.take(options, 150)).toBe(false);
 });
 
+test("a bucket that goes on with what another had allows what that would have", () => {
+  const bucket = new TokenBucket(options, 0);
+  for (let count = 0; count < 18; count++) bucket.take(options, 0);
+  const other = TokenBucket.from(bucket.state);
+  expect([1, 2, 3].map(() => other.take(options, 0))).toEqual([true, true, false]);
+  expect(other.take(options, 100)).toBe(true);
+});
+
 test("over any stretch of time no more than burst and rate together are allowed", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -50, max: 500 }), { maxLength: 200 }), (gaps) => {

@@ -5,6 +5,13 @@ export interface TokenBucketOptions {
   readonly burst: number;
 }
 
+/** What a bucket has at a moment. */
+export interface TokenBucketState {
+  readonly tokens: number;
+  /** When it was last filled, in milliseconds since the Unix epoch. */
+  readonly filledAt: number;
+}
+
 /** A token bucket for one connection: two numbers and no timer. */
 export class TokenBucket {
   #tokens: number;
@@ -13,6 +20,15 @@ export class TokenBucket {
   constructor(options: TokenBucketOptions, now: number) {
     this.#tokens = options.burst;
     this.#filledAt = now;
+  }
+
+  /** A bucket that goes on with what another had. */
+  static from({ tokens, filledAt }: TokenBucketState): TokenBucket {
+    return new TokenBucket({ ratePerSecond: 0, burst: tokens }, filledAt);
+  }
+
+  get state(): TokenBucketState {
+    return { tokens: this.#tokens, filledAt: this.#filledAt };
   }
 
   /** Answers whether one more is allowed at this moment; a clock set back gives nothing. */

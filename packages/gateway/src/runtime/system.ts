@@ -1,4 +1,4 @@
-import type { Clock, Random, TimerHandle } from "@starling/core/ports.ts";
+import type { AfterTurn, Clock, Random, TimerHandle } from "@starling/core/ports.ts";
 
 /** The clock of the machine. */
 export const systemClock: Clock = {
@@ -21,3 +21,6 @@ export function trimMemory(): void {
   Bun.gc(true);
   Bun.shrink();
 }
+
+/** Runs what is left to do when the callbacks of this turn of the event loop have run. */
+export const afterTurn: AfterTurn = (callback) => void setImmediate(callback);

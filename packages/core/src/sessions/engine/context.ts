@@ -1,7 +1,9 @@
+import type { Answer } from "../../answer.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { HttpAnswer } from "./http.ts";
 import type { EngineCloseReason, EngineSession } from "./session.ts";
+import type { UnderWay } from "./under-way.ts";
 
 /** What a client's first request says of itself. */
 export interface Handshake {
@@ -17,7 +19,7 @@ export interface Handshake {
 /** The layer above Engine.IO. */
 export interface EngineHandler<Data> {
   /** Asked before anything is kept for a client; an answer refuses it. */
-  admit(handshake: Handshake): HttpAnswer | undefined;
+  admit(handshake: Handshake): Answer<HttpAnswer | undefined>;
   /** What to keep for a new session. */
   createData(handshake: Handshake): Data;
   open(session: EngineSession<Data>): void;
@@ -36,6 +38,8 @@ export interface EngineContext<Data> {
   readonly log: Log;
   readonly counters: Counters;
   readonly slowConsumerBytes: number;
+  /** What keeps sessions from moving to another worker. */
+  readonly underWay: UnderWay<EngineSession<Data>>;
   /** Makes an open session known; answers its heartbeat slot. */
   enter(session: EngineSession<Data>): number;
   leaveHeartbeat(session: EngineSession<Data>, slot: number): void;

@@ -74,7 +74,7 @@ export class PollingState {
 }
 
 /** Bytes that a frame takes in UTF-8; text of many scripts has three for each unit of a string. */
-function byteLength(frame: Frame): number {
+export function byteLength(frame: Frame): number {
   if (typeof frame !== "string") return frame.length;
   let bytes = frame.length;
   for (let index = 0; index < frame.length; index++) {

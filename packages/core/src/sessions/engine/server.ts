@@ -1,11 +1,18 @@
+import { type Answer, whenAnswered } from "../../answer.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Clock, Fanout, Log, Random } from "../../ports.ts";
+import type { SocketHandler } from "../socket-handler.ts";
+import type { EngineCluster } from "./cluster.ts";
 import type { EngineContext, EngineHandler, Handshake } from "./context.ts";
+import type { ForeignRequest } from "./forwarder.ts";
 import { HeartbeatWheel } from "./heartbeat.ts";
-import { engineRefusal, type HttpAnswer } from "./http.ts";
+import { catalogueRefusal, engineRefusal, type HttpAnswer } from "./http.ts";
 import { PacketType } from "./packets.ts";
-import type { Respond } from "./polling.ts";
+import { answerRequest } from "./requests.ts";
 import { EngineSession } from "./session.ts";
+import { createSessionId } from "./session-id.ts";
+import { SessionsElsewhere } from "./sessions-elsewhere.ts";
+import { UnderWay } from "./under-way.ts";
 
 export interface EngineServerOptions<Data> {
   readonly handler: EngineHandler<Data>;
@@ -14,6 +21,8 @@ export interface EngineServerOptions<Data> {
   readonly log: Log;
   readonly counters: Counters;
   readonly fanout: Fanout;
+  /** The other workers; undefined where there can be none. */
+  readonly cluster?: EngineCluster<Data> | undefined;
   /** Milliseconds between the pings of a session; default in the protocol: 25000. */
   readonly pingIntervalMs: number;
   /** Milliseconds that a pong may take; default in the protocol: 20000. */
@@ -25,17 +34,11 @@ export interface EngineServerOptions<Data> {
 }
 
 /** One HTTP request, stripped of its runtime. */
-export interface EngineRequest extends Handshake {
-  readonly method: string;
-  /** Reads the body up to the payload limit; answers a refusal when it is larger. */
-  readBody(): Promise<string | HttpAnswer>;
-  /** Calls back when the client goes away before it has its answer. */
-  onAbort(callback: () => void): void;
-}
+export interface EngineRequest extends Handshake, ForeignRequest {}
 
-/** What to do with a WebSocket handshake: let the session have the socket, or refuse. */
-export type SocketAdmission<Data> =
-  | { readonly session: EngineSession<Data> }
+/** What to do with a WebSocket handshake: let the handler have the socket, or refuse. */
+export type SocketAdmission =
+  | { readonly handler: SocketHandler }
   | { readonly refusal: HttpAnswer };
 
 /** The only revision of the protocol that is spoken; clients name it in the query as `EIO`. */
@@ -52,11 +55,15 @@ export class EngineServer<Data> implements EngineContext<Data> {
   readonly log: Log;
   readonly counters: Counters;
   readonly slowConsumerBytes: number;
+  readonly underWay = new UnderWay<EngineSession<Data>>();
   readonly #random: Random;
+  readonly #elsewhere: SessionsElsewhere<Data> | undefined;
   /** Sessions that poll, or once did: the others are reached through their socket alone. */
   readonly #polling = new Map<string, EngineSession<Data>>();
   readonly #heartbeat: HeartbeatWheel<EngineSession<Data>>;
   readonly #openPacketTail: string;
+  #sessions = 0;
+  #refusesNew = false;
 
   constructor(options: EngineServerOptions<Data>) {
     const { fanout, pingIntervalMs, pingTimeoutMs, maxPayloadBytes } = options;
@@ -66,6 +73,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
     this.counters = options.counters;
     this.slowConsumerBytes = options.slowConsumerBytes;
     this.#random = options.random;
+    this.#elsewhere = this.#reachOthers(options.cluster);
     this.#openPacketTail = `"pingInterval":${pingIntervalMs},"pingTimeout":${pingTimeoutMs},"maxPayload":${maxPayloadBytes}}`;
     this.#heartbeat = new HeartbeatWheel({
       clock: options.clock,
@@ -83,8 +91,13 @@ export class EngineServer<Data> implements EngineContext<Data> {
     });
   }
 
+  /** Sessions that are not over, among them those that have yet to fetch their end. */
+  get sessions(): number {
+    return this.#sessions;
+  }
+
   /** A long-polling request. */
-  handleRequest(request: EngineRequest): HttpAnswer | Promise<HttpAnswer> {
+  handleRequest(request: EngineRequest): Answer<HttpAnswer> {
     const { method, query } = request;
     const transport = query.get("transport");
     if (transport !== "polling") {
@@ -94,21 +107,15 @@ export class EngineServer<Data> implements EngineContext<Data> {
     const id = query.get("sid");
     if (id === null) {
       if (method !== "GET") return engineRefusal("badHandshakeMethod");
-      return this.handler.admit(request) ?? this.#createSession(request).openPolling();
+      return this.#open(request);
     }
     const session = this.#polling.get(id);
-    if (session === undefined) return engineRefusal("unknownSession");
-    if (method === "POST") return session.post(() => request.readBody());
-    if (method !== "GET") return engineRefusal("badRequest");
-    return new Promise((resolve) => {
-      const respond: Respond = resolve;
-      request.onAbort(() => session.pollAborted(respond));
-      session.poll(respond);
-    });
+    if (session !== undefined) return answerRequest(session, request);
+    return this.#elsewhere?.request(id, request) ?? engineRefusal("unknownSession");
   }
 
-  /** A WebSocket handshake; the admitted session takes the socket as its handler. */
-  admitSocket(handshake: Handshake): SocketAdmission<Data> {
+  /** A WebSocket handshake. */
+  admitSocket(handshake: Handshake): Answer<SocketAdmission> {
     const { query } = handshake;
     if (query.get("transport") !== "websocket") {
       return { refusal: engineRefusal("unknownTransport") };
@@ -118,12 +125,19 @@ export class EngineServer<Data> implements EngineContext<Data> {
     }
     const id = query.get("sid");
     if (id === null) {
-      const refusal = this.handler.admit(handshake);
-      return refusal === undefined ? { session: this.#createSession(handshake) } : { refusal };
+      return whenAnswered(this.#admit(handshake), (refusal) =>
+        refusal === undefined ? { handler: this.#createSession(handshake) } : { refusal },
+      );
     }
-    const session = this.#polling.get(id);
-    if (session === undefined) return { refusal: engineRefusal("unknownSession") };
-    return { session };
+    const handler = this.#polling.get(id);
+    if (handler !== undefined) return { handler };
+    const arrival = this.#refusesNew ? undefined : this.#elsewhere?.admitSocket(id);
+    return arrival ?? { refusal: engineRefusal("unknownSession") };
+  }
+
+  /** From now on there are no new sessions here; those that there are go on. */
+  refuseNew(): void {
+    this.#refusesNew = true;
   }
 
   /** Closes every session, telling its client to come back. */
@@ -132,9 +146,15 @@ export class EngineServer<Data> implements EngineContext<Data> {
     this.#heartbeat.stop();
   }
 
+  /** Answers polls that wait here for sessions of other workers: their clients ask elsewhere. */
+  leave(): void {
+    this.#elsewhere?.leave();
+  }
+
   // For the sessions
 
   enter(session: EngineSession<Data>): number {
+    this.#sessions++;
     if (session.isPolling) this.#polling.set(session.id, session);
     return this.#heartbeat.add(session);
   }
@@ -144,6 +164,7 @@ export class EngineServer<Data> implements EngineContext<Data> {
   }
 
   forget(session: EngineSession<Data>): void {
+    this.#sessions--;
     this.#polling.delete(session.id);
   }
 
@@ -155,8 +176,49 @@ export class EngineServer<Data> implements EngineContext<Data> {
     return `${PacketType.open}{"sid":"${id}","upgrades":${JSON.stringify(upgrades)},${this.#openPacketTail}`;
   }
 
+  #admit(handshake: Handshake): Answer<HttpAnswer | undefined> {
+    const verdict = this.#refusesNew ? undefined : this.handler.admit(handshake);
+    return whenAnswered(verdict, (refusal) =>
+      this.#refusesNew ? catalogueRefusal("shutting_down") : refusal,
+    );
+  }
+
+  #open(request: EngineRequest): Answer<HttpAnswer> {
+    const verdict = this.#admit(request);
+    let isGone = false;
+    if (verdict instanceof Promise) {
+      request.onAbort(() => {
+        isGone = true;
+      });
+    }
+    return whenAnswered(verdict, (refusal) => {
+      if (refusal !== undefined) return refusal;
+      return isGone ? engineRefusal("badRequest") : this.#createSession(request).openPolling();
+    });
+  }
+
   #createSession(handshake: Handshake): EngineSession<Data> {
-    const id = this.#random.bytes(15).toBase64({ alphabet: "base64url" });
+    const id = createSessionId(this.#elsewhere?.worker ?? 0, this.#random);
     return new EngineSession(id, this.handler.createData(handshake), this);
+  }
+
+  #reachOthers(cluster: EngineCluster<Data> | undefined): SessionsElsewhere<Data> | undefined {
+    if (cluster === undefined || cluster.broker.worker === 0) return undefined;
+    const { clock, log, counters, slowConsumerBytes, underWay } = this;
+    return new SessionsElsewhere({
+      cluster,
+      clock,
+      log,
+      counters,
+      slowConsumerBytes,
+      underWay,
+      random: this.#random,
+      find: (id) => this.#polling.get(id),
+      createSession: (id, data) => {
+        const session = new EngineSession(id, data, this);
+        this.#polling.set(id, session);
+        return session;
+      },
+    });
   }
 }

@@ -75,6 +75,14 @@ function setUp() {
       readBody: () => Promise.resolve(body),
       onAbort: (callback) => aborts.push(callback),
     });
+  const admit = (text: string) => {
+    const admission = server.admitSocket(query(text));
+    if (admission instanceof Promise) throw new Error("a single worker has nobody to ask");
+    if ("refusal" in admission) throw new Error(admission.refusal.body);
+    const socket = network.socket();
+    admission.handler.opened(socket);
+    return { socket, handler: admission.handler };
+  };
   const openPolling = async () => {
     const answer = await request("GET", "");
     const sid = String(JSON.parse(answer.body.slice(1)).sid);
@@ -82,23 +90,17 @@ function setUp() {
       poll: (aborts?: (() => void)[]) => request("GET", `&sid=${sid}`, "", aborts),
       post: (body: string) => request("POST", `&sid=${sid}`, body),
       probe() {
-        const socket = network.socket();
-        const admission = server.admitSocket(query(`transport=websocket&sid=${sid}`));
-        if ("refusal" in admission) throw new Error(admission.refusal.body);
-        admission.session.opened(socket);
-        return { socket, say: (text: string) => admission.session.message(socket, text) };
+        const { socket, handler } = admit(`transport=websocket&sid=${sid}`);
+        return { socket, say: (text: string) => handler.message(socket, text) };
       },
       session: handler.sessions.at(-1) as Session,
     };
   };
   const openSocket = () => {
-    const socket = network.socket();
-    const admission = server.admitSocket(query("transport=websocket"));
-    if ("refusal" in admission) throw new Error(admission.refusal.body);
-    admission.session.opened(socket);
-    return { socket, session: admission.session };
+    const { socket } = admit("transport=websocket");
+    return { socket, session: handler.sessions.at(-1) as Session };
   };
-  return { clock, network, handler, counters, server, openPolling, openSocket };
+  return { clock, network, handler, counters, server, request, admit, openPolling, openSocket };
 }
 
 const bodyOf = async (answer: HttpAnswer | Promise<HttpAnswer>) => (await answer).body;
@@ -271,6 +273,34 @@ test("shutting down closes every session with a code that brings its client back
   expect(socket.closedWith?.code).toBe(4000);
   expect(await bodyOf(poll)).toBe("1");
   expect(clock.pendingTimers).toBe(0);
+});
+
+test("a server that takes no new sessions goes on with those it has, and counts them", async () => {
+  const { server, admit, openSocket, openPolling, request } = setUp();
+  const { socket, session } = openSocket();
+  const client = await openPolling();
+  server.refuseNew();
+  expect(await request("GET", "")).toMatchObject({ status: 503 });
+  expect(() => admit("transport=websocket")).toThrow("shutting_down");
+  expect(server.sessions).toBe(2);
+  const upgrade = client.probe();
+  upgrade.say("2probe");
+  upgrade.say("5");
+  client.session.send("a");
+  expect(upgrade.socket.received).toEqual(["3probe", "4a"]);
+  session.closed(socket);
+  expect(server.sessions).toBe(1);
+  server.shutDown();
+  expect(server.sessions).toBe(0);
+});
+
+test("a session that has yet to fetch its end is counted until then", async () => {
+  const { server, openPolling } = setUp();
+  const client = await openPolling();
+  server.shutDown();
+  expect(server.sessions).toBe(1);
+  await client.poll();
+  expect(server.sessions).toBe(0);
 });
 
 test("a ping that ends one polling session does not pass over another", async () => {

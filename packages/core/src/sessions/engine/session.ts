@@ -8,6 +8,7 @@ import type { HeartbeatMember } from "./heartbeat.ts";
 import { engineRefusal, type HttpAnswer, textAnswer } from "./http.ts";
 import { PacketType, PROBE_PING, PROBE_PONG } from "./packets.ts";
 import { PollingState, type Respond } from "./polling.ts";
+import { RemoteProbe } from "./remote-probe.ts";
 
 /** Why a session ended: a close of the catalogue, or the client's own doing. */
 export type EngineCloseReason = CloseName | "transport_close" | "client_close";
@@ -21,7 +22,9 @@ type State = "opening" | "open" | "ending" | "closed";
 /** How long the client may take to fetch the last of what waits for it. */
 const ENDING_GRACE_MS = 5_000;
 /** How long an upgrade may take from the probe's socket to the upgrade packet. */
-const UPGRADE_TIMEOUT_MS = 10_000;
+export const UPGRADE_TIMEOUT_MS = 10_000;
+/** How long a move to another worker may take from its upgrade packet on. */
+export const MOVE_TIMEOUT_MS = 10_000;
 /** How long a poll may wait while the client upgrades; short, since the client waits for it. */
 const UPGRADE_NOOP_MS = 100;
 
@@ -37,8 +40,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   #slot = -1;
   #socket: MessageSocket | undefined;
   #polling: PollingState | undefined;
-  /** A second socket that tests the way before the session moves to it. */
-  #probe: MessageSocket | undefined;
+  /** A second socket, here or at another worker, that tests the way before the session moves to it. */
+  #probe: MessageSocket | RemoteProbe | undefined;
   #timer: TimerHandle | undefined;
 
   constructor(id: string, data: Data, context: EngineContext<Data>) {
@@ -85,9 +88,20 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     if (!kept) this.cutSlow();
   }
 
+  /** The frames of a publication; `id` is that of the publication where it has one. */
+  deliver(frames: readonly Frame[], id?: number): void {
+    for (const frame of frames) this.sendFrame(frame);
+    if (id !== undefined && this.#probe instanceof RemoteProbe) this.#probe.remember(id);
+  }
+
   /** A message of the layer above; bytes travel as they are, text gets its packet type. */
   send(message: string | Uint8Array): void {
     this.sendFrame(typeof message === "string" ? PacketType.message + message : message);
+  }
+
+  /** The session stays at this worker until that has settled. */
+  track(work: Promise<unknown>): void {
+    this.#context.underWay.track(this, work);
   }
 
   /**
@@ -147,25 +161,24 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** The client of a poll went away before it had all of its answer, which is lost. */
   pollAborted(respond: Respond): void {
     this.#polling?.abandon(respond);
+    this.lose();
+  }
+
+  /** What a polling client was sent did not reach it. */
+  lose(): void {
     if (this.#polling !== undefined) this.#lost("transport_close");
   }
 
+  /** Answers the poll that waits, if one does, so that the next may come another way. */
+  hurryPoll(): void {
+    if (this.#state === "open") this.#polling?.answerWith(textAnswer(PacketType.noop));
+  }
+
   /** A POST of the session; its body is read only when the session can take it. */
-  async post(readBody: () => Promise<string | HttpAnswer>): Promise<HttpAnswer> {
-    const polling = this.#polling;
-    if (polling === undefined || this.#state !== "open") return engineRefusal("badRequest");
-    if (polling.posting) {
-      this.#malformed("a second post at the same time");
-      return engineRefusal("badRequest");
-    }
-    polling.posting = true;
-    try {
-      const body = await readBody();
-      if (typeof body !== "string") return body;
-      return this.#receivePayload(body);
-    } finally {
-      polling.posting = false;
-    }
+  post(readBody: () => Promise<string | HttpAnswer>): Promise<HttpAnswer> {
+    const answer = this.#post(readBody);
+    this.track(answer);
+    return answer;
   }
 
   // The socket, or the probe of an upgrade
@@ -194,6 +207,52 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     this.#timer = this.#context.clock.setTimeout(() => socket.terminate(), UPGRADE_TIMEOUT_MS);
   }
 
+  // Another worker that has the socket
+
+  get remoteProbe(): RemoteProbe | undefined {
+    return this.#probe instanceof RemoteProbe ? this.#probe : undefined;
+  }
+
+  /** Lets a socket of another worker test the way; answers whether it may. */
+  probeFrom(probe: RemoteProbe): boolean {
+    const polling = this.#polling;
+    if (polling === undefined || !this.canProbe) return false;
+    this.#probe = probe;
+    // The other worker gives up first, unless it is gone.
+    const timeoutMs = 2 * (UPGRADE_TIMEOUT_MS + MOVE_TIMEOUT_MS);
+    this.#timer = this.#context.clock.setTimeout(() => this.dropProbe(probe), timeoutMs);
+    this.#scheduleNoop(polling);
+    return true;
+  }
+
+  dropProbe(probe: RemoteProbe): void {
+    if (probe === this.#probe) this.#dropProbe(this.#polling);
+  }
+
+  /** What the client of a session that has ended did not fetch; nothing of one that goes on. */
+  takeFarewell(): readonly Frame[] {
+    if (this.#state !== "ending") return [];
+    this.#finish();
+    return this.#polling?.drain() ?? [];
+  }
+
+  /** Ends the session here, since it goes on at another worker; answers what waits for its client. */
+  handOver(): readonly Frame[] {
+    const polling = this.#polling;
+    this.#dropProbe(polling);
+    this.#context.leaveHeartbeat(this, this.#slot);
+    polling?.answerWith(textAnswer(PacketType.noop));
+    this.#finish();
+    return polling?.drain() ?? [];
+  }
+
+  /** Goes on over a socket with a session that another worker handed over. */
+  takeOver(socket: MessageSocket): void {
+    this.#socket = socket;
+    this.#begin();
+    socket.subscribe(this.#context.pingTopic(this.#slot));
+  }
+
   message(socket: MessageSocket, message: string | Uint8Array): void {
     if (socket === this.#socket) {
       if (this.#state === "open") this.#receiveFrame(message);
@@ -219,6 +278,23 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   #begin(): void {
     this.#state = "open";
     this.#slot = this.#context.enter(this);
+  }
+
+  async #post(readBody: () => Promise<string | HttpAnswer>): Promise<HttpAnswer> {
+    const polling = this.#polling;
+    if (polling === undefined || this.#state !== "open") return engineRefusal("badRequest");
+    if (polling.posting) {
+      this.#malformed("a second post at the same time");
+      return engineRefusal("badRequest");
+    }
+    polling.posting = true;
+    try {
+      const body = await readBody();
+      if (typeof body !== "string") return body;
+      return this.#receivePayload(body);
+    } finally {
+      polling.posting = false;
+    }
   }
 
   #receiveFrame(message: string | Uint8Array): void {
@@ -334,7 +410,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     this.#state = "ending";
     const probe = this.#probe;
     this.#dropProbe(this.#polling);
-    probe?.terminate();
+    // Another worker finds out when it asks for the session.
+    if (probe !== undefined && !(probe instanceof RemoteProbe)) probe.terminate();
     this.#socket?.unsubscribe(this.#context.pingTopic(this.#slot));
     this.#context.leaveHeartbeat(this, this.#slot);
     this.#context.handler.close(this, reason);
@@ -361,6 +438,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   #finish(): void {
     this.#stopTimer();
+    if (this.#state === "closed") return;
     this.#state = "closed";
     this.#context.forget(this);
   }

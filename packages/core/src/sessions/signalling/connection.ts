@@ -1,6 +1,6 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
-import { errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
-import { decodeSignal, encodeSignal } from "@starling/protocol/signalling/codec.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import { decodeSignal } from "@starling/protocol/signalling/codec.ts";
 import type { SignalLimits } from "@starling/protocol/signalling/limits.ts";
 import type {
   Auth,
@@ -8,10 +8,10 @@ import type {
   ClientJoin,
   ClientPeerSignal,
   ClientSignal,
-  ServerSignal,
   SignalVersion,
 } from "@starling/protocol/signalling/messages.ts";
 import { snapshotPages } from "@starling/protocol/signalling/snapshot.ts";
+import type { Answer } from "../../answer.ts";
 import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
@@ -22,14 +22,15 @@ import { nameFault } from "../../hub/names.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
 import { each, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { Presence } from "../../hub/presence.ts";
+import { SignalledPublication } from "../../hub/signalled-publication.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
-import { endsConnection } from "../../limits/connection-limits.ts";
 import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
 import type { Clock, Log, MessageSocket } from "../../ports.ts";
 import type { SignallingFormat } from "./format.ts";
+import { Inbox } from "./inbox.ts";
 import type { LinkUser, SignallingLink } from "./link.ts";
 import type { Members } from "./members.ts";
-import { SignalledPublication } from "./publication.ts";
+import { Replies } from "./replies.ts";
 
 /** What every connection of a server shares. */
 export interface ConnectionContext {
@@ -59,7 +60,9 @@ export class SignallingConnection implements Subscriber, LinkUser {
   readonly #context: ConnectionContext;
   readonly #link: SignallingLink;
   readonly #version: SignalVersion;
+  readonly #replies: Replies;
   readonly #bucket: TokenBucket;
+  readonly #inbox: Inbox;
   #identity: Identity;
   /** The name that the others know it by. */
   #clientId: string;
@@ -80,7 +83,9 @@ export class SignallingConnection implements Subscriber, LinkUser {
     this.#link = link;
     this.#context = context;
     this.#expiry = new ExpiryTimer(context.clock, () => link.close("token_expired"));
+    this.#replies = new Replies(id, handshake.version, link, context);
     this.#bucket = new TokenBucket(context.messageRate, context.clock.now());
+    this.#inbox = new Inbox(context.slowConsumerBytes);
   }
 
   get app(): string {
@@ -104,12 +109,11 @@ export class SignallingConnection implements Subscriber, LinkUser {
   }
 
   deliver(frames: readonly Frame[]): void {
-    for (const frame of frames) if (typeof frame !== "string") this.#write(frame);
+    for (const frame of frames) if (typeof frame !== "string") this.#replies.write(frame);
   }
 
   cutSlow(): void {
-    this.#context.counters.slowConsumers++;
-    this.#link.closeWhenRead("slow_consumer");
+    this.#replies.cutSlow();
   }
 
   close(reason: CloseName): void {
@@ -122,7 +126,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
 
   /** Tells a client of version 2 that it will be closed. */
   notice(code: number, msg: string, at: number): void {
-    this.#send({ t: "control", op: "notice", code, msg, ts: at });
+    this.#replies.send({ t: "control", op: "notice", code, msg, ts: at });
   }
 
   begin(): void {
@@ -139,32 +143,38 @@ export class SignallingConnection implements Subscriber, LinkUser {
   }
 
   receive(message: Uint8Array): void {
-    const { clock, counters, limits, messageRate } = this.#context;
-    if (!this.#bucket.take(messageRate, clock.now())) {
-      counters.floods++;
-      this.#refuse(
-        new StarlingError("rate_limited", "too many messages a second"),
-        undefined,
-        undefined,
-      );
-      this.#link.close("limit_exceeded");
-      return;
-    }
-    const decoded = decodeSignal(message, limits, this.#version);
-    if (decoded.ok) {
-      this.#perform(decoded.signal);
-    } else {
-      const error = new StarlingError(decoded.error, decoded.message);
-      this.#refuse(error, decoded.id, decoded.c);
-    }
+    const { clock, messageRate } = this.#context;
+    if (!this.#bucket.take(messageRate, clock.now())) this.#flooded("too many messages a second");
+    else if (!this.#inbox.isHeld) this.#perform(message);
+    else if (!this.#inbox.put(message)) this.#flooded("too much before a request was answered");
   }
 
-  #perform(signal: ClientSignal): void {
+  #flooded(reason: string): void {
+    this.#context.counters.floods++;
+    this.#replies.refuse(new StarlingError("rate_limited", reason), undefined);
+    this.#link.close("limit_exceeded");
+  }
+
+  #perform(message: Uint8Array): void {
+    const decoded = decodeSignal(message, this.#context.limits, this.#version);
+    if (!decoded.ok) {
+      this.#replies.refuse(
+        new StarlingError(decoded.error, decoded.message),
+        decoded.id,
+        decoded.c,
+      );
+      return;
+    }
+    const { signal } = decoded;
+    this.#attempt(signal, () => this.#handle(signal));
+  }
+
+  #attempt(signal: ClientSignal, handle: () => void): void {
     try {
-      this.#handle(signal);
+      handle();
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
-      this.#refuse(error, signal.id, "c" in signal ? signal.c : undefined);
+      this.#replies.refuse(error, signal.id, "c" in signal ? signal.c : undefined);
     }
   }
 
@@ -185,14 +195,14 @@ export class SignallingConnection implements Subscriber, LinkUser {
       case "subscribe":
         this.#require("subscribe", signal.c);
         this.#context.hub.subscribe(this, signal.c, this.#context.dataFormat);
-        this.#acknowledge(signal.id, signal.c);
+        this.#replies.acknowledge(signal.id, signal.c);
         return;
       case "unsubscribe":
         this.#leave(signal.c);
-        this.#acknowledge(signal.id, signal.c);
+        this.#replies.acknowledge(signal.id, signal.c);
         return;
       case "ping":
-        this.#send({ t: "control", op: "pong", ts: this.#context.clock.now(), ...idOf(signal.id) });
+        this.#replies.pong(signal.id, this.#context.clock.now());
         return;
       case "auth":
         this.#refresh(signal);
@@ -200,20 +210,61 @@ export class SignallingConnection implements Subscriber, LinkUser {
     }
   }
 
-  #join({ c, pl, id }: ClientJoin): void {
-    const { hub, members, format } = this.#context;
+  #join(signal: ClientJoin): void {
+    const { c } = signal;
     const fault = nameFault(c);
     if (fault !== undefined) throw new StarlingError("invalid_signal", `c ${fault}`);
     this.#require("subscribe", c);
     this.#require("presence", c);
+    const known = this.#context.presence.watch(this.app, c);
+    if (known instanceof Promise) void this.#joinLater(known, signal);
+    else this.#enter(signal);
+  }
+
+  /** The members of other workers are known. */
+  #enter({ c, pl, id }: ClientJoin): void {
+    const { hub, members, presence, format } = this.#context;
     const isNew = members.find(this, c) === undefined;
     // Who only listened so far is moved to those who hear of peers.
     if (isNew) hub.unsubscribe(this, c);
-    hub.subscribe(this, c);
+    try {
+      hub.subscribe(this, c);
+    } catch (error) {
+      presence.unwatch(this.app, c);
+      throw error;
+    }
     members.join(this, c, this.#clientId, pl?.slice());
-    this.#write(format.peer("channel_join", c, "", undefined));
-    this.#acknowledge(id, c);
+    this.#replies.write(format.peer("channel_join", c, "", undefined));
+    this.#replies.acknowledge(id, c);
     if (this.#version === 2 && isNew) this.#sendSnapshot(c);
+  }
+
+  /** What the client says meanwhile has to wait, since it may be about the channel. */
+  async #joinLater(known: Promise<void>, signal: ClientJoin): Promise<void> {
+    const { presence } = this.#context;
+    this.#inbox.hold();
+    try {
+      await known;
+      // Another who waited and has gone may have ended the watch.
+      let again = presence.watch(this.app, signal.c);
+      while (again instanceof Promise) {
+        await again;
+        again = presence.watch(this.app, signal.c);
+      }
+      if (this.#isOver) presence.unwatch(this.app, signal.c);
+      else this.#attempt(signal, () => this.#enter(signal));
+    } catch (error) {
+      this.#replies.refuse(error, signal.id, signal.c);
+      // A client that cannot be told would wait for ever; it tries again when it is closed.
+      if (this.#version === 1) this.#link.close("internal_error");
+    }
+    this.#inbox.release((message) => {
+      if (!this.#isOver) this.#perform(message);
+    });
+  }
+
+  get #isOver(): boolean {
+    return this.#link.socket === undefined;
   }
 
   #peer({ op, c, p, pl, id }: ClientPeerSignal): void {
@@ -221,14 +272,14 @@ export class SignallingConnection implements Subscriber, LinkUser {
     const member = members.find(this, c);
     if (member === undefined) throw new StarlingError("not_joined");
     if (op === "peer_state") {
-      if (p !== "") this.#rename(p);
+      if (p !== "" && p !== this.#clientId) this.#rename(p);
       members.changed(this, c, member, pl ?? member.state ?? EMPTY_MAP);
     } else if (op === "peer_online") {
       members.online(this, c, member, pl);
     } else {
       this.#leave(c);
     }
-    this.#acknowledge(id, c);
+    this.#replies.acknowledge(id, c);
   }
 
   #publish({ c, pl, id }: ClientData): void {
@@ -237,8 +288,20 @@ export class SignallingConnection implements Subscriber, LinkUser {
       throw new StarlingError("not_joined");
     }
     this.#require("publish", c);
-    hub.publish(new SignalledPublication(this.app, c, this.#clientId, pl ?? EMPTY_MAP), this);
-    this.#acknowledge(id, c);
+    const said = new SignalledPublication(this.app, c, this.#clientId, pl ?? EMPTY_MAP);
+    if (id === undefined) hub.publishUnanswered(said, this);
+    else this.#acknowledgeWhen(hub.publish(said, this), id, c);
+  }
+
+  #acknowledgeWhen(done: Answer<unknown>, id: number, c: string): void {
+    if (!(done instanceof Promise)) {
+      this.#replies.acknowledge(id, c);
+      return;
+    }
+    done.then(
+      () => this.#replies.acknowledge(id, c),
+      (error: unknown) => this.#replies.refuse(error, id, c),
+    );
   }
 
   #leave(channel: string): void {
@@ -249,34 +312,31 @@ export class SignallingConnection implements Subscriber, LinkUser {
   #rename(clientId: string): void {
     this.#clientId = clientId;
     for (const { name } of each(this.channels)) {
-      const member = this.#context.members.find(this, name);
-      if (member !== undefined) member.clientId = clientId;
+      const { members } = this.#context;
+      const member = members.find(this, name);
+      if (member !== undefined) members.rename(this, name, member, clientId);
     }
   }
 
   #sendSnapshot(channel: string): void {
     const { presence, limits } = this.#context;
-    const others = [...presence.members(this.app, channel)]
+    const others = presence
+      .members(this.app, channel)
       .filter(({ connection }) => connection !== this.id)
       .map(({ clientId: p, state: pl, since }) =>
         pl === undefined ? { p, since } : { p, pl, since },
       );
-    for (const page of snapshotPages(channel, others, limits)) this.#send(page);
+    for (const page of snapshotPages(channel, others, limits)) this.#replies.send(page);
   }
 
   #refresh({ tk, id }: Auth): void {
-    const { refresh, log } = this.#context;
-    refresh(this.#identity, tk).then(
+    this.#context.refresh(this.#identity, tk).then(
       (identity) => {
         this.#identity = identity;
         this.#expiry.watch(this.#identity.expiresAt);
-        this.#acknowledge(id, undefined);
+        this.#replies.acknowledge(id);
       },
-      (error: unknown) => {
-        if (!(error instanceof StarlingError)) log.error({ error }, "a token could not be checked");
-        const known = error instanceof StarlingError ? error : new StarlingError("internal");
-        this.#refuse(known, id, undefined);
-      },
+      (error: unknown) => this.#replies.refuse(error, id),
     );
   }
 
@@ -285,41 +345,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
       throw new StarlingError("permission_denied");
     }
   }
-
-  #acknowledge(id: number | undefined, c: string | undefined): void {
-    if (id === undefined || this.#version === 1) return;
-    const ack = { t: "control", op: "ack", id } as const;
-    this.#send(c === undefined ? ack : { ...ack, c });
-  }
-
-  /** Version 1 has no way to tell: what is refused is dropped, counted and logged. */
-  #refuse(error: StarlingError, id: number | undefined, c: string | undefined): void {
-    const { counters, log } = this.#context;
-    counters.droppedSignals++;
-    log.debug({ connection: this.id, code: error.code, reason: error.message }, "dropped a signal");
-    const { code } = errorCatalogue[error.errorName];
-    const signal = { t: "control", op: "error", code, msg: error.message } as const;
-    this.#send({ ...signal, ...idOf(id), ...(c === undefined ? {} : { c }) });
-    if (!endsConnection(error.errorName)) return;
-    counters.limitsExceeded++;
-    this.#link.close("limit_exceeded");
-  }
-
-  /** Sends what only clients of version 2 understand. */
-  #send(signal: ServerSignal): void {
-    if (this.#version === 2) this.#write(encodeSignal(signal));
-  }
-
-  #write(frame: Uint8Array): void {
-    const { socket } = this.#link;
-    if (this.#link.send(frame)) return;
-    if ((socket?.getBufferedAmount() ?? 0) > this.#context.slowConsumerBytes) this.cutSlow();
-  }
 }
 
 /** Published clients stop reading for good at a message without a payload. */
 const EMPTY_MAP = new Uint8Array([0x80]);
-
-function idOf(id: number | undefined): { id?: number } {
-  return id === undefined ? {} : { id };
-}

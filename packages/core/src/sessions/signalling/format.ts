@@ -3,8 +3,8 @@ import type { ServerPeerSignal } from "@starling/protocol/signalling/messages.ts
 import { encodeEventPayload } from "@starling/protocol/signalling/payload.ts";
 import { inlineAttachments } from "../../hub/inline-attachments.ts";
 import type { Publication } from "../../hub/publication.ts";
+import { LONE_PLACEHOLDER } from "../../hub/signalled-publication.ts";
 import type { WireFormat } from "../../hub/subscriber.ts";
-import { LONE_PLACEHOLDER } from "./publication.ts";
 
 /** Publications as `data` messages of the signalling protocol. */
 export class SignallingFormat implements WireFormat {

@@ -51,6 +51,7 @@ const LONGEST_ROUND_TRIP_MS = 600_000;
 export class SignallingServer implements LinkContext {
   readonly #options: SignallingServerOptions;
   readonly #heartbeat: HeartbeatWheel<SignallingLink>;
+  #refusesNew = false;
 
   constructor(options: SignallingServerOptions) {
     this.#options = options;
@@ -76,6 +77,7 @@ export class SignallingServer implements LinkContext {
     const key = query.get("publickey") ?? query.get("public_key") ?? "";
     const token = query.get("token") ?? bearer;
     try {
+      if (this.#refusesNew) throw new StarlingError("shutting_down");
       if (id === "") throw new StarlingError("missing_client_id");
       if (key === "" && token === undefined) throw new StarlingError("missing_public_key");
       const identity = await this.#options.authenticate({ key, id, token, address, origin });
@@ -90,6 +92,11 @@ export class SignallingServer implements LinkContext {
   notify(reason: CloseName, at: number): void {
     const { code, reason: text } = closeCatalogue[reason];
     for (const link of this.#heartbeat.members()) link.user.notice(code, text, at);
+  }
+
+  /** From now on handshakes are refused; connections that there are go on. */
+  refuseNew(): void {
+    this.#refusesNew = true;
   }
 
   /** Closes every connection, telling its client to come back. */

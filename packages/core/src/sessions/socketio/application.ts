@@ -1,4 +1,6 @@
 import type { StarlingError } from "@starling/protocol/errors.ts";
+import type { Answer } from "../../answer.ts";
+import type { Follower, Following } from "../engine/cluster.ts";
 import type { Handshake } from "../engine/context.ts";
 import type { HttpAnswer } from "../engine/http.ts";
 import type { SocketIoConnection } from "./connection.ts";
@@ -18,20 +20,43 @@ export interface ClientEvent {
 /** What is served over Socket.IO. */
 export interface SocketIoApplication<Info> {
   /** Asked before anything is kept for a client; an answer refuses it. */
-  admit(handshake: Handshake): HttpAnswer | undefined;
+  admit(handshake: Handshake): Answer<HttpAnswer | undefined>;
   /** The little of the handshake that `connect` will need. */
   remember(handshake: Handshake): Info;
   hasNamespace(name: string): boolean;
   /** Accepts the connection, or answers the error that the client is told. */
-  connect(
-    connection: SocketIoConnection<Info>,
-    auth: unknown,
-  ): StarlingError | undefined | Promise<StarlingError | undefined>;
+  connect(connection: SocketIoConnection<Info>, auth: unknown): Answer<StarlingError | undefined>;
   /** The client was told that it is connected. */
   connected(connection: SocketIoConnection<Info>, auth: unknown): void;
-  event(connection: SocketIoConnection<Info>, event: ClientEvent): void;
+  /** Settles when the event is answered; at once where nobody has to be asked. */
+  event(connection: SocketIoConnection<Info>, event: ClientEvent): Answer<undefined>;
   /** The connection moved from polling to a socket. */
   upgraded(connection: SocketIoConnection<Info>): void;
   /** Called once for each connection that was told it is connected. */
   disconnected(connection: SocketIoConnection<Info>): void;
+}
+
+/** An application whose connections can move from one worker to another. */
+export interface MovableApplication<Info> extends SocketIoApplication<Info> {
+  channelsOf(connection: SocketIoConnection<Info>): readonly string[];
+  /**
+   * Receives what a connection of another worker does, until it is stopped.
+   *
+   * @throws StarlingError when one of its channels cannot be had here
+   */
+  follow(connection: FollowedConnection, follower: Follower): Following;
+  /**
+   * Goes on with a connection in the channels that it was in.
+   *
+   * @throws StarlingError when one of them cannot be had here
+   */
+  restored(connection: SocketIoConnection<Info>, channels: readonly string[]): void;
+}
+
+/** What tells a connection of another worker from others, and what it receives. */
+export interface FollowedConnection {
+  readonly id: string;
+  readonly app: string;
+  readonly user: string | undefined;
+  readonly channels: readonly string[];
 }

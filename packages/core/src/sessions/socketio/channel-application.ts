@@ -1,30 +1,34 @@
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
+import { type Answer, whenAnswered } from "../../answer.ts";
 import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { ChannelAction, Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
+import type { Broker } from "../../broker/broker.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
+import { each } from "../../hub/one-or-many.ts";
 import { addressLimitKey } from "../../limits/address.ts";
 import { endsConnection } from "../../limits/connection-limits.ts";
-import type { RateLimiter } from "../../limits/rate-limiter.ts";
 import type { TokenBucketOptions } from "../../limits/token-bucket.ts";
 import type { Clock, Log } from "../../ports.ts";
+import type { Follower, Following } from "../engine/cluster.ts";
 import type { Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
-import type { ClientEvent, SocketIoApplication } from "./application.ts";
+import type { ClientEvent, FollowedConnection, MovableApplication } from "./application.ts";
 import type { ClientAuth, ClientInfo } from "./client-auth.ts";
 import type { SocketIoConnection } from "./connection.ts";
 import { namespaceOfApp } from "./packets.ts";
 import { readPublish } from "./publish-event.ts";
+import { Shadow } from "./shadow.ts";
 
 export interface ChannelApplicationOptions {
   readonly hub: Hub;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly auth: ClientAuth;
-  readonly userRate: RateLimiter;
-  readonly addressRate: RateLimiter;
+  /** Counts the rates by user and by address. */
+  readonly broker: Pick<Broker, "take">;
   /** Events a second that one connection may emit. */
   readonly messageRate: TokenBucketOptions;
   readonly counters: Counters;
@@ -35,7 +39,7 @@ export interface ChannelApplicationOptions {
 type Connection = SocketIoConnection<ClientInfo>;
 
 /** Channels for Socket.IO clients: everyone hears their own id, and what a namespace opens. */
-export class ChannelApplication implements SocketIoApplication<ClientInfo> {
+export class ChannelApplication implements MovableApplication<ClientInfo> {
   readonly #options: ChannelApplicationOptions;
   /** Only of connections whose token runs out. */
   readonly #expiries = new Map<Connection, ExpiryTimer>();
@@ -48,9 +52,11 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
    * The rate by address is refused before a session exists, so that the stock client tries again;
    * after a `connect_error` it would not.
    */
-  admit(handshake: Handshake): HttpAnswer | undefined {
-    const waitMs = this.#options.addressRate.take(addressLimitKey(handshake.address));
-    return waitMs === 0 ? undefined : catalogueRefusal("rate_limit_block");
+  admit(handshake: Handshake): Answer<HttpAnswer | undefined> {
+    const taken = this.#options.broker.take("address", addressLimitKey(handshake.address));
+    return whenAnswered(taken, (waitMs) =>
+      waitMs === 0 ? undefined : catalogueRefusal("rate_limit_block"),
+    );
   }
 
   remember(handshake: Handshake): ClientInfo {
@@ -63,31 +69,33 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     return name === namespaceOfApp(app) && this.#options.apps.has(app);
   }
 
-  connect(
-    connection: Connection,
-    auth: unknown,
-  ): StarlingError | undefined | Promise<StarlingError | undefined> {
+  connect(connection: Connection, auth: unknown): Answer<StarlingError | undefined> {
     const app = appOf(connection.namespace);
     try {
-      const identity = this.#options.auth.identify(app, connection.info, auth);
-      if (!(identity instanceof Promise)) return this.#accept(connection, identity);
-      return identity.then((known) => this.#accept(connection, known)).catch(asRefusal);
+      const known = this.#options.auth.identify(app, connection.info, auth);
+      const verdict = whenAnswered(known, (identity) => this.#accept(connection, identity));
+      return verdict instanceof Promise ? verdict.catch(asRefusal) : verdict;
     } catch (error) {
       return asRefusal(error);
     }
   }
 
-  /** The rate comes last: who is refused must not use up the rate of somebody else's id. */
-  #accept(connection: Connection, identity: Identity): StarlingError | undefined {
-    const { hub, userRate } = this.#options;
+  /**
+   * The rate comes after the token: who lacks it must not use up the rate of somebody else's id.
+   * Room comes last, since it is kept for a while for whoever was let in.
+   */
+  #accept(connection: Connection, identity: Identity): Answer<StarlingError | undefined> {
+    const { hub, broker } = this.#options;
     const { app, user } = identity;
-    hub.requireRoom(app);
     if (user !== undefined) hub.requireChannel(app, user);
-    if (user !== undefined && userRate.take(`${app}:${user}`) > 0) {
-      return new StarlingError("rate_limit_block");
-    }
-    connection.identity = identity;
-    return undefined;
+    const taken = user === undefined ? 0 : broker.take("user", `${app}:${user}`);
+    return whenAnswered(taken, (waitMs) => {
+      if (waitMs > 0) return new StarlingError("rate_limit_block");
+      return whenAnswered(hub.admit(app), () => {
+        connection.identity = identity;
+        return undefined;
+      });
+    });
   }
 
   connected(connection: Connection): void {
@@ -95,12 +103,17 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     hub.register(connection);
     this.#watchExpiry(connection);
     const { user } = connection;
-    if (user !== undefined && this.#may(connection, "subscribe", user)) {
+    if (user === undefined || !this.#may(connection, "subscribe", user)) return;
+    try {
       hub.subscribe(connection, user);
+    } catch (error) {
+      if (!(error instanceof StarlingError)) throw error;
+      // Others may have used up the channels of the app since this one was let in.
+      this.#refuse(connection, undefined, error);
     }
   }
 
-  event(connection: Connection, event: ClientEvent): void {
+  event(connection: Connection, event: ClientEvent): Answer<undefined> {
     const { acknowledge } = event;
     const { clock, counters, messageRate } = this.#options;
     if (!connection.takeMessage(messageRate, clock.now())) {
@@ -109,16 +122,16 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
       connection.close("limit_exceeded");
       return;
     }
+    const accept = (answer: object): undefined => {
+      acknowledge?.(answer);
+    };
     try {
-      const answer = this.#perform(connection, event);
-      if (answer instanceof Promise) {
-        answer.then(acknowledge, (error: unknown) => this.#refuse(connection, event, error));
-      } else {
-        acknowledge?.(answer);
-      }
+      const answer = whenAnswered(this.#perform(connection, event), accept);
+      if (!(answer instanceof Promise)) return;
+      return answer.catch((error: unknown) => this.#refuse(connection, acknowledge, error));
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
-      this.#refuse(connection, event, error);
+      return this.#refuse(connection, acknowledge, error);
     }
   }
 
@@ -132,7 +145,22 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
     this.#options.hub.unregister(connection);
   }
 
-  #perform(connection: Connection, event: ClientEvent): object | Promise<object> {
+  channelsOf(connection: Connection): readonly string[] {
+    return Array.from(each(connection.channels), (channel) => channel.name);
+  }
+
+  follow(connection: FollowedConnection, follower: Follower): Following {
+    return Shadow.of(connection, this.#options.hub, follower);
+  }
+
+  restored(connection: Connection, channels: readonly string[]): void {
+    const { hub } = this.#options;
+    hub.register(connection);
+    this.#watchExpiry(connection);
+    for (const channel of channels) hub.subscribe(connection, channel);
+  }
+
+  #perform(connection: Connection, event: ClientEvent): Answer<object> {
     const { hub } = this.#options;
     switch (event.name) {
       case "subscribe": {
@@ -149,7 +177,7 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
         const publisher = connection.user ?? connection.id;
         const publication = readPublish(event, connection.app, publisher);
         this.#require(connection, "publish", publication.channel);
-        return { ok: true, subscribers: hub.publish(publication) };
+        return whenAnswered(hub.publish(publication), (subscribers) => ({ ok: true, subscribers }));
       }
       case "authenticate":
         return this.#refresh(connection, event.args[0]);
@@ -165,11 +193,16 @@ export class ChannelApplication implements SocketIoApplication<ClientInfo> {
         ? argument.token
         : undefined;
     connection.identity = await this.#options.auth.refresh(connection.identity, token);
-    this.#watchExpiry(connection);
+    // A timer of a connection that has ended meanwhile would be kept for ever.
+    if (connection.isOpen) this.#watchExpiry(connection);
     return { ok: true, expiresAt: connection.identity.expiresAt };
   }
 
-  #refuse(connection: Connection, { acknowledge }: ClientEvent, error: unknown): void {
+  #refuse(
+    connection: Connection,
+    acknowledge: ClientEvent["acknowledge"],
+    error: unknown,
+  ): undefined {
     const { log } = this.#options;
     const known = error instanceof StarlingError ? error : new StarlingError("internal");
     if (known === error) log.debug({ connection: connection.id, error }, "an event was refused");

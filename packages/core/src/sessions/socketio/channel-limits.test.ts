@@ -8,7 +8,7 @@ import type { FakeSocket } from "../../testing/fake-network.ts";
 describe("the budget before authentication", () => {
   test("is whole again after clients that left in every possible way", () => {
     const { clock, handshake, open } = setUp({ maxHandshakes: 1 });
-    const room = () => "session" in handshake("");
+    const room = () => "handler" in handshake("");
     const leave = [
       (client: ReturnType<typeof open>) => client.close(),
       (client: ReturnType<typeof open>) => client.say("garbage"),
@@ -93,10 +93,10 @@ describe("a JWT", () => {
   }
 
   test("says who the client is and what it may do, and ends with the connection", async () => {
-    const { clock, hub, connect, mint } = await withJwt();
+    const { clock, publish, connect, mint } = await withJwt();
     const { socket, say } = connect(undefined, `{"token":"${await mint(60)}"}`);
     expect((await settled(socket, 1))[0]).toStartWith('40{"sid"');
-    hub.publish(publication(ALICE));
+    publish(publication(ALICE));
     expect(taken(socket)).toEqual([`42["${ALICE}",1]`]);
     say('421["subscribe",{"channel":"news:1"}]', '422["subscribe",{"channel":"other:1"}]');
     const [granted, refused] = taken(socket);
@@ -117,6 +117,16 @@ describe("a JWT", () => {
     clock.advance(20_000);
     expect(lapsing?.socket.closedWith?.code).toBe(4004);
     expect(fresh?.socket.isEnded).toBe(false);
+  });
+
+  test("that is checked when its client is gone already leaves nothing behind", async () => {
+    const { clock, connect, mint } = await withJwt();
+    const { socket, say, close } = connect(undefined, `{"token":"${await mint(20)}"}`);
+    await settled(socket, 1);
+    say(`421["authenticate",{"token":"${await mint(40)}"}]`);
+    close();
+    for (let turn = 0; turn < 200; turn++) await new Promise((done) => setImmediate(done));
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test.each([

@@ -14,6 +14,11 @@ export class SocketIoClient<Info> {
     this.info = info;
   }
 
+  /** The messages so far of a packet that is half read. */
+  get halfRead(): readonly (string | Uint8Array)[] {
+    return this.#reader?.messages ?? [];
+  }
+
   /** Namespaces it is connected to, or is connecting to; nearly always one. */
   get connections(): Iterable<SocketIoConnection<Info>> {
     return each(this.#connections);

@@ -6,7 +6,11 @@ import type { Channel } from "../../hub/channel.ts";
 import { DEFAULT_APP } from "../../hub/namespace.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
-import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
+import {
+  TokenBucket,
+  type TokenBucketOptions,
+  type TokenBucketState,
+} from "../../limits/token-bucket.ts";
 import type { MessageSocket } from "../../ports.ts";
 import type { EngineSession } from "../engine/session.ts";
 import type { SocketIoClient } from "./client.ts";
@@ -59,8 +63,8 @@ export class SocketIoConnection<Info> implements Subscriber {
     return this.#session.isReady;
   }
 
-  deliver(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#session.sendFrame(frame);
+  deliver(frames: readonly Frame[], id?: number): void {
+    this.#session.deliver(frames, id);
   }
 
   /** Emits one event to this client alone. */
@@ -86,6 +90,22 @@ export class SocketIoConnection<Info> implements Subscriber {
 
   refuseWith(error: StarlingError): void {
     this.refuse(error.message, { code: error.code, name: error.errorName });
+  }
+
+  /** Whether the client can still be told anything. */
+  get isOpen(): boolean {
+    return this.isConnected && this.#session.isOpen;
+  }
+
+  /** What the connection may emit at once; undefined before its first event. */
+  get bucket(): TokenBucketState | undefined {
+    return this.#bucket?.state;
+  }
+
+  /** Goes on with a connection of another worker, whose client was told there that it is connected. */
+  resume(bucket: TokenBucketState | undefined): void {
+    this.isConnected = this.#session.isOpen;
+    this.#bucket = bucket === undefined ? undefined : TokenBucket.from(bucket);
   }
 
   /** Answers whether one more event is allowed at this moment. */

@@ -82,11 +82,17 @@ export class PacketReader {
   readonly #decoder = new Decoder({ maxAttachments: MAX_ATTACHMENTS });
   readonly #attachments: Uint8Array[] = [];
   #bytes = 0;
-  #text = "";
+  /** The message that announced the binary parts. */
+  #head = "";
 
   /** Whether the message announces binary parts. */
   static begins(message: string): boolean {
     return message[0] === "5" || message[0] === "6";
+  }
+
+  /** What was read so far, and brings another reader to the same place. */
+  get messages(): readonly (string | Uint8Array)[] {
+    return [this.#head, ...this.#attachments];
   }
 
   /**
@@ -98,10 +104,10 @@ export class PacketReader {
     if (typeof message !== "string") this.#bytes += message.length;
     if (this.#bytes > MAX_ATTACHMENT_BYTES) throw new Error("the binary parts are too large");
     const packet = decodeWith(this.#decoder, message);
-    if (typeof message === "string") this.#text = payloadText(message);
+    if (typeof message === "string") this.#head = message;
     else this.#attachments.push(message);
     if (packet === undefined) return undefined;
-    return { packet, text: this.#text, attachments: this.#attachments };
+    return { packet, text: payloadText(this.#head), attachments: this.#attachments };
   }
 }
 

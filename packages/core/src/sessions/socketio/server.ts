@@ -1,5 +1,6 @@
 import type { StarlingError } from "@starling/protocol/errors.ts";
 import { type Packet, PacketType } from "socket.io-parser";
+import { type Answer, whenAnswered } from "../../answer.ts";
 import type { Counters } from "../../hub/counters.ts";
 import { DeadlineQueue } from "../../limits/deadline-queue.ts";
 import type { Clock, Log, Random } from "../../ports.ts";
@@ -34,6 +35,8 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   readonly #options: SocketIoServerOptions<Info>;
   /** Clients without a namespace, each with the time that it may be so. */
   readonly #handshakes: DeadlineQueue<Session<Info>>;
+  /** Handshakes whose admission is still being decided. */
+  #admissions = 0;
 
   constructor(options: SocketIoServerOptions<Info>) {
     this.#options = options;
@@ -43,14 +46,11 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     });
   }
 
-  admit(handshake: Handshake): HttpAnswer | undefined {
-    const { application, counters, maxHandshakes } = this.#options;
-    const refusal =
-      this.#handshakes.size >= maxHandshakes
-        ? catalogueRefusal("too_many_handshakes")
-        : application.admit(handshake);
-    if (refusal !== undefined) counters.refusedHandshakes++;
-    return refusal;
+  admit(handshake: Handshake): Answer<HttpAnswer | undefined> {
+    return whenAnswered(this.#verdict(handshake), (refusal) => {
+      if (refusal !== undefined) this.#options.counters.refusedHandshakes++;
+      return refusal;
+    });
   }
 
   createData(handshake: Handshake): SocketIoClient<Info> {
@@ -59,6 +59,16 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
 
   open(session: Session<Info>): void {
     this.#handshakes.add(session);
+  }
+
+  /** A session that another worker began and handed over. */
+  resumed(session: Session<Info>): void {
+    if (!session.data.hasConnections) this.#handshakes.add(session);
+  }
+
+  /** A session goes on at another worker. */
+  released(session: Session<Info>): void {
+    this.#forget(session);
   }
 
   message(session: Session<Info>, message: string | Uint8Array): void {
@@ -86,11 +96,28 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
   }
 
   close(session: Session<Info>): void {
+    this.#forget(session);
+  }
+
+  #forget(session: Session<Info>): void {
     this.#handshakes.remove(session);
     for (const connection of [...session.data.connections]) {
       session.data.remove(connection);
       if (connection.isConnected) this.#options.application.disconnected(connection);
     }
+  }
+
+  #verdict(handshake: Handshake): Answer<HttpAnswer | undefined> {
+    const { application, maxHandshakes } = this.#options;
+    if (this.#handshakes.size + this.#admissions >= maxHandshakes) {
+      return catalogueRefusal("too_many_handshakes");
+    }
+    const verdict = application.admit(handshake);
+    if (!(verdict instanceof Promise)) return verdict;
+    this.#admissions++;
+    return verdict.finally(() => {
+      this.#admissions--;
+    });
   }
 
   #read(session: Session<Info>, message: string | Uint8Array): ReceivedPacket | undefined {
@@ -120,12 +147,13 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     const auth: unknown = packet.data ?? {};
     const verdict = application.connect(connection, auth);
     if (verdict instanceof Promise) {
-      verdict
+      const decided = verdict
         .then((error) => this.#decide(session, connection, auth, error))
         .catch((error: unknown) => {
           this.#options.log.error({ error }, "a connection could not be checked");
           session.close("internal_error");
         });
+      session.track(decided);
     } else {
       this.#decide(session, connection, auth, verdict);
     }
@@ -166,13 +194,14 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
       id === undefined
         ? undefined
         : (...answer: readonly unknown[]) => connection.acknowledge(id, answer);
-    this.#options.application.event(connection, {
+    const answered = this.#options.application.event(connection, {
       name: String(name),
       args,
       text,
       attachments,
       acknowledge,
     });
+    if (answered instanceof Promise) session.track(answered);
   }
 
   #leave(session: Session<Info>, connection: SocketIoConnection<Info>): void {

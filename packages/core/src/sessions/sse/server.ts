@@ -1,4 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import { type Answer, whenAnswered } from "../../answer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Counters } from "../../hub/counters.ts";
@@ -33,6 +34,7 @@ export class SseServer {
   readonly #options: SseServerOptions;
   readonly #sessions = new Set<SseSession>();
   #timer: TimerHandle | undefined;
+  #refusesNew = false;
 
   constructor(options: SseServerOptions) {
     this.#options = options;
@@ -41,12 +43,13 @@ export class SseServer {
   /**
    * A session that is yet to be opened.
    *
-   * @throws StarlingError `invalid_request`, `permission_denied` or `too_many_channels`
+   * @throws StarlingError `invalid_request`, `permission_denied`, `too_many_channels`,
+   *   `too_many_connections` or `shutting_down`
    */
-  create(identity: Identity, request: SseRequest): SseSession {
-    const { apps, clock, random, hub, counters, slowConsumerBytes, maxChannelsPerConnection } =
-      this.#options;
+  create(identity: Identity, request: SseRequest): Answer<SseSession> {
+    const { apps, hub, maxChannelsPerConnection } = this.#options;
     const { channels, envelope } = request;
+    if (this.#refusesNew) throw new StarlingError("shutting_down");
     if (channels.length === 0) throw new StarlingError("invalid_request", "channel: is missing");
     if (channels.length > maxChannelsPerConnection) throw new StarlingError("too_many_channels");
     for (const channel of channels) {
@@ -56,7 +59,11 @@ export class SseServer {
         throw new StarlingError("permission_denied", `not allowed to read ${channel}`);
       }
     }
-    hub.requireRoom(identity.app);
+    return whenAnswered(hub.admit(identity.app), () => this.#admitted(identity, envelope));
+  }
+
+  #admitted(identity: Identity, envelope: boolean): SseSession {
+    const { hub, clock, random, counters, slowConsumerBytes } = this.#options;
     const session = new SseSession({
       id: random.bytes(15).toBase64({ alphabet: "base64url" }),
       app: identity.app,
@@ -72,6 +79,11 @@ export class SseServer {
     this.#sessions.add(session);
     this.#schedule();
     return session;
+  }
+
+  /** From now on there are no new streams; those that there are go on. */
+  refuseNew(): void {
+    this.#refusesNew = true;
   }
 
   /** Ends every stream; its client comes back by itself. */

@@ -4,6 +4,8 @@ import { Counters } from "../../hub/counters.ts";
 import { Hub } from "../../hub/hub.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { FakeNetwork } from "../../testing/fake-network.ts";
+import { LocalNode } from "../../testing/local-node.ts";
+import { SeededRandom } from "../../testing/seeded-random.ts";
 import { sseFormat } from "./format.ts";
 import { SseSession, type TextStream } from "./session.ts";
 
@@ -42,13 +44,16 @@ class FakeStream implements TextStream {
 function setUp(expiresAt?: number, maxChannels?: number) {
   const clock = new FakeClock();
   const counters = new Counters();
+  const apps = new Map([
+    ["default", { namespaces: new Map(), ...(maxChannels === undefined ? {} : { maxChannels }) }],
+  ]);
   const hub = new Hub({
+    ...LocalNode.alone({ clock, apps }),
     fanout: new FakeNetwork(),
     clock,
+    random: new SeededRandom(),
     counters,
-    apps: new Map([
-      ["default", { namespaces: new Map(), ...(maxChannels === undefined ? {} : { maxChannels }) }],
-    ]),
+    apps,
     slowConsumerBytes: LIMIT,
     maxChannelsPerConnection: 10,
   });
@@ -68,7 +73,7 @@ function setUp(expiresAt?: number, maxChannels?: number) {
   const stream = new FakeStream();
   const publish = (size: number) => {
     const data = JSON.stringify("x".repeat(size));
-    hub.publish({ app: "default", channel: "a", event: "e", data });
+    hub.publishUnanswered({ app: "default", channel: "a", event: "e", data });
   };
   return { clock, counters, session, stream, publish, ended: () => ended };
 }

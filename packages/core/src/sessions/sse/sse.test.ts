@@ -3,8 +3,10 @@ import type { Identity } from "../../auth/identity.ts";
 import { Counters } from "../../hub/counters.ts";
 import { Hub } from "../../hub/hub.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
+import { atOnce } from "../../testing/at-once.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { FakeNetwork } from "../../testing/fake-network.ts";
+import { LocalNode } from "../../testing/local-node.ts";
 import { SeededRandom } from "../../testing/seeded-random.ts";
 import { SseServer } from "./server.ts";
 import type { TextStream } from "./session.ts";
@@ -46,8 +48,10 @@ function setUp(maxConnections = 0) {
     ["default", { namespaces: new Map([["news", open]]), maxConnections }],
   ]);
   const hub = new Hub({
+    ...LocalNode.alone({ clock, apps }),
     fanout: new FakeNetwork(),
     clock,
+    random: new SeededRandom(),
     counters,
     apps,
     slowConsumerBytes: 100,
@@ -64,15 +68,16 @@ function setUp(maxConnections = 0) {
     heartbeatMs: 15_000,
   });
   const connect = (channels: string[], { envelope = false, identity = anyone } = {}) => {
-    const session = server.create(identity, { channels, envelope });
+    const session = atOnce(server.create(identity, { channels, envelope }));
     const stream = new FakeStream();
     session.open(stream, channels, 3_000, false);
     expect(stream.take()).toBe("retry: 3000\n\n");
     return { session, stream };
   };
   const publish = (channel: string, event: string, data: string, publisher = "shop") =>
-    hub.publish({ app: "default", channel, event, data, publisher });
-  return { clock, counters, hub, server, connect, publish };
+    hub.publishUnanswered({ app: "default", channel, event, data, publisher });
+  const channels = () => atOnce(hub.channels("default", { prefix: "", limit: 100 })).channels;
+  return { clock, counters, hub, server, connect, publish, channels };
 }
 
 describe("a stream", () => {
@@ -107,7 +112,7 @@ describe("a stream", () => {
   test("carries binary parts as base64 text", () => {
     const { connect, hub } = setUp();
     const { stream } = connect(["news:1"]);
-    hub.publish({
+    hub.publishUnanswered({
       app: "default",
       channel: "news:1",
       event: "e",
@@ -132,7 +137,7 @@ describe("a stream", () => {
 
   test("says that nothing was recovered to a client that comes back", () => {
     const { server } = setUp();
-    const session = server.create(anyone, { channels: ["news:1"], envelope: false });
+    const session = atOnce(server.create(anyone, { channels: ["news:1"], envelope: false }));
     const stream = new FakeStream();
     session.open(stream, ["news:1"], 3_000, true);
     expect(stream.take()).toEndWith('event: starling:recovery\ndata: {"recovered":false}\n\n');
@@ -141,7 +146,7 @@ describe("a stream", () => {
 
 describe("a stream ends", () => {
   test("when its client reads too slowly: it gets what is buffered, and is counted", () => {
-    const { clock, connect, publish, counters, hub } = setUp();
+    const { clock, connect, publish, counters, channels } = setUp();
     const { stream } = connect(["news:1"]);
     stream.bufferedAmount = 101;
     publish("news:1", "e", "1");
@@ -149,7 +154,7 @@ describe("a stream ends", () => {
     expect(stream.isClosed).toBe(true);
     expect(stream.isAborted).toBe(false);
     expect(counters.slowConsumers).toBe(1);
-    expect([...hub.channels("default")]).toEqual([]);
+    expect(channels()).toEqual([]);
     clock.advance(5_000);
     expect(stream.isAborted).toBe(true);
   });
@@ -166,12 +171,12 @@ describe("a stream ends", () => {
   });
 
   test("when its client is gone, and leaves nothing behind", () => {
-    const { connect, counters, hub, publish } = setUp();
+    const { connect, counters, publish, channels } = setUp();
     const { session, stream } = connect(["news:1"]);
     session.closed();
     session.closed();
     expect(counters.connections).toBe(0);
-    expect([...hub.channels("default")]).toEqual([]);
+    expect(channels()).toEqual([]);
     publish("news:1", "e", "1");
     expect(stream.take()).toBe("");
   });
@@ -207,6 +212,16 @@ test.each([
 ])("channels %j are refused", (channels, message) => {
   const { server } = setUp();
   expect(() => server.create(anyone, { channels, envelope: false })).toThrow(message);
+});
+
+test("a server that ends takes no more streams, and lets those that it has go on", () => {
+  const { server, connect } = setUp();
+  const { stream } = connect(["news:1"]);
+  server.refuseNew();
+  expect(() => server.create(anyone, { channels: ["news:1"], envelope: false })).toThrow(
+    "shutting down",
+  );
+  expect(stream.isClosed).toBe(false);
 });
 
 test("an app that is full takes no more streams", () => {

@@ -1,8 +1,8 @@
 import { decodeEventPayload } from "@starling/protocol/signalling/payload.ts";
-import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
-import type { Publication } from "../../hub/publication.ts";
-import { JsonSyntaxError } from "../../json/json-scanner.ts";
-import { validateJson } from "../../json/raw-json.ts";
+import { JsonSyntaxError } from "../json/json-scanner.ts";
+import { validateJson } from "../json/raw-json.ts";
+import { nameFault, RESERVED_EVENTS } from "./names.ts";
+import type { Publication } from "./publication.ts";
 
 /** What stands for the one binary part in the data of a publication that is nothing else. */
 export const LONE_PLACEHOLDER = '{"_placeholder":true,"num":0}';
@@ -19,13 +19,15 @@ interface Reading {
  * is an event `message` with the payload as its binary data.
  */
 export class SignalledPublication implements Publication {
+  id: number | undefined;
   readonly app: string;
   readonly channel: string;
   readonly publisher: string;
   readonly payload: Uint8Array;
   #reading: Reading | undefined;
 
-  constructor(app: string, channel: string, publisher: string, payload: Uint8Array) {
+  constructor(app: string, channel: string, publisher: string, payload: Uint8Array, id?: number) {
+    this.id = id;
     this.app = app;
     this.channel = channel;
     this.publisher = publisher;

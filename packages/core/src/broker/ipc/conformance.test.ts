@@ -1,0 +1,20 @@
+import { FakeStreams, type FakeStreamsOptions } from "../../testing/fake-stream.ts";
+import type { SetUpBroker } from "../conformance/fixture.ts";
+import { describeBroker } from "../conformance/suite.ts";
+import { IpcFixture } from "./testing/ipc-fixture.ts";
+
+function setUpIpc(options: FakeStreamsOptions): SetUpBroker {
+  return async (settings) => {
+    const fixture = new IpcFixture(settings, new FakeStreams(options));
+    await fixture.listen();
+    return fixture;
+  };
+}
+
+describeBroker("the ipc broker", setUpIpc({}), { hasLinks: true });
+
+describeBroker(
+  "the ipc broker over streams that take and give few bytes at a time",
+  setUpIpc({ capacity: 700, chunk: () => 13 }),
+  { hasLinks: true },
+);

@@ -1,0 +1,188 @@
+import { type ErrorName, errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
+import type { DisconnectTarget } from "../../hub/api.ts";
+import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../../hub/member.ts";
+import type { DeliveryKey, PresenceEvent, RateName } from "../broker.ts";
+import type { Reader } from "./reader.ts";
+import { WireError } from "./wire-error.ts";
+import type { Writer } from "./writer.ts";
+
+const RATES: readonly RateName[] = ["user", "address", "api"];
+const EVENTS = ["join", "online", "state", "rename", "leave"] as const;
+
+export function writeRate(writer: Writer, rate: RateName): void {
+  writer.uint(RATES.indexOf(rate));
+}
+
+export function readRate(reader: Reader): RateName {
+  return known(RATES[reader.uint()], "rate");
+}
+
+export function writeKeys(writer: Writer, keys: readonly DeliveryKey[]): void {
+  writer.array(keys.length);
+  for (const { key, fingerprint } of keys) {
+    writer.string(key);
+    writer.string(fingerprint);
+  }
+}
+
+export function readKeys(reader: Reader): DeliveryKey[] {
+  return readAll(reader, readKey);
+}
+
+function readKey(reader: Reader): DeliveryKey {
+  return { key: reader.string(), fingerprint: reader.string() };
+}
+
+export function writeOptionalKey(writer: Writer, key: DeliveryKey | undefined): void {
+  writeKeys(writer, key === undefined ? [] : [key]);
+}
+
+export function readOptionalKey(reader: Reader): DeliveryKey | undefined {
+  return reader.array() === 0 ? undefined : readKey(reader);
+}
+
+/** Answers of deliveries whose keys were asked for. */
+export function writeCounts(writer: Writer, counts: readonly (number | undefined)[]): void {
+  writer.array(counts.length);
+  for (const count of counts) writer.uint(count === undefined ? 0 : count + 1);
+}
+
+export function readCounts(reader: Reader): (number | undefined)[] {
+  return readAll(reader, () => {
+    const value = reader.uint();
+    return value === 0 ? undefined : value - 1;
+  });
+}
+
+export function writeTarget(writer: Writer, target: DisconnectTarget): void {
+  const byUser = "user" in target;
+  writer.bool(byUser);
+  writer.string(byUser ? target.user : target.connection);
+}
+
+export function readTarget(reader: Reader): DisconnectTarget {
+  return reader.bool() ? { user: reader.string() } : { connection: reader.string() };
+}
+
+export function writePageRequest(writer: Writer, page: ChannelPageRequest): void {
+  writer.string(page.prefix);
+  writer.uint(page.limit);
+  writer.optionalString(page.cursor);
+}
+
+export function readPageRequest(reader: Reader): ChannelPageRequest {
+  return { prefix: reader.string(), limit: reader.uint(), cursor: reader.optionalString() };
+}
+
+export function writePage(writer: Writer, page: ChannelPage): void {
+  writer.optionalString(page.next ?? undefined);
+  writer.array(page.channels.length);
+  for (const { channel, subscribers } of page.channels) {
+    writer.string(channel);
+    writer.uint(subscribers);
+  }
+}
+
+export function readPage(reader: Reader): ChannelPage {
+  const next = reader.optionalString() ?? null;
+  const channels = readAll(reader, () => ({
+    channel: reader.string(),
+    subscribers: reader.uint(),
+  }));
+  return { channels, next };
+}
+
+function writeMember(writer: Writer, member: Member): void {
+  writer.string(member.connection);
+  writer.string(member.clientId);
+  writer.optionalString(member.user);
+  writer.optionalBin(member.state);
+  writer.uint(Math.max(0, Math.floor(member.since)));
+}
+
+function readMember(reader: Reader): Member {
+  return {
+    connection: reader.string(),
+    clientId: reader.string(),
+    user: reader.optionalString(),
+    state: reader.optionalBin(),
+    since: reader.uint(),
+  };
+}
+
+export function writeMembers(writer: Writer, members: readonly Member[]): void {
+  writer.array(members.length);
+  for (const member of members) writeMember(writer, member);
+}
+
+export function readMembers(reader: Reader): Member[] {
+  return readAll(reader, readMember);
+}
+
+export function writeStats(writer: Writer, { members, users }: PresenceStats): void {
+  writer.uint(members);
+  writer.uint(users);
+}
+
+export function readStats(reader: Reader): PresenceStats {
+  return { members: reader.uint(), users: reader.uint() };
+}
+
+export function writeEvent(writer: Writer, event: PresenceEvent): void {
+  writer.uint(EVENTS.indexOf(event.type));
+  if (event.type === "join") {
+    writeMember(writer, event.member);
+    return;
+  }
+  writer.string(event.connection);
+  if (event.type === "online") writer.optionalBin(event.payload);
+  if (event.type === "state" || event.type === "rename") writer.string(event.clientId);
+  if (event.type === "state") writer.bin(event.state);
+}
+
+export function readEvent(reader: Reader): PresenceEvent {
+  const type = known(EVENTS[reader.uint()], "presence event");
+  if (type === "join") return { type, member: readMember(reader) };
+  const connection = reader.string();
+  switch (type) {
+    case "online": {
+      const payload = reader.optionalBin();
+      return payload === undefined ? { type, connection } : { type, connection, payload };
+    }
+    case "state":
+      return { type, connection, clientId: reader.string(), state: reader.bin() };
+    case "rename":
+      return { type, connection, clientId: reader.string() };
+    case "leave":
+      return { type, connection };
+  }
+}
+
+/** What another process needs to throw the same; what is no StarlingError becomes `internal`. */
+export function writeError(writer: Writer, error: unknown): void {
+  const told = error instanceof StarlingError ? error : new StarlingError("internal");
+  writer.string(told.errorName);
+  writer.string(told.message);
+}
+
+export function readError(reader: Reader): StarlingError {
+  const name = reader.string();
+  if (!isErrorName(name)) throw new WireError("an error is not in the catalogue");
+  return new StarlingError(name, reader.string());
+}
+
+function isErrorName(name: string): name is ErrorName {
+  return Object.hasOwn(errorCatalogue, name);
+}
+
+function readAll<T>(reader: Reader, read: (reader: Reader) => T): T[] {
+  const all: T[] = [];
+  for (let left = reader.array(); left > 0; left--) all.push(read(reader));
+  return all;
+}
+
+function known<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new WireError(`there is no such ${what}`);
+  return value;
+}

@@ -1,0 +1,157 @@
+import type { Answer } from "../answer.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
+import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../hub/member.ts";
+import type { Publication } from "../hub/publication.ts";
+import type {
+  Broker,
+  BrokerHandler,
+  Cancellation,
+  Delivery,
+  DeliveryKey,
+  PresenceEvent,
+  RateName,
+  WorkerId,
+} from "./broker.ts";
+import type { Node } from "./node.ts";
+import { PublicationIds } from "./publication-ids.ts";
+import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
+
+export interface LocalBrokerOptions {
+  /** Whether no other worker will ever join the node, so that nothing needs an id; default `false`. */
+  readonly isAlone?: boolean;
+}
+
+/** The broker of a worker in the process of its node: whatever it can say, it says at once. */
+export class LocalBroker implements Broker {
+  readonly worker: WorkerId;
+  readonly needsIds: boolean;
+  readonly #ids: PublicationIds;
+  readonly #seat: NodeSeat<Publication>;
+
+  constructor(
+    node: Node<Publication>,
+    worker: WorkerId,
+    handler: BrokerHandler,
+    { isAlone = false }: LocalBrokerOptions = {},
+  ) {
+    this.worker = worker;
+    this.needsIds = !isAlone;
+    this.#ids = new PublicationIds(worker);
+    this.#seat = node.join(memberOf(handler), worker);
+  }
+
+  interest(app: string, channel: string, subscribers: number): void {
+    this.#seat.interest(app, channel, subscribers);
+  }
+
+  nextId(): number {
+    return this.#ids.next();
+  }
+
+  publish(delivery: Delivery): Answer<number> {
+    return this.#seat.publish(seen(delivery));
+  }
+
+  publishUnanswered(delivery: Delivery): void {
+    this.#seat.publishUnanswered(seen(delivery));
+  }
+
+  channels(app: string, page: ChannelPageRequest): ChannelPage {
+    return this.#seat.channels(app, page);
+  }
+
+  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+    return this.#seat.disconnect(app, target);
+  }
+
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]> {
+    return this.#seat.reserve(keys);
+  }
+
+  release(keys: readonly DeliveryKey[]): void {
+    this.#seat.release(keys);
+  }
+
+  take(rate: RateName, key: string): number {
+    return this.#seat.take(rate, key);
+  }
+
+  admit(app: string): void {
+    this.#seat.admit(app);
+  }
+
+  connectionOpened(app: string): void {
+    this.#seat.connectionOpened(app);
+  }
+
+  connectionClosed(app: string): void {
+    this.#seat.connectionClosed(app);
+  }
+
+  hasRoomForChannel(app: string, channel: string): boolean {
+    return this.#seat.hasRoomForChannel(app, channel);
+  }
+
+  present(app: string, channel: string, event: PresenceEvent): void {
+    this.#seat.present(app, channel, event);
+  }
+
+  watch(app: string, channel: string): readonly Member[] {
+    return this.#seat.watch(app, channel);
+  }
+
+  unwatch(app: string, channel: string): void {
+    this.#seat.unwatch(app, channel);
+  }
+
+  members(app: string, channel: string): readonly Member[] {
+    return this.#seat.members(app, channel);
+  }
+
+  presenceStats(app: string, channel: string): PresenceStats {
+    return this.#seat.presenceStats(app, channel);
+  }
+
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown> {
+    return this.#seat.call(worker, method, argument, cancellation);
+  }
+
+  gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    return this.#seat.gather(method, argument);
+  }
+
+  /** The worker leaves its node, and the broker is of no use any more. */
+  leave(): void {
+    this.#seat.leave();
+  }
+}
+
+function seen({ app, channels, publication, reached, key }: Delivery): NodeDelivery<Publication> {
+  return { app, channels, content: publication, reached, key };
+}
+
+function memberOf(handler: BrokerHandler): NodeMember<Publication> {
+  return {
+    deliver(_app, channels, publication, taken) {
+      for (const channel of channels) {
+        const isOwn = channel === publication.channel;
+        handler.delivered(isOwn ? publication : { ...publication, channel });
+      }
+      taken?.();
+    },
+    presence(app, channel, event) {
+      // Members change, and each worker has its own.
+      const isJoin = event.type === "join";
+      handler.presence(app, channel, isJoin ? { ...event, member: { ...event.member } } : event);
+    },
+    // The node itself is asked for room.
+    channelsChanged() {},
+    ask: (method, argument, cancellation) => handler.answer(method, argument, cancellation),
+  };
+}

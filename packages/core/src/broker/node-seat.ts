@@ -1,0 +1,207 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Answer } from "../answer.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
+import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../hub/member.ts";
+import type { AppConfig } from "../hub/namespace.ts";
+import type { RateLimiter } from "../limits/rate-limiter.ts";
+import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } from "./broker.ts";
+import type { Budgets } from "./budgets.ts";
+import { type Handovers, Receipt } from "./handovers.ts";
+import type { Interests } from "./interests.ts";
+import type { NodeCounters } from "./node-counters.ts";
+import type { PresenceRegistry } from "./presence-registry.ts";
+import type { Ask, Questions } from "./questions.ts";
+import type { Reservations } from "./reservations.ts";
+import type { Router } from "./router.ts";
+import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
+
+/** What all seats of a node share. */
+export interface NodeState<Content> {
+  readonly apps: ReadonlyMap<string, AppConfig>;
+  /** Workers that are present. */
+  readonly seats: Map<WorkerId, Seat<Content>>;
+  readonly interests: Interests<Seat<Content>>;
+  readonly handovers: Handovers<Seat<Content>>;
+  readonly router: Router<Content, Seat<Content>>;
+  readonly reservations: Reservations<Seat<Content>>;
+  readonly rates: Readonly<Record<RateName, RateLimiter>>;
+  readonly budgets: Budgets<Seat<Content>>;
+  readonly presence: PresenceRegistry<Seat<Content>>;
+  readonly questions: Questions<Seat<Content>>;
+  readonly counters: NodeCounters;
+}
+
+/** A worker's place in the node. After `leave` nothing that would be kept is taken note of. */
+export class Seat<Content> implements NodeSeat<Content> {
+  readonly worker: WorkerId;
+  readonly member: NodeMember<Content>;
+  readonly #node: NodeState<Content>;
+
+  constructor(node: NodeState<Content>, worker: WorkerId, member: NodeMember<Content>) {
+    this.#node = node;
+    this.worker = worker;
+    this.member = member;
+  }
+
+  interest(app: string, channel: string, subscribers: number): void {
+    if (!this.#isPresent) return;
+    const change = this.#node.interests.set(this, app, channel, subscribers);
+    if (change === "opened") this.#tellChannels(app, [channel], []);
+    else if (change === "closed") this.#tellChannels(app, [], [channel]);
+  }
+
+  publish(delivery: NodeDelivery<Content>): Answer<number> {
+    const { router, seats, reservations, counters } = this.#node;
+    counters.publications++;
+    const { reached, key } = delivery;
+    if (key !== undefined) reservations.use(this, key);
+    if (seats.size === 1) return this.#delivered(key, reached);
+    const receipt = new Receipt();
+    const total = reached + router.route(this, delivery, receipt);
+    if (receipt.isDone) return this.#delivered(key, total);
+    return new Promise((resolve) => {
+      receipt.onDone(() => resolve(this.#delivered(key, total)));
+    });
+  }
+
+  publishUnanswered(delivery: NodeDelivery<Content>): void {
+    const { router, seats, reservations, counters } = this.#node;
+    counters.publications++;
+    const { reached, key } = delivery;
+    if (key !== undefined) reservations.use(this, key);
+    const others = seats.size === 1 ? 0 : router.route(this, delivery, undefined);
+    this.#delivered(key, reached + others);
+  }
+
+  channels(app: string, page: ChannelPageRequest): ChannelPage {
+    return channelPage(this.#node.interests.summaries(app), page);
+  }
+
+  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+    if (this.#node.seats.size === 1) return 0;
+    return this.gather("disconnect", { app, target }).then((answers) =>
+      answers.reduce<number>((sum, count) => sum + Number(count), 0),
+    );
+  }
+
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]> {
+    if (!this.#isPresent) throw new StarlingError("broker_unavailable");
+    return this.#node.reservations.reserve(this, keys);
+  }
+
+  release(keys: readonly DeliveryKey[]): void {
+    this.#node.reservations.release(this, keys);
+  }
+
+  take(rate: RateName, key: string): number {
+    return this.#node.rates[rate].take(key);
+  }
+
+  admit(app: string): void {
+    if (this.#isPresent) this.#node.budgets.admit(this, app);
+  }
+
+  connectionOpened(app: string): void {
+    if (this.#isPresent) this.#node.budgets.opened(this, app);
+  }
+
+  connectionClosed(app: string): void {
+    this.#node.budgets.closed(this, app);
+  }
+
+  hasRoomForChannel(app: string, channel: string): boolean {
+    const limit = this.#channelLimit(app);
+    const { interests } = this.#node;
+    return limit === 0 || interests.has(app, channel) || interests.count(app) < limit;
+  }
+
+  limitedChannels(): ReadonlyMap<string, readonly string[]> {
+    const { apps, interests } = this.#node;
+    const limited = [...apps.keys()].filter((app) => this.#channelLimit(app) > 0);
+    return new Map(limited.map((app) => [app, [...interests.names(app)]]));
+  }
+
+  present(app: string, channel: string, event: PresenceEvent): void {
+    if (!this.#isPresent) return;
+    this.#node.counters.presenceEvents++;
+    this.#node.presence.present(this, app, channel, event);
+  }
+
+  watch(app: string, channel: string): readonly Member[] {
+    return this.#isPresent ? this.#node.presence.watch(this, app, channel) : [];
+  }
+
+  unwatch(app: string, channel: string): void {
+    this.#node.presence.unwatch(this, app, channel);
+  }
+
+  members(app: string, channel: string): readonly Member[] {
+    return this.#node.presence.members(app, channel);
+  }
+
+  presenceStats(app: string, channel: string): PresenceStats {
+    return this.#node.presence.stats(app, channel);
+  }
+
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown> {
+    const { questions, seats } = this.#node;
+    const asked = seats.get(worker);
+    if (asked === undefined || !this.#isPresent) {
+      return Promise.reject(new StarlingError("broker_unavailable"));
+    }
+    return questions.ask(this, asked, asked.asking(method, argument), cancellation);
+  }
+
+  gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    const { questions, seats } = this.#node;
+    const others = [...seats.values()].filter((seat) => seat !== this);
+    return questions.gather(
+      this,
+      others.map((seat) => [seat, seat.asking(method, argument)] as const),
+    );
+  }
+
+  leave(): void {
+    if (!this.#isPresent) return;
+    const { seats, interests, handovers, reservations, budgets, presence, questions } = this.#node;
+    seats.delete(this.worker);
+    const closed = interests.forget(this);
+    handovers.forget(this);
+    reservations.forget(this);
+    budgets.forget(this);
+    presence.forget(this);
+    questions.forget(this);
+    for (const [app, channels] of closed) this.#tellChannels(app, [], channels);
+  }
+
+  /** Puts a question to this worker. */
+  asking(method: string, argument: unknown): Ask {
+    return (cancellation) => this.member.ask(method, argument, cancellation);
+  }
+
+  get #isPresent(): boolean {
+    return this.#node.seats.get(this.worker) === this;
+  }
+
+  #channelLimit(app: string): number {
+    return this.#node.apps.get(app)?.maxChannels ?? 0;
+  }
+
+  #delivered(key: DeliveryKey | undefined, total: number): number {
+    if (key !== undefined) this.#node.reservations.answered(key, total);
+    return total;
+  }
+
+  #tellChannels(app: string, opened: readonly string[], closed: readonly string[]): void {
+    if (this.#channelLimit(app) === 0) return;
+    for (const { member } of this.#node.seats.values()) {
+      member.channelsChanged(app, opened, closed);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { AppConfig } from "../hub/namespace.ts";
+import { RateLimiter, type RateLimiterOptions } from "../limits/rate-limiter.ts";
+import type { Clock } from "../ports.ts";
+import type { Cancellation, RateName, WorkerId } from "./broker.ts";
+import { Budgets } from "./budgets.ts";
+import { Handovers } from "./handovers.ts";
+import { Interests } from "./interests.ts";
+import { NodeCounters } from "./node-counters.ts";
+import { type NodeState, Seat } from "./node-seat.ts";
+import { PresenceRegistry } from "./presence-registry.ts";
+import { Questions } from "./questions.ts";
+import { Reservations } from "./reservations.ts";
+import { Router } from "./router.ts";
+import type { NodeMember, NodeSeat } from "./seat.ts";
+
+export interface NodeOptions {
+  readonly clock: Clock;
+  readonly apps: ReadonlyMap<string, AppConfig>;
+  readonly rates: Readonly<Record<RateName, Omit<RateLimiterOptions, "clock">>>;
+  /** Milliseconds for which the answers of deliveries with a key are remembered; 0 = not at all. */
+  readonly idempotencyWindowMs: number;
+}
+
+/**
+ * What the workers of one machine share: who is interested in what, who is present, and what must
+ * hold for all of them together. It routes publications without looking into them.
+ */
+export class Node<Content> {
+  readonly #state: NodeState<Content>;
+
+  constructor({ clock, apps, rates, idempotencyWindowMs }: NodeOptions) {
+    const counters = new NodeCounters();
+    const interests = new Interests<Seat<Content>>();
+    const handovers = new Handovers<Seat<Content>>(clock);
+    this.#state = {
+      apps,
+      seats: new Map(),
+      interests,
+      handovers,
+      router: new Router(interests, handovers, counters),
+      reservations: new Reservations({ clock, windowMs: idempotencyWindowMs }),
+      rates: {
+        user: new RateLimiter({ ...rates.user, clock }),
+        address: new RateLimiter({ ...rates.address, clock }),
+        api: new RateLimiter({ ...rates.api, clock }),
+      },
+      budgets: new Budgets(clock, apps),
+      presence: new PresenceRegistry((watcher, app, channel, event) => {
+        counters.presenceNews++;
+        watcher.member.presence(app, channel, event);
+      }),
+      questions: new Questions(clock),
+      counters,
+    };
+  }
+
+  /** @throws RangeError when a worker of that id is present */
+  join(member: NodeMember<Content>, worker: WorkerId): NodeSeat<Content> {
+    const { seats } = this.#state;
+    if (seats.has(worker)) throw new RangeError(`worker ${worker} is in the node already`);
+    const seat = new Seat(this.#state, worker, member);
+    seats.set(worker, seat);
+    return seat;
+  }
+
+  /** Ids of the workers that are present. */
+  get workers(): WorkerId[] {
+    return [...this.#state.seats.keys()];
+  }
+
+  /** Asks a worker in the name of the node, as `Broker.call` does in that of a worker. */
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown> {
+    const asked = this.#state.seats.get(worker);
+    if (asked === undefined) return Promise.reject(new StarlingError("broker_unavailable"));
+    return this.#state.questions.ask(
+      undefined,
+      asked,
+      asked.asking(method, argument),
+      cancellation,
+    );
+  }
+
+  get counters(): Readonly<NodeCounters> {
+    return this.#state.counters;
+  }
+
+  /** Workers that take nothing over at this moment. */
+  get laggingWorkers(): number {
+    return this.#state.handovers.lagging;
+  }
+
+  /** How often a worker began to lag. */
+  get handoversTimedOut(): number {
+    return this.#state.handovers.timedOut;
+  }
+
+  /** Takes refused, and takes allowed without being remembered, of a rate. */
+  rate(name: RateName): { readonly refused: number; readonly untracked: number } {
+    return this.#state.rates[name];
+  }
+
+  /** Connections refused because an app had as many as it may have. */
+  get connectionsRefused(): number {
+    return this.#state.budgets.refused;
+  }
+
+  /** Answers of deliveries with a key that were forgotten before their time. */
+  get idempotencyForgottenEarly(): number {
+    return this.#state.reservations.forgottenEarly;
+  }
+
+  /** Calls refused because too many idempotency keys were in use. */
+  get reservationsRefused(): number {
+    return this.#state.reservations.refused;
+  }
+
+  /** Entries held for workers, of any kind; 0 once all have left and nothing is under way. */
+  get held(): number {
+    const { seats, interests, handovers, reservations, budgets, presence, questions } = this.#state;
+    const parts = [seats, interests, handovers, reservations, budgets, presence, questions];
+    return parts.reduce((sum, { size }) => sum + size, 0);
+  }
+}

@@ -1,0 +1,255 @@
+import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.ts";
+import type { WorkerId } from "../../broker/broker.ts";
+import { CancellationSource } from "../../broker/cancellation.ts";
+import type { Counters } from "../../hub/counters.ts";
+import type { Frame } from "../../hub/subscriber.ts";
+import type { Clock, Log, MessageSocket, TimerHandle } from "../../ports.ts";
+import type { SocketHandler } from "../socket-handler.ts";
+import {
+  type EngineCluster,
+  type Follower,
+  type Following,
+  type PeekAnswer,
+  type ProbeName,
+  Question,
+  type TakeAnswer,
+  type TakenSession,
+} from "./cluster.ts";
+import { FrameQueue } from "./frame-queue.ts";
+import { PacketType, PROBE_PING, PROBE_PONG } from "./packets.ts";
+import { type EngineSession, MOVE_TIMEOUT_MS, UPGRADE_TIMEOUT_MS } from "./session.ts";
+
+/** What an arrival needs of the server it arrives at. */
+export interface ArrivalContext<Data> {
+  readonly cluster: EngineCluster<Data>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly slowConsumerBytes: number;
+  /** Makes a session that is yet to take over a socket. */
+  createSession(id: string, data: Data): EngineSession<Data>;
+  enter(arrival: Arrival<Data>): void;
+  leave(arrival: Arrival<Data>): void;
+}
+
+/**
+ * `asking` the owner whether it may test the way; `probing`; `moving` the session here; `arrived`;
+ * `over`.
+ */
+type State = "asking" | "probing" | "moving" | "arrived" | "over";
+
+/** How often a session may change between the look at it and its leaving. */
+const MAX_ROUNDS = 5;
+
+/**
+ * A socket that wants a session of another worker, which moves here with the upgrade packet.
+ *
+ * Nothing is lost and nothing doubled: this worker follows what the session receives before it asks
+ * for it. Whatever the node passes on after it knew of that comes here; whatever it passed on before
+ * has reached the owner when the question does. The owner says what it delivered since the first
+ * look, and that is left out here.
+ */
+export class Arrival<Data> implements SocketHandler, Follower {
+  readonly #context: ArrivalContext<Data>;
+  readonly #owner: WorkerId;
+  readonly #name: ProbeName;
+  #state: State = "asking";
+  #socket: MessageSocket | undefined;
+  #timer: TimerHandle | undefined;
+  #cancellation: CancellationSource | undefined = new CancellationSource();
+  /** What the client sent too early to be handled. */
+  #early: FrameQueue | undefined;
+  /** What the session received since it is followed. */
+  #followed: FrameQueue | undefined;
+  #following: Following | undefined;
+  #session: EngineSession<Data> | undefined;
+
+  constructor(context: ArrivalContext<Data>, owner: WorkerId, name: ProbeName) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#name = name;
+  }
+
+  // The socket
+
+  opened(socket: MessageSocket): void {
+    this.#socket = socket;
+    this.#context.enter(this);
+    this.#early = new FrameQueue(this.#context.slowConsumerBytes);
+    this.#giveUpAfter(UPGRADE_TIMEOUT_MS);
+    this.#ask(Question.probe).then(
+      (isGranted) => this.#granted(isGranted === true),
+      () => this.close("internal_error"),
+    );
+  }
+
+  message(socket: MessageSocket, message: string | Uint8Array): void {
+    if (this.#session !== undefined) this.#session.message(socket, message);
+    else if (this.#state === "probing") this.#receiveProbe(socket, message);
+    else if (this.#early?.push([message], undefined) === false) this.close("limit_exceeded");
+  }
+
+  drained(socket: MessageSocket): void {
+    this.#session?.drained(socket);
+  }
+
+  closed(socket: MessageSocket): void {
+    if (this.#session !== undefined) this.#session.closed(socket);
+    else this.#end();
+  }
+
+  // The session, as long as it is followed
+
+  deliver(frames: readonly Frame[], id: number | undefined): void {
+    if (this.#followed?.push(frames, id) !== false) return;
+    this.#context.counters.slowConsumers++;
+    this.close("slow_consumer");
+  }
+
+  /** Gives the session up, if it is not here yet; its client is told to come back, or not to. */
+  close(reason: CloseName, farewell: readonly Frame[] = []): void {
+    if (this.#state === "arrived" || this.#state === "over") return;
+    if (this.#state === "moving") {
+      this.#context.counters.failedMoves++;
+      // Its client polls no more, and is about to lose its socket.
+      this.#tell(Question.lost, this.#name.sid);
+    }
+    this.#end();
+    for (const frame of farewell) this.#socket?.send(frame);
+    this.#socket?.close(closeCatalogue[reason].code, closeCatalogue[reason].reason);
+  }
+
+  /** Publications may have been lost on their way here. */
+  missed(): void {
+    if (this.#state === "moving") this.close("messages_missed");
+  }
+
+  // Inside
+
+  #granted(isGranted: boolean): void {
+    if (this.#state !== "asking") return;
+    if (!isGranted) {
+      this.close("malformed_packet");
+      return;
+    }
+    this.#state = "probing";
+    this.#handleEarly();
+  }
+
+  #receiveProbe(socket: MessageSocket, message: string | Uint8Array): void {
+    if (message === PROBE_PING) {
+      socket.send(PROBE_PONG);
+    } else if (message === PacketType.upgrade) {
+      this.#state = "moving";
+      this.#giveUpAfter(MOVE_TIMEOUT_MS);
+      this.#move().catch((error: unknown) => {
+        this.#context.log.warn({ session: this.#name.sid, error }, "a session could not be moved");
+        this.close("internal_error");
+      });
+    } else {
+      this.#end();
+      socket.terminate();
+    }
+  }
+
+  async #move(): Promise<void> {
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const peeked = (await this.#ask(Question.peek)) as PeekAnswer;
+      if (this.#state !== "moving") return;
+      if (peeked.is === "gone") {
+        this.close("internal_error", peeked.farewell);
+        return;
+      }
+      this.#followed = new FrameQueue(this.#context.slowConsumerBytes);
+      this.#following = this.#context.cluster.mover.follow(peeked.description, this);
+      const taken = (await this.#ask(Question.take)) as TakeAnswer;
+      if (this.#state !== "moving") return;
+      if (taken.is !== "changed") {
+        if (taken.is === "taken") this.#arrive(taken);
+        else this.close("internal_error", taken.farewell);
+        return;
+      }
+      this.#stopFollowing();
+    }
+    this.close("internal_error");
+  }
+
+  #arrive({ state, frames, ids }: TakenSession): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const { cluster, counters } = this.#context;
+    const session = this.#context.createSession(this.#name.sid, cluster.mover.createData(state));
+    this.#state = "arrived";
+    this.#session = session;
+    this.#stopTimer();
+    this.#cancellation = undefined;
+    session.takeOver(socket);
+    session.deliver(frames);
+    const known = new Set(ids);
+    for (const followed of this.#followed?.drain() ?? []) {
+      if (followed.id === undefined || !known.has(followed.id)) session.deliver(followed.frames);
+    }
+    // Only then does the session receive by itself, and this worker was interested all the time.
+    if (session.isOpen) this.#restore(session, state);
+    this.#stopFollowing();
+    this.#context.leave(this);
+    counters.sessionsMoved++;
+    // The client's patience began at the last ping of the other worker, whose beat was another.
+    session.sendFrame(PacketType.ping);
+    this.#handleEarly();
+  }
+
+  #restore(session: EngineSession<Data>, state: unknown): void {
+    try {
+      this.#context.cluster.mover.restore(session, state);
+    } catch (error) {
+      this.#context.log.warn({ session: session.id, error }, "a session could not go on here");
+      session.close("internal_error");
+    }
+  }
+
+  #handleEarly(): void {
+    const socket = this.#socket;
+    const early = this.#early?.drain() ?? [];
+    if (this.#state === "arrived") this.#early = undefined;
+    if (socket === undefined) return;
+    for (const { frames } of early) for (const frame of frames) this.message(socket, frame);
+  }
+
+  /** The socket is no use any more; the owner, if it still has the session, goes on with it. */
+  #end(): void {
+    if (this.#state === "arrived" || this.#state === "over") return;
+    this.#state = "over";
+    this.#stopTimer();
+    this.#stopFollowing();
+    this.#early = undefined;
+    this.#context.leave(this);
+    this.#cancellation?.cancel();
+    this.#tell(Question.unprobe, this.#name);
+  }
+
+  #stopFollowing(): void {
+    this.#following?.stop();
+    this.#following = undefined;
+    this.#followed = undefined;
+  }
+
+  #ask(question: string): Promise<unknown> {
+    return this.#context.cluster.broker.call(this.#owner, question, this.#name, this.#cancellation);
+  }
+
+  /** Nothing depends on the answer: an owner that is gone has no session either. */
+  #tell(question: string, argument: unknown): void {
+    this.#context.cluster.broker.call(this.#owner, question, argument).catch(() => undefined);
+  }
+
+  #giveUpAfter(timeoutMs: number): void {
+    this.#stopTimer();
+    this.#timer = this.#context.clock.setTimeout(() => this.close("internal_error"), timeoutMs);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) this.#context.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

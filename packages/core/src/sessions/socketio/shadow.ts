@@ -1,0 +1,74 @@
+import type { CloseName } from "@starling/protocol/close-codes.ts";
+import { PacketType } from "socket.io-parser";
+import type { Channel } from "../../hub/channel.ts";
+import type { Hub } from "../../hub/hub.ts";
+import type { OneOrMany } from "../../hub/one-or-many.ts";
+import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
+import type { Follower } from "../engine/cluster.ts";
+import type { FollowedConnection } from "./application.ts";
+import { encodePacket, namespaceOfApp, socketIoFormat } from "./packets.ts";
+
+/**
+ * Stands in the hub for a connection that is still at another worker. It has the connection's name,
+ * so that whoever is disconnected while moving is found here as well as there.
+ */
+export class Shadow implements Subscriber {
+  channels: OneOrMany<Channel>;
+  bagIndex = -1;
+  readonly id: string;
+  readonly app: string;
+  readonly user: string | undefined;
+  readonly format: WireFormat = socketIoFormat;
+  readonly socket = undefined;
+  readonly #hub: Hub;
+  readonly #follower: Follower;
+
+  private constructor({ id, app, user }: FollowedConnection, hub: Hub, follower: Follower) {
+    this.id = id;
+    this.app = app;
+    this.user = user;
+    this.#hub = hub;
+    this.#follower = follower;
+  }
+
+  /** @throws StarlingError when one of the channels cannot be had */
+  static of(connection: FollowedConnection, hub: Hub, follower: Follower): Shadow {
+    const shadow = new Shadow(connection, hub, follower);
+    hub.register(shadow);
+    try {
+      for (const channel of connection.channels) hub.subscribe(shadow, channel);
+    } catch (error) {
+      shadow.stop();
+      throw error;
+    }
+    return shadow;
+  }
+
+  stop(): void {
+    this.#hub.unregister(this);
+  }
+
+  deliver(frames: readonly Frame[], id?: number): void {
+    this.#follower.deliver(frames, id);
+  }
+
+  isReady(): boolean {
+    return false;
+  }
+
+  cutSlow(): void {
+    this.#follower.close("slow_consumer");
+  }
+
+  close(reason: CloseName): void {
+    this.#follower.close(reason);
+  }
+
+  disconnect(reason: CloseName): void {
+    const nsp = namespaceOfApp(this.app);
+    this.#follower.close(
+      reason,
+      encodePacket({ type: PacketType.DISCONNECT, nsp, data: undefined }),
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import { Packr } from "msgpackr";
+import type { Answer } from "../answer.ts";
+import type {
+  BrokerHandler,
+  Cancellation,
+  Delivery,
+  PresenceEvent,
+  RateName,
+  WorkerId,
+} from "../broker/broker.ts";
+import { CancellationSource } from "../broker/cancellation.ts";
+import { LocalBroker } from "../broker/local.ts";
+import type { Node } from "../broker/node.ts";
+import type { Member } from "../hub/member.ts";
+import type { Publication } from "../hub/publication.ts";
+
+const packr = new Packr({ useRecords: false, copyBuffers: true });
+
+/** What is on its way in one direction, in order; a test says when the next of it arrives. */
+export class DelayedLink {
+  readonly #messages: (() => void)[] = [];
+
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
+  send(message: () => void): void {
+    this.#messages.push(message);
+  }
+
+  /** Lets one message arrive. */
+  step(): void {
+    this.#messages.shift()?.();
+  }
+}
+
+/**
+ * A worker's broker behind two links, as if the node were another process: everything it says, and
+ * everything that it is told, arrives in order, but only when the test lets it.
+ */
+export class DelayedBroker extends LocalBroker {
+  /** From the worker to the node. */
+  readonly up: DelayedLink;
+  /** From the node to the worker. */
+  readonly down: DelayedLink;
+
+  static join(node: Node<Publication>, worker: WorkerId, handler: BrokerHandler): DelayedBroker {
+    return new DelayedBroker(node, worker, handler, new DelayedLink(), new DelayedLink());
+  }
+
+  private constructor(
+    node: Node<Publication>,
+    worker: WorkerId,
+    handler: BrokerHandler,
+    up: DelayedLink,
+    down: DelayedLink,
+  ) {
+    super(node, worker, {
+      delivered: (publication) => down.send(() => handler.delivered(publication)),
+      presence: (app, channel, event) => down.send(() => handler.presence(app, channel, event)),
+      missed: () => down.send(() => handler.missed()),
+      answer: (method, argument, cancellation) => {
+        const cancelled = delayed(cancellation, down);
+        const said = copyOf(argument);
+        return through(down, up, async () => copyOf(await handler.answer(method, said, cancelled)));
+      },
+    });
+    this.up = up;
+    this.down = down;
+  }
+
+  override interest(app: string, channel: string, subscribers: number): void {
+    this.up.send(() => super.interest(app, channel, subscribers));
+  }
+
+  override publish(delivery: Delivery): Answer<number> {
+    return through(this.up, this.down, () => super.publish(delivery));
+  }
+
+  override publishUnanswered(delivery: Delivery): void {
+    this.up.send(() => super.publishUnanswered(delivery));
+  }
+
+  // The base class promises more than the port does: here every answer has to be waited for.
+
+  override take(rate: RateName, key: string): never {
+    return through(this.up, this.down, () => super.take(rate, key)) as never;
+  }
+
+  override admit(app: string): never {
+    return through(this.up, this.down, () => super.admit(app)) as never;
+  }
+
+  override present(app: string, channel: string, event: PresenceEvent): void {
+    // Members change before what was said of them is heard.
+    const said = event.type === "join" ? { ...event, member: { ...event.member } } : event;
+    this.up.send(() => super.present(app, channel, said));
+  }
+
+  /** What comes of a member after the answer was made must not overtake it. */
+  override watch(app: string, channel: string): never {
+    return new Promise<readonly Member[]>((resolve) => {
+      this.up.send(() => {
+        const members = super.watch(app, channel);
+        this.down.send(() => resolve(members));
+      });
+    }) as never;
+  }
+
+  override unwatch(app: string, channel: string): void {
+    this.up.send(() => super.unwatch(app, channel));
+  }
+
+  override call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown> {
+    const cancelled = cancellation === undefined ? undefined : delayed(cancellation, this.up);
+    return through(this.up, this.down, () => super.call(worker, method, argument, cancelled));
+  }
+}
+
+/** Asks at the far end of one link; the answer comes back over the other. */
+function through<T>(there: DelayedLink, back: DelayedLink, ask: () => Answer<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const asked = async () => ask();
+    there.send(() => {
+      asked().then(
+        (answer) => back.send(() => resolve(answer)),
+        (error) => back.send(() => reject(error)),
+      );
+    });
+  });
+}
+
+function delayed(cancellation: Cancellation, link: DelayedLink): Cancellation {
+  const source = new CancellationSource();
+  cancellation.onCancel(() => link.send(() => source.cancel()));
+  return source;
+}
+
+/** Nothing but what MessagePack can say gets from one process to another. */
+function copyOf(value: unknown): unknown {
+  return packr.unpack(packr.pack(value));
+}
