@@ -1,7 +1,7 @@
 /**
  * Runs every test there is and ends with one line: `N passed, M failed`.
  *
- * Usage: npm test [-- unit|wire|browser ...]; without a name also format, lint and types.
+ * Usage: npm test [-- unit|wire|cluster|browser ...]; without a name also format, lint and types.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,6 +12,7 @@ import { advice, ensurePrograms } from "./system-packages.ts";
 const suites: Readonly<Record<string, readonly string[]>> = {
   unit: ["packages", "bench", "scripts"],
   wire: ["test/wire"],
+  cluster: ["test/cluster"],
   browser: ["test/browser"],
 };
 

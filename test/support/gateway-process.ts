@@ -11,6 +11,8 @@ export interface GatewayProcess {
   /** Origin of the subscribers, without a trailing slash. */
   readonly subscriberUrl: string;
   readonly pid: number;
+  /** The folder that it runs in, where a `.env` would be. */
+  readonly folder: string;
   /** PEM file of the certificate that clients have to trust. */
   readonly caFile: string;
   /** The same as PEM text. */
@@ -78,6 +80,7 @@ export async function startGatewayProcess(
       publisherUrl,
       subscriberUrl,
       pid: child.pid,
+      folder,
       caFile,
       ca: readFileSync(caFile, "utf8"),
       logLines: log.lines,

@@ -1,3 +1,5 @@
+import type { Broker } from "@starling/core/broker/broker.ts";
+import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
 import { Presence } from "@starling/core/hub/presence.ts";
@@ -9,10 +11,15 @@ import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
 import { curlLine } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
+import { Ports } from "./listeners/ports.ts";
+import { pathOf } from "./listeners/request-url.ts";
 import { handshakeHeaders } from "./listeners/signalling-endpoint.ts";
 import { BunFanout } from "./listeners/sockets.ts";
-import { stopWithin } from "./listeners/stop.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
+import { type DrainCause, drain } from "./node/drain.ts";
+import type { Listening, WorkerReport } from "./node/worker-process.ts";
+import type { Health } from "./ops/health.ts";
+import { closing, READY_PATH, readiness } from "./ops/health-answers.ts";
 import { MemoryTrimmer } from "./ops/memory-trimmer.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createPublisherHandler, type PublisherHandler } from "./publish/handler.ts";
@@ -20,36 +27,57 @@ import { startPublisherListener } from "./publish/listener.ts";
 import { systemClock, systemRandom, trimMemory } from "./runtime/system.ts";
 import { createSubscriberServices } from "./subscribers.ts";
 
-/** A gateway that listens. */
-export interface RunningGateway {
-  /** `https://host:port` of the publisher API. */
-  readonly publisherUrl: string;
-  /** `https://host:port` of the subscribers. */
-  readonly subscriberUrl: string;
-  /** Takes no more requests, finishes those under way, and closes every connection. */
-  stop(): Promise<void>;
+/** A worker's place in its node. */
+export interface NodeLink {
+  readonly broker: Broker;
+  /** Leaves the node once everything has arrived there. */
+  close(): Promise<void>;
 }
 
-/** How long a stop waits for each port's requests under way. */
-const STOP_GRACE_MS = 2_000;
+export interface GatewayOptions {
+  readonly log: Log;
+  readonly health: Health;
+  /** Joins the node; `handlers` is what the worker will do for the others. */
+  join(handlers: WorkerHandlers): Promise<NodeLink>;
+  /** Whether other processes listen on the same ports. */
+  readonly shared: boolean;
+  /** What the others listen on, in the place of the ports configured; undefined where nobody does. */
+  readonly listening: Listening | undefined;
+}
 
-/** Puts a gateway of one process together and lets it listen. */
+/** A gateway that listens. */
+export interface RunningGateway {
+  readonly listening: Listening;
+  report(): WorkerReport;
+  /** Lets clients go, a few at a time; what other workers need of this one still works. */
+  drain(cause: DrainCause): Promise<void>;
+  /** Finishes what is under way, and leaves the node. */
+  end(): Promise<void>;
+}
+
+/** Puts a worker together and lets it listen. */
 export async function startGateway(
   config: Config,
-  { log }: { readonly log: Log },
+  options: GatewayOptions,
 ): Promise<RunningGateway> {
+  const { log, health, shared } = options;
   const [clock, random] = [systemClock, systemRandom];
   const tls = await tlsMaterial(config, clock);
   const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
+  const handlers = new WorkerHandlers();
+  const { broker, close: leaveNode } = await options.join(handlers);
   const counters = new Counters();
   const metrics = new Metrics(counters);
   const fanout = new BunFanout();
-  const presence = new Presence();
+  const presence = new Presence({ broker, handlers, clock });
   const { apps, slowConsumerBytes, maxChannelsPerConnection } = config;
   const hub = new Hub({
     fanout,
     clock,
+    random,
     counters,
+    broker,
+    handlers,
     apps,
     slowConsumerBytes,
     maxChannelsPerConnection,
@@ -58,6 +86,8 @@ export async function startGateway(
     config,
     hub,
     presence,
+    broker,
+    handlers,
     authenticator,
     fanout,
     counters,
@@ -66,16 +96,19 @@ export async function startGateway(
     random,
     log,
   });
-  const publish = createPublisherHandler({
-    config,
-    hub,
-    presence,
-    issuer,
-    counters,
-    metrics,
-    clock,
-    log,
-  });
+  const publish = watched(
+    createPublisherHandler({
+      config,
+      hub,
+      broker,
+      handlers,
+      issuer,
+      counters,
+      metrics,
+      log,
+    }),
+    health,
+  );
 
   const publishers =
     config.singlePort === undefined
@@ -83,43 +116,68 @@ export async function startGateway(
           handler: publish,
           tls: { ...tls, verifyOrigin: config.tls.verifyOrigin },
           hostname: config.host,
-          port: config.publisherPort,
+          port: options.listening?.publisherPort ?? config.publisherPort,
+          shared,
           log,
         })
       : undefined;
   const endpoints = new Map<string, Endpoint>(services.flatMap((each) => [...each.endpoints]));
+  endpoints.set(READY_PATH, { fetch: () => readiness(health) });
   // The demo page names the publishers' address, which a shared port has only once it listens.
-  let publisherUrl = publishers?.url.origin ?? "";
+  let publisherUrl = "";
   if (!config.production) {
     for (const [path, page] of demoPage(config, () => publisherUrl)) endpoints.set(path, page);
   }
   const subscribers = listenForSubscribers({
     host: config.host,
-    port: config.singlePort ?? config.subscriberPort,
+    port: options.listening?.subscriberPort ?? config.subscriberPort,
+    shared,
     tls,
     sockets: { maxPayloadBytes: config.engine.maxPayloadBytes, slowConsumerBytes },
     endpoints,
     otherwise: publishers === undefined ? publisherEndpoint(publish) : undefined,
     handshakeHeaders: handshakeHeaders(version, config.meshId),
+    finish: (answer) => closing(health, answer),
     onError: (error) => log.error({ error }, "a subscriber request failed"),
   });
   fanout.use(subscribers);
-  const subscriberUrl = subscribers.url.origin;
-  publisherUrl ||= subscriberUrl;
-  log.info({ url: publisherUrl }, "publisher API listening");
-  log.info({ url: subscriberUrl }, "subscriber listener listening");
-
+  const ports = new Ports({ publishers, subscribers, shared, clock, log });
+  publisherUrl = ports.listening.publisherUrl;
   const trimmer = new MemoryTrimmer(counters, clock, trimMemory);
   trimmer.start();
 
   return {
-    publisherUrl,
-    subscriberUrl,
-    async stop() {
+    listening: ports.listening,
+    report: () => ({
+      connections: counters.connections,
+      memoryBytes: process.memoryUsage.rss(),
+    }),
+    drain: (cause) =>
+      drain({
+        cause,
+        health,
+        services,
+        subscribers: () => hub.subscribers(),
+        drainMs: config.drainMs,
+        clock,
+        random,
+        leavePorts: () => ports.leave(cause),
+      }),
+    async end() {
+      for (const service of services) service.leave();
       trimmer.stop();
-      if (publishers !== undefined) await stopWithin(publishers, clock, STOP_GRACE_MS);
-      for (const service of services) service.shutDown();
-      await stopWithin(subscribers, clock, STOP_GRACE_MS);
+      await ports.stop();
+      await leaveNode();
+    },
+  };
+}
+
+/** The publisher API that also tells whether it is ready. */
+function watched(handler: PublisherHandler, health: Health): PublisherHandler {
+  return {
+    async fetch(request, peer) {
+      if (pathOf(request.url) === READY_PATH) return closing(health, readiness(health));
+      return closing(health, await handler.fetch(request, peer));
     },
   };
 }

@@ -1,10 +1,11 @@
 import type { Authenticator } from "@starling/core/auth/authenticator.ts";
 import { RotatingToken } from "@starling/core/auth/rotating-token.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
+import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import type { Hub } from "@starling/core/hub/hub.ts";
 import type { Presence } from "@starling/core/hub/presence.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
-import { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
 import type { Clock, Log, Random } from "@starling/core/ports.ts";
 import { EngineServer } from "@starling/core/sessions/engine/server.ts";
 import { SignallingFormat } from "@starling/core/sessions/signalling/format.ts";
@@ -12,6 +13,7 @@ import { Members } from "@starling/core/sessions/signalling/members.ts";
 import { SignallingServer } from "@starling/core/sessions/signalling/server.ts";
 import { ChannelApplication } from "@starling/core/sessions/socketio/channel-application.ts";
 import { ClientAuth } from "@starling/core/sessions/socketio/client-auth.ts";
+import { SocketIoMover } from "@starling/core/sessions/socketio/moving.ts";
 import { SocketIoServer } from "@starling/core/sessions/socketio/server.ts";
 import { SseServer } from "@starling/core/sessions/sse/server.ts";
 import { signalLimits } from "@starling/protocol/signalling/limits.ts";
@@ -30,6 +32,8 @@ export interface SubscriberOptions {
   readonly config: Config;
   readonly hub: Hub;
   readonly presence: Presence;
+  readonly broker: Broker;
+  readonly handlers: WorkerHandlers;
   readonly authenticator: Authenticator;
   readonly fanout: BunFanout;
   readonly counters: Counters;
@@ -42,14 +46,21 @@ export interface SubscriberOptions {
 /** One protocol that subscribers speak, at its paths. */
 export interface SubscriberService {
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Refuses new sessions with `shutting_down`; those that there are go on. */
+  refuseNew(): void;
+  /** Tells clients that understand it by when they will have been closed, ms since the epoch. */
+  notify(at: number): void;
   /** Closes every connection in the way that makes its client come back. */
   shutDown(): void;
+  /** Sessions that are over, and whose clients have yet to fetch the last of what waits for them. */
+  readonly unfetched: number;
+  /** Lets no request wait here for another worker any more; its client then asks elsewhere. */
+  leave(): void;
 }
 
 /** What the services share beside their options. */
 interface Shared extends SubscriberOptions {
   readonly clientAddress: ClientAddress;
-  readonly addressRate: RateLimiter;
 }
 
 /** Where stock Socket.IO clients connect. */
@@ -59,18 +70,18 @@ const EVENTS_PATH = "/events";
 
 /** Every protocol that subscribers may speak, over one hub. */
 export function createSubscriberServices(options: SubscriberOptions): readonly SubscriberService[] {
-  const { config, clock } = options;
+  const { config } = options;
   const proxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
   const shared: Shared = {
     ...options,
     clientAddress: subscriberAddress(proxies),
-    addressRate: new RateLimiter({ ratePerSecond: config.connectRatePerAddress, clock }),
   };
   return [socketIo(shared), signalling(shared), serverSentEvents(shared)];
 }
 
 function socketIo(shared: Shared): SubscriberService {
-  const { config, hub, fanout, counters, clock, random, log, authenticator } = shared;
+  const { config, hub, broker, handlers, fanout, authenticator } = shared;
+  const { counters, clock, random, log } = shared;
   const { apps, messageRate, slowConsumerBytes } = config;
   const application = new ChannelApplication({
     hub,
@@ -83,8 +94,7 @@ function socketIo(shared: Shared): SubscriberService {
       anonymous: config.anonymous,
       userIdPattern: config.eventIdPattern,
     }),
-    userRate: new RateLimiter({ ratePerSecond: config.connectRatePerUser, clock }),
-    addressRate: shared.addressRate,
+    broker,
     messageRate,
     counters,
     clock,
@@ -107,6 +117,7 @@ function socketIo(shared: Shared): SubscriberService {
     log,
     counters,
     fanout,
+    cluster: { broker, handlers, mover: new SocketIoMover(handler, application) },
     ...config.engine,
     slowConsumerBytes,
   });
@@ -118,12 +129,20 @@ function socketIo(shared: Shared): SubscriberService {
   });
   return {
     endpoints: new Map([[SOCKET_IO_PATH, endpoint]]),
+    refuseNew: () => engine.refuseNew(),
+    // Socket.IO has no word for it.
+    notify: () => {},
     shutDown: () => engine.shutDown(),
+    leave: () => engine.leave(),
+    get unfetched() {
+      return engine.sessions;
+    },
   };
 }
 
 function signalling(shared: Shared): SubscriberService {
-  const { config, hub, presence, counters, metrics, clock, random, log, authenticator } = shared;
+  const { config, hub, presence, broker, metrics, authenticator } = shared;
+  const { counters, clock, random, log } = shared;
   const { apps, messageRate, slowConsumerBytes, meshId } = config;
   const format = new SignallingFormat(meshId, "members");
   const server = new SignallingServer({
@@ -151,7 +170,7 @@ function signalling(shared: Shared): SubscriberService {
         address,
         origin: origin ?? undefined,
       });
-      hub.requireRoom(identity.app);
+      await hub.admit(identity.app);
       return identity;
     },
     refresh: (identity, token) => authenticator.refresh(identity, token),
@@ -163,22 +182,23 @@ function signalling(shared: Shared): SubscriberService {
     origins: new OriginPolicy(config.allowedOrigins.length > 0 ? config.allowedOrigins : ["*"]),
     counters,
     clientAddress: shared.clientAddress,
-    addressRate: shared.addressRate,
+    broker,
     maxHandshakes: config.maxHandshakes,
     version,
     meshId,
   });
   return {
     endpoints: new Map([[SIGNALLING_PATH, endpoint]]),
-    shutDown() {
-      server.notify("shutting_down", clock.now());
-      server.shutDown();
-    },
+    refuseNew: () => server.refuseNew(),
+    notify: (at) => server.notify("shutting_down", at),
+    shutDown: () => server.shutDown(),
+    leave: () => {},
+    unfetched: 0,
   };
 }
 
 function serverSentEvents(shared: Shared): SubscriberService {
-  const { config, hub, counters, clock, random, log, authenticator } = shared;
+  const { config, hub, broker, counters, clock, random, log, authenticator } = shared;
   const { apps, slowConsumerBytes, maxChannelsPerConnection } = config;
   const sse = new SseServer({
     hub,
@@ -196,9 +216,17 @@ function serverSentEvents(shared: Shared): SubscriberService {
     origins: new OriginPolicy(config.allowedOrigins),
     counters,
     clientAddress: shared.clientAddress,
-    addressRate: shared.addressRate,
+    broker,
     slowConsumerBytes,
     log,
   });
-  return { endpoints: new Map([[EVENTS_PATH, endpoint]]), shutDown: () => sse.shutDown() };
+  return {
+    endpoints: new Map([[EVENTS_PATH, endpoint]]),
+    refuseNew: () => sse.refuseNew(),
+    // An event stream ends without notice, and its client comes back by itself.
+    notify: () => {},
+    shutDown: () => sse.shutDown(),
+    leave: () => {},
+    unfetched: 0,
+  };
 }

@@ -44,7 +44,7 @@ describe("the command line", () => {
   });
 
   test("explains each command with an example", async () => {
-    for (const command of ["start", "check-config", "token", "publish"]) {
+    for (const command of ["start", "restart", "status", "check-config", "token", "publish"]) {
       const { code, out, err } = await run([command, "--help"]);
       expect([code, err]).toEqual([0, ""]);
       expect(out).toMatch(/Examples?:\n {2}.*starling/);
@@ -52,7 +52,14 @@ describe("the command line", () => {
   });
 
   test("that is wrong is a usage fault, told on standard error", async () => {
-    const wrong = [[], ["fly"], ["publish", "channel"], ["token", "extra"], ["start", "--port"]];
+    const wrong = [
+      [],
+      ["fly"],
+      ["publish", "channel"],
+      ["token", "extra"],
+      ["start", "--port"],
+      ["worker"],
+    ];
     for (const args of wrong) {
       const { code, out, err } = await run(args);
       expect([code, out]).toEqual([64, ""]);
@@ -70,11 +77,10 @@ describe("starling check-config", () => {
   test("prints the effective configuration, secrets masked, and warnings apart from it", async () => {
     const { code, out, err } = await run(["check-config"], {
       AUTH_TOKEN_SECRET: "hunter2",
-      CLUSTER_MODE: "1",
     });
     expect(code).toBe(0);
     expect(out).toContain("AUTH_TOKEN_SECRET=*** # environment\n");
-    expect(err).toContain("warning: CLUSTER_MODE=1 has no effect");
+    expect(err).toContain("warning: AUTH_TOKEN_SECRET has fewer than 16 characters");
     expect(out + err).not.toContain("hunter2");
   });
 

@@ -4,7 +4,9 @@ import { checkConfig } from "./check-config.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError, exitCodes } from "./exit-codes.ts";
 import { type PublishOptions, publish } from "./publish.ts";
+import { restart } from "./restart.ts";
 import { start } from "./start.ts";
+import { type StatusOptions, showStatus } from "./status.ts";
 import { printToken } from "./token.ts";
 import { version } from "./version.ts";
 
@@ -13,7 +15,7 @@ Exit codes:
   0   success
   64  the command line is wrong
   65  the data is not JSON, or the gateway cannot take it
-  69  nothing answers, or an address is in use
+  69  nothing answers or runs, or an address is in use
   70  a fault of the program
   75  the gateway is too busy; try later
   77  refused, by the gateway or by the system
@@ -70,13 +72,52 @@ ${CODES}`,
       "after",
       `
 The first signal stops gracefully, a second one exits at once. The process id is kept in
-starling.pid in STATE_DIR.
+starling.pid in STATE_DIR. With CLUSTER_MODE=1 several processes serve on the same ports.
 
 Examples:
   starling start
+  CLUSTER_MODE=1 starling start
   CONSUMER_PORT=9443 LOG_LEVEL=debug starling start`,
     )
     .action(() => start(context));
+
+  starling.command("worker", { hidden: true }).action(async () => {
+    // Only the supervisor asks for it, and loading it takes time.
+    const { runWorker } = await import("./worker.ts");
+    await runWorker(context);
+  });
+
+  starling
+    .command("restart")
+    .description("replace the processes of a running cluster one by one")
+    .addHelpText(
+      "after",
+      `
+Each new process serves before the old one lets its clients go, and reads configuration and
+certificate anew. Ports and folders cannot change. Asks the Starling that runs with the same
+STATE_DIR; exits with 69 where there is none, or it runs without CLUSTER_MODE=1, with 75 where a
+restart is under way, and with 70 or 78 where a new process does not come to serve: the old one
+then stays.
+
+Example:
+  starling restart`,
+    )
+    .action(() => restart(context));
+
+  starling
+    .command("status")
+    .description("show the processes of the Starling that runs, and their connections")
+    .option("--json", "print one line of JSON")
+    .addHelpText(
+      "after",
+      `
+Asks the Starling that runs with the same STATE_DIR; exits with 69 where there is none.
+
+Examples:
+  starling status
+  starling status --json`,
+    )
+    .action((options: StatusOptions) => showStatus(context, options));
 
   starling
     .command("check-config")

@@ -109,6 +109,10 @@ export interface Config {
   readonly clusterMode: boolean;
   /** A number, or `max`; as it was written. */
   readonly clusterInstances: string;
+  /** How long a worker of a cluster may be silent. */
+  readonly presenceLeaseMs: number;
+  /** Over how long a stop may spread the ends of connections; 0 is at once. */
+  readonly drainMs: number;
   /** Origins as browsers send them (`https://example.org`), or `*` for any. */
   readonly allowedOrigins: readonly string[];
   /** Addresses and CIDR ranges of publishers. */
@@ -144,7 +148,7 @@ export interface Config {
   /** Bearer keys of the native publisher API; empty = none is asked for. */
   readonly apiKeys: readonly string[];
   readonly idempotencyWindowMs: number;
-  /** Absolute path of the folder of development certificate and pid file. */
+  /** Absolute path of the folder of development certificate, pid file and socket. */
   readonly stateDir: string;
   /** Messages of one connection; a rate of 0 = off. */
   readonly messageRate: TokenBucketOptions;

@@ -20,6 +20,8 @@ describe("an empty environment", () => {
       subscriberPort: 8443,
       clusterMode: false,
       clusterInstances: "max",
+      presenceLeaseMs: 10_000,
+      drainMs: 25_000,
       allowedOrigins: ["*"],
       allowedIps: ["127.0.0.0/8", "::1/128"],
       useProxy: false,

@@ -63,6 +63,8 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     subscriberPort: values.singlePort ?? values.subscriberPort,
     clusterMode: values.clusterMode,
     clusterInstances: values.clusterInstances,
+    presenceLeaseMs: values.presenceLeaseMs,
+    drainMs: values.drainSeconds * 1000,
     allowedOrigins: values.allowedOrigins ?? [],
     allowedIps: values.allowedIps ?? [],
     useProxy: values.useProxy,

@@ -39,9 +39,9 @@ test("a flag is 0 or 1 and nothing else", () => {
   for (const text of ["true", "yes", "01", ""]) expect(accepts(flag(), text)).toBe(false);
 });
 
-test("cluster instances are a number, max, or all cores but one", () => {
-  for (const text of ["max", "0", "-1", "16"]) expect(instances().parse(text)).toBe(text);
-  for (const text of ["min", "-2", "1.5"]) expect(accepts(instances(), text)).toBe(false);
+test("cluster instances are a number, max, or all cores but some", () => {
+  for (const text of ["max", "0", "-1", "-3", "16"]) expect(instances().parse(text)).toBe(text);
+  for (const text of ["min", "--2", "1.5"]) expect(accepts(instances(), text)).toBe(false);
 });
 
 test("a host is an address or a name", () => {

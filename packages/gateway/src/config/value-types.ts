@@ -97,8 +97,8 @@ export function host(): ValueType<string> {
 /** What `CLUSTER_INSTANCES` takes; the text stays as it was written. */
 export function instances(): ValueType<string> {
   return parsed(
-    "a whole number of processes, max, 0 (all cores) or -1 (all cores but one)",
-    (text) => (/^(max|-1|\d{1,4})$/.test(text) ? text : new Refusal("is no number of processes")),
+    "a whole number of processes, max or 0 (one for each core), or a negative number (one for each core but that many)",
+    (text) => (/^(max|-?\d{1,4})$/.test(text) ? text : new Refusal("is no number of processes")),
   );
 }
 

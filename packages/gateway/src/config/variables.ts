@@ -1,5 +1,6 @@
 import { authVariables } from "./auth-variables.ts";
 import { DAY_MS, GIB, MAX_TIMER_MS } from "./bounds.ts";
+import { clusterVariables } from "./cluster-variables.ts";
 import { limitVariables } from "./limit-variables.ts";
 import { signallingVariables } from "./signalling-variables.ts";
 import {
@@ -7,7 +8,6 @@ import {
   anyText,
   flag,
   host,
-  instances,
   keyList,
   mode,
   oneOf,
@@ -55,8 +55,21 @@ export const variables = {
     type: path("the path of a folder"),
     default: ".starling",
     description:
-      "Folder of the development certificate and of the pid file `starling.pid`. It is created " +
-      "with mode 0700 where it does not exist.",
+      "Folder of the development certificate, of the pid file `starling.pid` and of the socket " +
+      "`broker.sock`. It is created with mode 0700 where it does not exist. Each Starling that runs " +
+      "at the same time needs one of its own.",
+    source: "Starling",
+  },
+  drainSeconds: {
+    name: "DRAIN_SECONDS",
+    group: "General",
+    type: wholeNumber(0, 3_600),
+    unit: "seconds",
+    default: "25",
+    description:
+      "How long a stop may take to let clients go a few at a time, so that they do not all come " +
+      "back at once; see [stopping](../guide/running.md#stopping). At least 200 a second go, so that " +
+      "few take no time. 0 closes all of them at once.",
     source: "Starling",
   },
   host: {
@@ -341,24 +354,7 @@ export const variables = {
     description: "`*` is the same as `LOG_LEVEL=debug`, which precedes it.",
     source: "the documented earlier generation",
   },
-  clusterMode: {
-    name: "CLUSTER_MODE",
-    group: "Cluster",
-    type: flag(),
-    default: "0",
-    description:
-      "1 asks for several processes on one port. This version serves one process whatever is set, " +
-      "and logs a warning where it is 1.",
-    source: "the documented earlier generation",
-  },
-  clusterInstances: {
-    name: "CLUSTER_INSTANCES",
-    group: "Cluster",
-    type: instances(),
-    default: "max",
-    description: "How many processes `CLUSTER_MODE` asks for; checked, and not yet used.",
-    source: "the documented earlier generation",
-  },
+  ...clusterVariables,
 } as const satisfies Record<string, Variable>;
 
 export type VariableKey = keyof typeof variables;

@@ -66,7 +66,6 @@ describe("a valid configuration", () => {
     ["an unsigned webhook", { webhook: { ...webhook, secret: undefined } }, "AUTH_WEBHOOK_SECRET"],
     ["a patient webhook", { webhook: { ...webhook, retries: 4 } }, "may take 11500 ms"],
     ["keys on the way", { jwt: jwt("http://id.example/jwks") }, "JWT_JWKS_URL is not https"],
-    ["a cluster", { clusterMode: true }, "CLUSTER_MODE=1 has no effect"],
   ];
   test.each(risks)("with %s warns of that alone", (_, change, text) => {
     const warnings = configWarnings({ ...sound, ...change }, NOW);

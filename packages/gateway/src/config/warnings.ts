@@ -35,9 +35,6 @@ export function configWarnings(config: Config, now: number): readonly string[] {
   if (config.production && config.apiKeys.length === 0) {
     warnings.push("API_KEYS is empty: every address in ALLOWED_IPS may use the publisher API");
   }
-  if (config.clusterMode) {
-    warnings.push("CLUSTER_MODE=1 has no effect: this version serves one process");
-  }
   return warnings;
 }
 

@@ -19,6 +19,8 @@ beforeAll(async () => {
   server = listenForSubscribers({
     host: "127.0.0.1",
     port: 0,
+    shared: false,
+    finish: (answer) => answer,
     tls: { ...tls, ca: undefined },
     sockets: { maxPayloadBytes: 1_000, slowConsumerBytes: 1_000 },
     endpoints,

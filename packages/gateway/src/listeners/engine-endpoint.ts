@@ -1,5 +1,6 @@
+import { type Answer, whenAnswered } from "@starling/core/answer.ts";
 import { catalogueRefusal, type HttpAnswer } from "@starling/core/sessions/engine/http.ts";
-import type { EngineServer } from "@starling/core/sessions/engine/server.ts";
+import type { EngineServer, SocketAdmission } from "@starling/core/sessions/engine/server.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
@@ -29,7 +30,7 @@ export class EngineEndpoint<Data> {
   }
 
   /** Answers undefined when the request became a WebSocket. */
-  fetch(request: Request, server: Server<SocketHandler>): Response | Promise<Response> | undefined {
+  fetch(request: Request, server: Server<SocketHandler>): Answer<Response | undefined> {
     const { engine, origins } = this.#options;
     if (!origins.allows(request)) {
       engine.counters.refusedHandshakes++;
@@ -42,10 +43,9 @@ export class EngineEndpoint<Data> {
     const address = this.#address(request, server);
     if (typeof address !== "string") return toResponse(address, origins.headers(request));
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
-      const admission = engine.admitSocket({ query, address, origin, bearer });
-      if ("refusal" in admission) return toResponse(admission.refusal, {});
-      if (server.upgrade(request, { data: admission.session })) return undefined;
-      return new Response("not a WebSocket handshake", { status: 400 });
+      return whenAnswered(engine.admitSocket({ query, address, origin, bearer }), (admission) =>
+        upgrade(request, server, admission),
+      );
     }
     const headers = origins.headers(request);
     const answer = engine.handleRequest({
@@ -54,6 +54,7 @@ export class EngineEndpoint<Data> {
       address,
       origin,
       bearer,
+      announcedBytes: announcedBytes(request.headers),
       readBody: () => this.#readBody(request),
       onAbort: (callback) => {
         // A poll waits for the next ping at the longest, far beyond the listener's idle timeout.
@@ -82,6 +83,22 @@ export class EngineEndpoint<Data> {
     const body = await readBody(request, this.#options.maxPayloadBytes);
     return body === TOO_LARGE ? catalogueRefusal("body_too_large") : new TextDecoder().decode(body);
   }
+}
+
+/** Answers undefined when the request became a WebSocket. */
+function upgrade(
+  request: Request,
+  server: Server<SocketHandler>,
+  admission: SocketAdmission,
+): Response | undefined {
+  if ("refusal" in admission) return toResponse(admission.refusal, {});
+  if (server.upgrade(request, { data: admission.handler })) return undefined;
+  return new Response("not a WebSocket handshake", { status: 400 });
+}
+
+function announcedBytes(headers: Headers): number | undefined {
+  const length = headers.get("content-length");
+  return length === null ? undefined : Number(length);
 }
 
 function toResponse(answer: HttpAnswer, headers: Record<string, string>): Response {

@@ -1,6 +1,6 @@
+import type { Broker } from "@starling/core/broker/broker.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { addressLimitKey } from "@starling/core/limits/address.ts";
-import type { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
 import type {
   SignallingAdmission,
   SignallingServer,
@@ -19,7 +19,8 @@ export interface SignallingEndpointOptions {
   readonly origins: OriginPolicy;
   readonly counters: Counters;
   readonly clientAddress: ClientAddress;
-  readonly addressRate: RateLimiter;
+  /** Counts the rate by address. */
+  readonly broker: Pick<Broker, "take">;
   /** Handshakes that may wait for their credentials to be checked at one time. */
   readonly maxHandshakes: number;
   readonly version: string;
@@ -43,15 +44,16 @@ export class SignallingEndpoint implements Endpoint {
   }
 
   async fetch(request: Request, server: Server<SocketHandler>): Promise<Response | undefined> {
-    const { signalling, origins, addressRate, maxHandshakes } = this.#options;
+    const { origins, broker, maxHandshakes } = this.#options;
     const address = this.#options.clientAddress(request, server);
     if (!origins.allows(request)) return this.#refuse("origin_forbidden");
-    if (addressRate.take(addressLimitKey(address)) > 0) return this.#refuse("rate_limit_block");
     if (this.#handshakes >= maxHandshakes) return this.#refuse("too_many_handshakes");
     this.#handshakes++;
     let admission: SignallingAdmission;
     try {
-      admission = await signalling.admit({
+      const waitMs = await broker.take("address", addressLimitKey(address));
+      if (waitMs > 0) return this.#refuse("rate_limit_block");
+      admission = await this.#options.signalling.admit({
         query: new URLSearchParams(queryOf(request.url)),
         address,
         origin: request.headers.get("origin"),

@@ -1,7 +1,7 @@
 import type { Authenticator } from "@starling/core/auth/authenticator.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { addressLimitKey } from "@starling/core/limits/address.ts";
-import type { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
 import type { Log } from "@starling/core/ports.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import type { SseServer } from "@starling/core/sessions/sse/server.ts";
@@ -20,7 +20,8 @@ export interface SseEndpointOptions {
   readonly origins: OriginPolicy;
   readonly counters: Counters;
   readonly clientAddress: ClientAddress;
-  readonly addressRate: RateLimiter;
+  /** Counts the rate by address. */
+  readonly broker: Pick<Broker, "take">;
   /** Bytes that may wait for one client. */
   readonly slowConsumerBytes: number;
   readonly log: Log;
@@ -55,11 +56,12 @@ export class SseEndpoint implements Endpoint {
   }
 
   async #admit(request: Request, server: Server<SocketHandler>): Promise<SseSession> {
-    const { sse, authenticator, origins, addressRate } = this.#options;
+    const { sse, authenticator, origins, broker } = this.#options;
     if (request.method !== "GET") throw new StarlingError("method_not_allowed");
     if (!origins.allows(request)) throw new StarlingError("origin_forbidden");
     const address = this.#options.clientAddress(request, server);
-    if (addressRate.take(addressLimitKey(address)) > 0) throw new StarlingError("rate_limit_block");
+    const waitMs = await broker.take("address", addressLimitKey(address));
+    if (waitMs > 0) throw new StarlingError("rate_limit_block");
     const query = new URLSearchParams(queryOf(request.url));
     const identity = await authenticator.authenticate({
       protocol: "sse",

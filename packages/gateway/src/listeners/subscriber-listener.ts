@@ -18,6 +18,8 @@ export interface SubscriberListenerOptions {
   readonly host: string;
   /** TCP port; 0 lets the system choose. */
   readonly port: number;
+  /** Whether other processes listen on the port as well. */
+  readonly shared: boolean;
   readonly tls: TlsMaterial;
   readonly sockets: SocketOptions;
   /** Endpoints by the exact path that they answer. */
@@ -26,6 +28,8 @@ export interface SubscriberListenerOptions {
   readonly otherwise: Endpoint | undefined;
   /** Headers of the answer to a WebSocket handshake at none of those paths. */
   readonly handshakeHeaders: Readonly<Record<string, string>>;
+  /** Gets every answer before it leaves. */
+  finish(answer: Response): Response;
   onError(error: Error): void;
 }
 
@@ -34,13 +38,14 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
   return Bun.serve<SocketHandler>({
     hostname: options.host,
     port: options.port,
+    reusePort: options.shared,
     tls: { cert: options.tls.cert, key: options.tls.key },
     fetch(request, server) {
-      const path = pathOf(request.url);
-      const endpoint = options.endpoints.get(path);
-      if (endpoint !== undefined) return endpoint.fetch(request, server);
-      if (isHandshake(request)) return cannot(request.method, path, options.handshakeHeaders);
-      return options.otherwise?.fetch(request, server) ?? cannot(request.method, path);
+      const answer = answerOf(request, server, options);
+      if (answer instanceof Promise) {
+        return answer.then((settled) => settled && options.finish(settled));
+      }
+      return answer && options.finish(answer);
     },
     error(error) {
       options.onError(error);
@@ -48,6 +53,18 @@ export function listenForSubscribers(options: SubscriberListenerOptions): Server
     },
     websocket: socketHandlers(options.sockets),
   });
+}
+
+function answerOf(
+  request: Request,
+  server: Server<SocketHandler>,
+  options: SubscriberListenerOptions,
+): ReturnType<Endpoint["fetch"]> {
+  const path = pathOf(request.url);
+  const endpoint = options.endpoints.get(path);
+  if (endpoint !== undefined) return endpoint.fetch(request, server);
+  if (isHandshake(request)) return cannot(request.method, path, options.handshakeHeaders);
+  return options.otherwise?.fetch(request, server) ?? cannot(request.method, path);
 }
 
 function isHandshake(request: Request): boolean {

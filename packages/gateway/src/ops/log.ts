@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
-import type { Log } from "@starling/core/ports.ts";
+import type { Log, LogFields } from "@starling/core/ports.ts";
 import pino from "pino";
 import type { LogLevel } from "../config/config.ts";
 import { type LogFileOptions, openLogFile } from "./log-file.ts";
 
 /** A log that something must close, so that its last lines are written. */
 export interface ClosableLog extends Log {
+  /** Writes a complete line of another process, with its newline, as it is. */
+  line(text: string): void;
   /** Writes what is buffered and closes the file; later lines are dropped. */
   close(): Promise<void>;
   /**
@@ -19,6 +21,8 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** Folder of rotating files; undefined writes to `fd`. */
   readonly logsDir: string | undefined;
+  /** Fields of every line. */
+  readonly fields?: LogFields;
   /** File descriptor of the JSON lines, closed with the log; default 1, which stays open. */
   readonly fd?: number;
   /** Told of a log file that cannot be written; default: a line on standard error. */
@@ -54,7 +58,7 @@ export function createLog(options: LogOptions): ClosableLog {
   const logger = pino(
     {
       level: options.level,
-      base: null,
+      base: options.fields ?? null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
@@ -70,6 +74,7 @@ export function createLog(options: LogOptions): ClosableLog {
     info: (fields, message) => logger.info(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
+    line: (text) => sink.stream.write(text),
     close: sink.close,
     written: sink.written,
   };

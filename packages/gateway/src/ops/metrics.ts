@@ -1,5 +1,5 @@
 import type { Counters } from "@starling/core/hub/counters.ts";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 type CounterName = Exclude<keyof Counters, "connections">;
 
@@ -16,6 +16,10 @@ const help: Readonly<Record<CounterName, string>> = {
   limitsExceeded: "Connections cut for too large a message, or too many channels",
   refusedHandshakes: "Handshakes refused: origin, rate by address, budget, credentials",
   refusedConnects: "Connects refused: token, user id, or rate by user",
+  requestsPassedOn: "Long-polling requests passed on to the worker that has the session",
+  requestsNotPassedOn: "Long-polling requests for another worker that were not answered",
+  sessionsMoved: "Sessions of other workers that came with their WebSocket",
+  failedMoves: "Sessions given up on their way from another worker",
 };
 
 /** `slowConsumers` as `starling_slow_consumers_total`. */
@@ -62,9 +66,16 @@ export class Metrics {
     this.#roundTrip.observe(ms / 1000);
   }
 
-  /** The text exposition format. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  /** What another worker needs to add these to its own. */
+  values(): Promise<readonly object[]> {
+    return this.#registry.getMetricsAsJSON();
+  }
+
+  /** The text exposition format; `others` are the `values` of other workers, to be added. */
+  async text(others: readonly unknown[] = []): Promise<string> {
+    if (others.length === 0) return this.#registry.metrics();
+    const all = [await this.values(), ...(others as readonly (readonly object[])[])];
+    return AggregatorRegistry.aggregate(all).metrics();
   }
 
   get contentType(): string {

@@ -1,6 +1,6 @@
+import { type Answer, allAnswers, whenAnswered } from "@starling/core/answer.ts";
+import type { Broker, DeliveryKey } from "@starling/core/broker/broker.ts";
 import type { HubApi } from "@starling/core/hub/api.ts";
-import { IdempotencyWindow } from "@starling/core/limits/idempotency.ts";
-import type { Clock } from "@starling/core/ports.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 
 /** One event for one or more channels of an app, checked and ready to be delivered. */
@@ -15,41 +15,47 @@ export interface Delivery {
 }
 
 /**
- * Hands deliveries to the hub, each idempotency key once within its window.
+ * Hands deliveries to the hub, each idempotency key once within its window, whichever worker of the
+ * node is asked.
  *
- * A request's deliveries are first all checked for conflicting keys, then made without a pause, so
- * that a request is delivered as a whole or not at all.
+ * A request's keys are first all reserved, then its deliveries made without a pause, so that a
+ * request is delivered as a whole or not at all.
  */
 export class Deliveries {
   readonly #hub: HubApi;
-  readonly #answers: IdempotencyWindow<number>;
+  readonly #broker: Pick<Broker, "reserve" | "release">;
   #replays = 0;
 
-  constructor(hub: HubApi, windowMs: number, clock: Clock) {
+  constructor(hub: HubApi, broker: Pick<Broker, "reserve" | "release">) {
     this.#hub = hub;
-    this.#answers = new IdempotencyWindow({ windowMs, clock });
+    this.#broker = broker;
   }
 
   /**
    * The subscribers that each delivery had, in order; those that were made before under the same
    * key are not made again.
    *
-   * @throws StarlingError `idempotency_conflict`, and then nothing was delivered.
+   * @throws StarlingError `idempotency_conflict`, and then nothing was delivered;
+   *   `broker_unavailable`, and then nobody knows what was.
    */
-  make(caller: string, deliveries: readonly Delivery[]): number[] {
+  make(caller: string, deliveries: readonly Delivery[]): Answer<readonly number[]> {
     const identities = deliveries.map((delivery) => identify(caller, delivery));
-    this.#refuseConflicts(identities);
-    return deliveries.map((delivery, index) => {
-      const identity = identities[index];
-      if (identity === undefined) return this.#deliver(delivery);
-      const known = this.#answers.find(identity.key, identity.fingerprint);
-      if (known !== undefined) {
-        this.#replays++;
-        return known;
+    const keys = distinct(identities);
+    if (keys.length === 0) return allAnswers(deliveries.map((each) => this.#deliver(each)));
+    return whenAnswered(this.#broker.reserve(keys), (known) => {
+      const counts = new Map<string, Answer<number>>();
+      known.forEach((count, index) => {
+        const key = keys[index];
+        if (key !== undefined && count !== undefined) counts.set(key.key, count);
+      });
+      try {
+        return allAnswers(
+          deliveries.map((each, index) => this.#deliverOnce(each, identities[index], counts)),
+        );
+      } catch (error) {
+        this.#broker.release(keys.filter(({ key }) => !counts.has(key)));
+        throw error;
       }
-      const subscribers = this.#deliver(delivery);
-      this.#answers.remember(identity.key, identity.fingerprint, subscribers);
-      return subscribers;
     });
   }
 
@@ -58,42 +64,59 @@ export class Deliveries {
     return this.#replays;
   }
 
-  /** Answers forgotten before their time because too many keys were in use. */
-  get forgottenEarly(): number {
-    return this.#answers.forgottenEarly;
+  /** `counts` is what came of the keys so far. */
+  #deliverOnce(
+    delivery: Delivery,
+    key: DeliveryKey | undefined,
+    counts: Map<string, Answer<number>>,
+  ): Answer<number> {
+    if (key === undefined) return this.#deliver(delivery);
+    const known = counts.get(key.key);
+    if (known !== undefined) {
+      this.#replays++;
+      return known;
+    }
+    const count = this.#deliver(delivery, key);
+    const answer = count instanceof Promise ? this.#releaseUnlessDone(count, key) : count;
+    counts.set(key.key, answer);
+    return answer;
   }
 
-  #deliver({ app, channels, event, data, publisher }: Delivery): number {
-    let subscribers = 0;
-    for (const channel of channels) {
-      const publication = { app, channel, event, data };
-      subscribers += this.#hub.publish(
-        publisher === undefined ? publication : { ...publication, publisher },
-      );
+  async #releaseUnlessDone(count: Promise<number>, key: DeliveryKey): Promise<number> {
+    try {
+      return await count;
+    } catch (error) {
+      this.#broker.release([key]);
+      throw error;
     }
-    return subscribers;
   }
 
-  /** Within one request a key may come twice, too: for one and the same delivery. */
-  #refuseConflicts(identities: readonly (Identity | undefined)[]): void {
-    const seen = new Map<string, string>();
-    for (const identity of identities) {
-      if (identity === undefined) continue;
-      this.#answers.find(identity.key, identity.fingerprint);
-      const earlier = seen.get(identity.key) ?? identity.fingerprint;
-      if (earlier !== identity.fingerprint) throw new StarlingError("idempotency_conflict");
-      seen.set(identity.key, identity.fingerprint);
-    }
+  #deliver(delivery: Delivery, key?: DeliveryKey): Answer<number> {
+    const { app, channels, event, data, publisher } = delivery;
+    const [channel = ""] = channels;
+    const publication = { app, channel, event, data };
+    return this.#hub.broadcast(
+      publisher === undefined ? publication : { ...publication, publisher },
+      channels,
+      key,
+    );
   }
 }
 
-interface Identity {
-  readonly key: string;
-  readonly fingerprint: string;
+/** Within one request a key may come twice, too: for one and the same delivery. */
+function distinct(keys: readonly (DeliveryKey | undefined)[]): readonly DeliveryKey[] {
+  const seen = new Map<string, DeliveryKey>();
+  for (const key of keys) {
+    if (key === undefined) continue;
+    const { fingerprint } = seen.get(key.key) ?? key;
+    if (fingerprint !== key.fingerprint) throw new StarlingError("idempotency_conflict");
+    seen.set(key.key, key);
+  }
+  return [...seen.values()];
 }
 
 /** Keys of different callers and apps are different keys; no part can hold the separator. */
-function identify(caller: string, delivery: Delivery): Identity | undefined {
+function identify(caller: string, delivery: Delivery): DeliveryKey | undefined {
   const { app, channels, event, data, publisher, idempotencyKey } = delivery;
   if (idempotencyKey === undefined) return undefined;
   const fingerprint = new Bun.CryptoHasher("sha256")

@@ -1,17 +1,14 @@
+import { type Answer, whenAnswered } from "@starling/core/answer.ts";
 import { indexInConstantTime } from "@starling/core/auth/constant-time.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
 import { addressLimitKey } from "@starling/core/limits/address.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
 import { clientAddress } from "@starling/core/limits/client-address.ts";
-import { RateLimiter } from "@starling/core/limits/rate-limiter.ts";
-import type { Clock } from "@starling/core/ports.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { RateLimited } from "./responses.ts";
 
-export type GateConfig = Pick<
-  Config,
-  "allowedIps" | "useProxy" | "trustProxy" | "apiKeys" | "apiRatePerKey"
->;
+export type GateConfig = Pick<Config, "allowedIps" | "useProxy" | "trustProxy" | "apiKeys">;
 
 /** Peers whose address was looked at before; backends are few and come again and again. */
 const MAX_KNOWN_PEERS = 1_000;
@@ -23,17 +20,17 @@ export class Gates {
   readonly #allowed: AddressList;
   readonly #trustedProxies: AddressList | undefined;
   readonly #apiKeys: readonly string[];
-  readonly #limiter: RateLimiter;
+  readonly #broker: Pick<Broker, "take">;
   /** Allowed clients by the address of their peer, where no proxy stands between. */
   readonly #knownPeers = new Map<string, string>();
   readonly #callers = new Map<string, string>();
 
   /** @throws RangeError when a list of addresses holds something else. */
-  constructor(config: GateConfig, clock: Clock) {
+  constructor(config: GateConfig, broker: Pick<Broker, "take">) {
     this.#allowed = AddressList.parse(config.allowedIps);
     this.#trustedProxies = config.useProxy ? AddressList.parse(config.trustProxy) : undefined;
     this.#apiKeys = config.apiKeys;
-    this.#limiter = new RateLimiter({ ratePerSecond: config.apiRatePerKey, clock });
+    this.#broker = broker;
   }
 
   /** The client's address, if it is on the allow-list. */
@@ -65,14 +62,12 @@ export class Gates {
     return this.#callers.get(client) ?? remember(this.#callers, client, addressLimitKey(client));
   }
 
-  rate(caller: string): void {
-    const waitMs = this.#limiter.take(caller);
-    if (waitMs > 0) throw new RateLimited(waitMs);
-  }
-
-  /** Requests that the rate limit let pass unremembered because it knew too many callers. */
-  get untracked(): number {
-    return this.#limiter.untracked;
+  /** The rate of a caller, on all workers together; a promise where these have to be asked. */
+  rate(caller: string): Answer<undefined> {
+    return whenAnswered(this.#broker.take("api", caller), (waitMs) => {
+      if (waitMs > 0) throw new RateLimited(waitMs);
+      return undefined;
+    });
   }
 }
 

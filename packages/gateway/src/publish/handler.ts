@@ -1,8 +1,10 @@
+import type { Answer } from "@starling/core/answer.ts";
 import type { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
+import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { HubApi } from "@starling/core/hub/api.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
-import type { Presence } from "@starling/core/hub/presence.ts";
-import type { Clock, Log } from "@starling/core/ports.ts";
+import type { Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { pathOf, queryOf } from "../listeners/request-url.ts";
@@ -11,6 +13,7 @@ import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
 import { NativeApi } from "./native-api.ts";
+import { NodeStats, type SharedCounts } from "./node-stats.ts";
 import { openApiText } from "./openapi.ts";
 import { PresenceApi } from "./presence-api.ts";
 import { readText } from "./read-text.ts";
@@ -21,27 +24,22 @@ import { mintToken } from "./token-api.ts";
 /** What the publisher API needs of the configuration. */
 export type PublisherConfig = Pick<
   Config,
-  | "allowedIps"
-  | "useProxy"
-  | "trustProxy"
-  | "eventIdPattern"
-  | "apiRatePerKey"
-  | "maxBodyBytes"
-  | "apiKeys"
-  | "idempotencyWindowMs"
-  | "apps"
+  "allowedIps" | "useProxy" | "trustProxy" | "eventIdPattern" | "maxBodyBytes" | "apiKeys" | "apps"
 >;
 
 export interface PublisherOptions {
   readonly config: PublisherConfig;
   readonly hub: HubApi;
-  readonly presence: Presence;
+  /** The worker's link to the others of its node. */
+  readonly broker: Broker;
+  readonly handlers: WorkerHandlers;
   /** Makes tokens; undefined where there is no secret to sign them with. */
   readonly issuer: JwtIssuer | undefined;
   readonly counters: Counters;
   readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly log: Log;
+  /** What the node itself counts, where this worker can ask for it. */
+  readonly sharedCounts?: (() => Answer<SharedCounts>) | undefined;
 }
 
 /** The other end of the connection that a request came over. */
@@ -78,21 +76,18 @@ interface Route {
  */
 export function createPublisherHandler(options: PublisherOptions): PublisherHandler {
   const { config, log } = options;
-  const gates = new Gates(config, options.clock);
-  const deliveries = new Deliveries(options.hub, config.idempotencyWindowMs, options.clock);
+  const { broker, handlers, metrics } = options;
+  const gates = new Gates(config, broker);
+  const deliveries = new Deliveries(options.hub, broker);
   const refusals: Partial<Record<ErrorName, number>> = {};
   let requests = 0;
-  const stats = (): Stats => ({
+  const own = (): Stats => ({
     ok: true,
     hub: { ...options.counters },
-    publisher: {
-      requests,
-      refusals: { ...refusals },
-      replays: deliveries.replays,
-      idempotencyForgottenEarly: deliveries.forgottenEarly,
-      rateLimitUntracked: gates.untracked,
-    },
+    publisher: { requests, refusals: { ...refusals }, replays: deliveries.replays },
   });
+  const shared = options.sharedCounts;
+  const stats = new NodeStats({ broker, handlers, metrics, own, shared });
   const routes = publisherRoutes({ ...options, gates, deliveries, stats });
 
   function refuse(error: unknown, route: Route | undefined): Response {
@@ -129,21 +124,23 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
 interface RouteParts extends PublisherOptions {
   readonly gates: Gates;
   readonly deliveries: Deliveries;
-  stats(): Stats;
+  readonly stats: NodeStats;
 }
 
 function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
-  const { config, gates, deliveries, hub, presence, issuer, metrics } = parts;
+  const { config, gates, deliveries, hub, broker, issuer, stats, metrics } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
-  const presenceApi = new PresenceApi(config.apps, presence);
+  const presenceApi = new PresenceApi(config.apps, broker);
 
   const native =
-    (prepare: (text: string) => (caller: string) => object | Promise<object>): Endpoint =>
+    (prepare: (text: string) => (caller: string) => Answer<object>): Endpoint =>
     async ({ request, client }) => {
       const caller = gates.apiKey(request.headers, client);
       const perform = prepare(await readText(request, config.maxBodyBytes));
-      gates.rate(caller);
-      return json(await perform(caller));
+      const limit = gates.rate(caller);
+      if (limit !== undefined) await limit;
+      const answer = perform(caller);
+      return json(answer instanceof Promise ? await answer : answer);
     };
 
   const legacy =
@@ -151,28 +148,30 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     async ({ request, client }) => {
       const text = await readText(request, config.maxBodyBytes);
       const delivery = readLegacyPublication(text, member, config.eventIdPattern);
-      gates.rate(gates.addressCaller(client));
-      deliveries.make(client, [delivery]);
+      const limit = gates.rate(gates.addressCaller(client));
+      if (limit !== undefined) await limit;
+      const made = deliveries.make(client, [delivery]);
+      if (made instanceof Promise) await made;
       return plainText("OK");
     };
 
-  const showStats: Endpoint = ({ request, client }) => {
-    gates.rate(gates.apiKey(request.headers, client));
-    return json(parts.stats());
+  const showStats: Endpoint = async ({ request, client }) => {
+    await gates.rate(gates.apiKey(request.headers, client));
+    return json(await stats.stats());
   };
 
   const query =
-    (prepare: (query: string) => () => object): Endpoint =>
-    ({ request, client }) => {
+    (prepare: (query: string) => () => Answer<object>): Endpoint =>
+    async ({ request, client }) => {
       const caller = gates.apiKey(request.headers, client);
       const perform = prepare(queryOf(request.url));
-      gates.rate(caller);
-      return json(perform());
+      await gates.rate(caller);
+      return json(await perform());
     };
 
   const showMetrics: Endpoint = async ({ request, client }) => {
-    gates.rate(gates.apiKey(request.headers, client));
-    return new Response(await metrics.text(), {
+    await gates.rate(gates.apiKey(request.headers, client));
+    return new Response(await stats.metrics(), {
       headers: { "content-type": metrics.contentType },
     });
   };
@@ -180,9 +179,7 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const alive: Endpoint = () => plainText("OK");
   const describe: Endpoint = () => jsonText(openApiText());
   const readable = (endpoint: Endpoint) => ({ GET: endpoint, HEAD: endpoint });
-  const post = (
-    prepare: (text: string) => (caller: string) => object | Promise<object>,
-  ): Route => ({
+  const post = (prepare: (text: string) => (caller: string) => Answer<object>): Route => ({
     methods: { POST: native(prepare) },
     plain: false,
   });

@@ -19,6 +19,8 @@ export interface PublisherListenerOptions {
   readonly hostname: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Whether other processes listen on the port as well; default `false`. */
+  readonly shared?: boolean;
   readonly log: Log;
 }
 
@@ -41,6 +43,7 @@ export function publisherServeOptions(options: PublisherListenerOptions) {
   return {
     hostname: options.hostname,
     port: options.port,
+    reusePort: options.shared ?? false,
     development: false,
     idleTimeout: IDLE_TIMEOUT,
     // The handler counts the body itself, so that its refusal is the same for every way of sending.

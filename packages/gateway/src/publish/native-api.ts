@@ -1,5 +1,5 @@
-import type { HubApi } from "@starling/core/hub/api.ts";
-import { channelPage } from "@starling/core/hub/channel-page.ts";
+import { type Answer, whenAnswered } from "@starling/core/answer.ts";
+import type { DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
 import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
@@ -35,31 +35,33 @@ export class NativeApi {
     this.#deliveries = deliveries;
   }
 
-  publish(text: string): (caller: string) => Published {
+  publish(text: string): (caller: string) => Answer<Published> {
     const request = parseRequest(publicationSchema, readEnvelope(text, MAX_BATCH));
     this.#knownApp(request.app, "app");
     receivable(request.event, "event");
     const deliveries = [toDelivery(request)];
-    return (caller) => {
-      const [subscribers = 0] = this.#deliveries.make(caller, deliveries);
-      return { ok: true, subscribers };
-    };
+    return (caller) =>
+      whenAnswered(this.#deliveries.make(caller, deliveries), ([subscribers = 0]) => ({
+        ok: true,
+        subscribers,
+      }));
   }
 
-  batch(text: string): (caller: string) => BatchPublished {
+  batch(text: string): (caller: string) => Answer<BatchPublished> {
     const { publications } = parseRequest(batchSchema, readEnvelope(text, MAX_BATCH));
     publications.forEach(({ app, event }, index) => {
       this.#knownApp(app, `publications[${index}].app`);
       receivable(event, `publications[${index}].event`);
     });
     const deliveries = publications.map(toDelivery);
-    return (caller) => {
-      const counts = this.#deliveries.make(caller, deliveries);
-      return { ok: true, results: counts.map((subscribers) => ({ subscribers })) };
-    };
+    return (caller) =>
+      whenAnswered(this.#deliveries.make(caller, deliveries), (counts) => ({
+        ok: true,
+        results: counts.map((subscribers) => ({ subscribers })),
+      }));
   }
 
-  broadcast(text: string): (caller: string) => Broadcasted {
+  broadcast(text: string): (caller: string) => Answer<Broadcasted> {
     const envelope = readEnvelope(text, MAX_BATCH);
     if ("channels" in envelope && Array.isArray(envelope.channels)) {
       if (envelope.channels.length > MAX_BATCH) throw tooManyEntries(MAX_BATCH);
@@ -72,26 +74,27 @@ export class NativeApi {
     receivable(event, "event");
     const channels = [...new Set(request.channels)];
     const delivery = { app, channels, event, data: data.text, publisher, idempotencyKey };
-    return (caller) => {
-      const [subscribers = 0] = this.#deliveries.make(caller, [delivery]);
-      return { ok: true, channels: channels.length, subscribers };
-    };
+    return (caller) =>
+      whenAnswered(this.#deliveries.make(caller, [delivery]), ([subscribers = 0]) => ({
+        ok: true,
+        channels: channels.length,
+        subscribers,
+      }));
   }
 
-  disconnect(text: string): () => Disconnected {
+  disconnect(text: string): () => Answer<Disconnected> {
     const request = parseRequest(disconnectSchema, readEnvelope(text, MAX_BATCH));
     this.#knownApp(request.app, "app");
     const { user, connection, app } = request;
-    return () => {
-      let connections = 0;
-      if (user !== undefined) connections = this.#hub.disconnect(app, { user });
-      else if (connection !== undefined) connections = this.#hub.disconnect(app, { connection });
-      return { ok: true, connections };
-    };
+    // The schema wants exactly one of the two.
+    const target: DisconnectTarget =
+      user === undefined ? { connection: connection ?? "" } : { user };
+    return () =>
+      whenAnswered(this.#hub.disconnect(app, target), (connections) => ({ ok: true, connections }));
   }
 
   /** `query` is the part of the address after the question mark. */
-  channels(query: string): () => ChannelsPage {
+  channels(query: string): () => Answer<ChannelsPage> {
     const search = new URLSearchParams(query);
     const parameters = Object.fromEntries(search);
     if (Object.keys(parameters).length !== search.size) {
@@ -99,7 +102,8 @@ export class NativeApi {
     }
     const request = parseRequest(channelsQuerySchema, parameters);
     this.#knownApp(request.app, "app");
-    return () => ({ ok: true, ...channelPage(this.#hub.channels(request.app), request) });
+    return () =>
+      whenAnswered(this.#hub.channels(request.app, request), (page) => ({ ok: true, ...page }));
   }
 
   #knownApp(app: string, path: string): void {

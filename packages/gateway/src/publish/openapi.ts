@@ -39,6 +39,7 @@ const READING: readonly ErrorName[] = [
   "unknown_app",
   "rate_limited",
   "internal",
+  "broker_unavailable",
 ];
 const WRITING: readonly ErrorName[] = [
   ...READING,
@@ -118,7 +119,14 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     id: "stats",
     summary: "Counts of connections, deliveries and refusals since the start.",
     answer: { name: "Stats", schema: statsSchema },
-    errors: ["unauthorized", "address_forbidden", "proxy_forbidden", "rate_limited", "internal"],
+    errors: [
+      "unauthorized",
+      "address_forbidden",
+      "proxy_forbidden",
+      "rate_limited",
+      "internal",
+      "broker_unavailable",
+    ],
   },
 };
 
@@ -185,15 +193,18 @@ function errorResponses(names: readonly ErrorName[]): JsonObject {
     });
     responses[status] = {
       description: lines.join("\n\n"),
-      ...(status === 429 ? { headers: { "Retry-After": retryAfter } } : {}),
+      ...(RETRYABLE.has(status) ? { headers: { "Retry-After": retryAfter } } : {}),
       content: reference("Error"),
     };
   }
   return responses;
 }
 
+/** Statuses whose answers say when to come back. */
+const RETRYABLE: ReadonlySet<number> = new Set([429, 503]);
+
 const retryAfter = {
-  description: "Seconds after which the request will be allowed.",
+  description: "Seconds after which the request may be repeated.",
   schema: { type: "integer", minimum: 1 },
 };
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import type { Member } from "@starling/core/hub/member.ts";
 import { decodeJwt } from "jose";
 import { presenceSchema, presenceStatsSchema, tokenSchema } from "./schemas.ts";
 import { publisherFixture, refusalBody } from "./testing/publisher-fixture.ts";
 
-const member = (connection: string, user: string | undefined, state?: Uint8Array) => ({
+const member = (connection: string, user: string | undefined, state?: Uint8Array): Member => ({
   connection,
   clientId: `client ${connection}`,
   user,
@@ -13,11 +14,13 @@ const member = (connection: string, user: string | undefined, state?: Uint8Array
 
 describe("GET /api/presence", () => {
   test("lists the members of a channel with their states as JSON", async () => {
-    const { presence, call } = publisherFixture();
+    const { broker, call } = publisherFixture();
+    const join = (joined: Member) =>
+      broker.present("default", "room:1", { type: "join", member: joined });
     const state = new Uint8Array([0x81, 0xa2, 0x69, 0x64, 0xa1, 0x61]);
-    presence.join("default", "room:1", member("1", "alice", state));
-    presence.join("default", "room:1", member("2", undefined));
-    presence.join("default", "room:1", member("3", undefined, new Uint8Array([0xc1])));
+    join(member("1", "alice", state));
+    join(member("2", undefined));
+    join(member("3", undefined, new Uint8Array([0xc1])));
     const answer = JSON.parse((await call("/api/presence?channel=room:1")).text);
     expect(presenceSchema.parse(answer).members).toEqual([
       { connection: "1", clientId: "client 1", user: "alice", state: { id: "a" }, since: 5 },
@@ -35,9 +38,10 @@ describe("GET /api/presence", () => {
 });
 
 test("GET /api/presence/stats counts members and distinct users", async () => {
-  const { presence, call } = publisherFixture();
-  presence.join("shop", "room", member("1", "alice"));
-  presence.join("shop", "room", member("2", "alice"));
+  const { broker, call } = publisherFixture();
+  for (const connection of ["1", "2"]) {
+    broker.present("shop", "room", { type: "join", member: member(connection, "alice") });
+  }
   const answer = JSON.parse((await call("/api/presence/stats?app=shop&channel=room")).text);
   expect(presenceStatsSchema.parse(answer)).toEqual({ ok: true, members: 2, users: 1 });
 });

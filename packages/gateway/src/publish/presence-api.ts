@@ -1,4 +1,5 @@
-import type { Presence } from "@starling/core/hub/presence.ts";
+import { type Answer, whenAnswered } from "@starling/core/answer.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { decodeState } from "@starling/protocol/signalling/payload.ts";
 import type { z } from "zod";
@@ -9,31 +10,33 @@ import { presenceQuerySchema, type presenceSchema, type presenceStatsSchema } fr
 /** Who is present in a channel, for backends. */
 export class PresenceApi {
   readonly #apps: Config["apps"];
-  readonly #presence: Presence;
+  readonly #broker: Pick<Broker, "members" | "presenceStats">;
 
-  constructor(apps: Config["apps"], presence: Presence) {
+  constructor(apps: Config["apps"], broker: Pick<Broker, "members" | "presenceStats">) {
     this.#apps = apps;
-    this.#presence = presence;
+    this.#broker = broker;
   }
 
   /** `query` is the part of the address after the question mark. */
-  members(query: string): () => z.output<typeof presenceSchema> {
+  members(query: string): () => Answer<z.output<typeof presenceSchema>> {
     const { app, channel } = this.#parse(query);
-    return () => ({
-      ok: true,
-      members: Array.from(this.#presence.members(app, channel), (member) => ({
-        connection: member.connection,
-        clientId: member.clientId,
-        user: member.user ?? null,
-        state: stateAsJson(member.state),
-        since: member.since,
-      })),
-    });
+    return () =>
+      whenAnswered(this.#broker.members(app, channel), (members) => ({
+        ok: true,
+        members: members.map((member) => ({
+          connection: member.connection,
+          clientId: member.clientId,
+          user: member.user ?? null,
+          state: stateAsJson(member.state),
+          since: member.since,
+        })),
+      }));
   }
 
-  stats(query: string): () => z.output<typeof presenceStatsSchema> {
+  stats(query: string): () => Answer<z.output<typeof presenceStatsSchema>> {
     const { app, channel } = this.#parse(query);
-    return () => ({ ok: true, ...this.#presence.stats(app, channel) });
+    return () =>
+      whenAnswered(this.#broker.presenceStats(app, channel), (stats) => ({ ok: true, ...stats }));
   }
 
   #parse(query: string): z.output<typeof presenceQuerySchema> {

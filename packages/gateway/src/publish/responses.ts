@@ -21,6 +21,7 @@ export function refusal(error: StarlingError): Response {
   if (error instanceof RateLimited) {
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   }
+  if (error.errorName === "broker_unavailable") headers.set("retry-after", "1");
   if (error instanceof MethodNotAllowed) headers.set("allow", error.allow);
   if (error.errorName === "unauthorized") headers.set("www-authenticate", "Bearer");
   return new Response(JSON.stringify(errorBody(error)), { status: error.status, headers });

@@ -112,7 +112,9 @@ export const tokenRequestSchema = z.strictObject({
 
 const ok = z.literal(true);
 const count = z.int().min(0);
-const subscribers = count.meta({ description: "Connections that were subscribed." });
+const subscribers = count.meta({
+  description: "Connections that were subscribed, on all workers.",
+});
 
 export const publishedSchema = z.strictObject({ ok, subscribers });
 
@@ -164,6 +166,18 @@ export const statsSchema = z
         description: "Handshakes refused: origin, rate by address, budget.",
       }),
       refusedConnects: count.meta({ description: "Connects refused: token, id, rate by user." }),
+      requestsPassedOn: count.meta({
+        description: "Long-polling requests passed on to the worker that has the session.",
+      }),
+      requestsNotPassedOn: count.meta({
+        description: "Long-polling requests for another worker that were not answered.",
+      }),
+      sessionsMoved: count.meta({
+        description: "Sessions of other workers that came with their WebSocket.",
+      }),
+      failedMoves: count.meta({
+        description: "Sessions given up on their way from another worker.",
+      }),
     }),
     publisher: z.strictObject({
       requests: count,
@@ -173,11 +187,11 @@ export const statsSchema = z
       replays: count.meta({
         description: "Deliveries not made because their idempotency key had been used before.",
       }),
-      idempotencyForgottenEarly: count,
-      rateLimitUntracked: count,
+      idempotencyForgottenEarly: count.optional(),
+      rateLimitUntracked: count.optional(),
     }),
   })
-  .meta({ description: "Counted since the start." });
+  .meta({ description: "Counted since the start, on all workers." });
 
 export const presenceSchema = z
   .strictObject({

@@ -1,12 +1,21 @@
+import type { Answer as Known } from "@starling/core/answer.ts";
 import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
+import type { Broker, DeliveryKey } from "@starling/core/broker/broker.ts";
+import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
+import {
+  type ChannelPage,
+  type ChannelPageRequest,
+  channelPage,
+} from "@starling/core/hub/channel-page.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
-import { Presence } from "@starling/core/hub/presence.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { LocalNode } from "@starling/core/testing/local-node.ts";
 import { Metrics } from "../../ops/metrics.ts";
 import { createPublisherHandler, type PublisherConfig } from "../handler.ts";
+import type { SharedCounts } from "../node-stats.ts";
 
 export const UUID = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
 
@@ -15,17 +24,28 @@ export class RecordingHub implements HubApi {
   readonly published: Publication[] = [];
   readonly disconnected: [app: string, target: DisconnectTarget][] = [];
   summaries: ChannelSummary[] = [];
-  /** Thrown by `publish` when set. */
+  /** Thrown by `broadcast` when set. */
   fault: Error | undefined;
+  readonly #broker: Broker;
 
-  /** Answers how many publications there were so far, so that a replay shows. */
-  publish(publication: Publication): number {
-    if (this.fault !== undefined) throw this.fault;
-    return this.published.push(publication);
+  constructor(broker: Broker) {
+    this.#broker = broker;
   }
 
-  channels(_app: string): Iterable<ChannelSummary> {
-    return this.summaries;
+  /** Says that each channel had as many subscribers as there were publications so far. */
+  broadcast(
+    publication: Publication,
+    channels: readonly string[],
+    key?: DeliveryKey,
+  ): Known<number> {
+    if (this.fault !== undefined) throw this.fault;
+    let reached = 0;
+    for (const channel of channels) reached += this.published.push({ ...publication, channel });
+    return this.#broker.publish({ app: publication.app, channels, publication, reached, key });
+  }
+
+  channels(_app: string, page: ChannelPageRequest): ChannelPage {
+    return channelPage(this.summaries, page);
   }
 
   disconnect(app: string, target: DisconnectTarget): number {
@@ -58,10 +78,8 @@ const baseConfig: PublisherConfig = {
   useProxy: false,
   trustProxy: [],
   eventIdPattern: /^[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}$/i,
-  apiRatePerKey: 0,
   maxBodyBytes: 65_536,
   apiKeys: [],
-  idempotencyWindowMs: 60_000,
   apps: new Map([
     ["default", { namespaces: new Map() }],
     ["shop", { namespaces: new Map() }],
@@ -83,22 +101,52 @@ export interface Answer {
   readonly text: string;
 }
 
-/** A publisher handler on a recording hub and a clock that stands still. */
-export function publisherFixture(config: Partial<PublisherConfig> = {}) {
-  const hub = new RecordingHub();
-  const presence = new Presence();
-  const counters = new Counters();
+/** What the worker is told, and what its node. */
+export interface Settings extends Partial<PublisherConfig> {
+  readonly apiRatePerKey?: number;
+  readonly idempotencyWindowMs?: number;
+  readonly sharedCounts?: () => SharedCounts;
+}
+
+/** A publisher handler on a recording hub and a clock that stands still; its worker is alone. */
+export function publisherFixture(settings: Settings = {}) {
   const clock = new FakeClock();
+  return { clock, ...publisherOf(settings, clock, LocalNode.alone(nodeOptions(settings, clock))) };
+}
+
+/** Two workers of one node. */
+export function twoPublishers(settings: Settings = {}) {
+  const clock = new FakeClock();
+  const node = new LocalNode(nodeOptions(settings, clock));
+  const [first, second] = [node.join(), node.join()];
+  return [publisherOf(settings, clock, first), publisherOf(settings, clock, second)] as const;
+}
+
+function nodeOptions({ apiRatePerKey: api = 0, idempotencyWindowMs }: Settings, clock: FakeClock) {
+  const { apps } = baseConfig;
+  const window = idempotencyWindowMs === undefined ? {} : { idempotencyWindowMs };
+  return { clock, apps, rates: { api }, ...window };
+}
+
+function publisherOf(
+  { apiRatePerKey: _rate, idempotencyWindowMs: _window, sharedCounts, ...config }: Settings,
+  clock: FakeClock,
+  { broker, handlers }: { readonly broker: Broker; readonly handlers: WorkerHandlers },
+) {
+  const hub = new RecordingHub(broker);
+  const counters = new Counters();
+  const metrics = new Metrics(counters);
   const log = new RecordingLog();
   const handler = createPublisherHandler({
     config: { ...baseConfig, ...config },
     hub,
-    presence,
+    broker,
+    handlers,
     issuer: new JwtIssuer({ secret: "0123456789abcdef0123456789abcdef", clock }),
     counters,
-    metrics: new Metrics(counters),
-    clock,
+    metrics,
     log,
+    sharedCounts,
   });
 
   async function call(path: string, options: Call = {}): Promise<Answer> {
@@ -119,7 +167,7 @@ export function publisherFixture(config: Partial<PublisherConfig> = {}) {
     return [answer.status, JSON.parse(answer.text)];
   }
 
-  return { hub, presence, clock, log, handler, call, post };
+  return { hub, broker, counters, metrics, log, handler, call, post };
 }
 
 /** The body of a refusal, to compare with. */

@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { askNode } from "@starling/core/broker/ipc/control.ts";
+import type { Log } from "@starling/core/ports.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import { nodeSocketPath } from "../node/node-socket.ts";
+import { openSocket } from "../runtime/ipc-stream.ts";
+import { afterTurn, systemClock } from "../runtime/system.ts";
+import { type CommandContext, settingsFor } from "./context.ts";
+import { CommandError, exitCodes } from "./exit-codes.ts";
+
+/** Whatever goes wrong on the way becomes the failure of the command. */
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/**
+ * Asks the Starling that runs with the same STATE_DIR.
+ *
+ * @throws CommandError `unavailable` when none does
+ */
+export async function askRunning(
+  context: CommandContext,
+  question: string,
+  progress: (news: unknown) => void = () => undefined,
+): Promise<unknown> {
+  const { values } = settingsFor(context, ["stateDir"]);
+  const stateDir = resolve(context.folder, values.stateDir);
+  try {
+    return await askNode(
+      {
+        open: openSocket(nodeSocketPath(stateDir)),
+        clock: systemClock,
+        afterTurn,
+        log: quiet,
+        progress,
+      },
+      question,
+      null,
+    );
+  } catch (error) {
+    if (error instanceof StarlingError && error.errorName !== "broker_unavailable") throw error;
+    throw new CommandError(exitCodes.unavailable, `no Starling runs with the folder ${stateDir}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { loadConfig } from "../config/load.ts";
+import { fixedDifferences } from "./restart-workers.ts";
+
+const now = loadConfig({ CLUSTER_MODE: "1" });
+const differences = (environment: Record<string, string>) =>
+  fixedDifferences(now, loadConfig({ CLUSTER_MODE: "1", ...environment }));
+
+test("a restart takes what a worker alone goes by", () => {
+  expect(differences({})).toEqual([]);
+  expect(
+    differences({ AUTH_TOKEN_SECRET: "0123456789abcdef", MAX_BODY_BYTES: "5", LOG_LEVEL: "debug" }),
+  ).toEqual([]);
+});
+
+test("a restart names every setting that it cannot change", () => {
+  expect(
+    differences({ WEBSOCKET_PORT: "9443", STATE_DIR: "elsewhere", DRAIN_SECONDS: "1" }),
+  ).toEqual(["STATE_DIR", "CONSUMER_PORT", "DRAIN_SECONDS"]);
+  expect(differences({ CLUSTER_INSTANCES: "3" })).toEqual(["CLUSTER_INSTANCES"]);
+});
+
+test("limits that the node keeps for all workers are among them", () => {
+  expect(differences({ HOST: "0.0.0.0", API_RATE_PER_KEY: "7" })).toEqual([
+    "HOST",
+    "API_RATE_PER_KEY",
+  ]);
+  const apps = new Map([...now.apps, ["shop", { namespaces: new Map() }] as const]);
+  expect(fixedDifferences(now, { ...now, apps })).toEqual([]);
+  apps.set("shop", { namespaces: new Map(), maxConnections: 5 });
+  expect(fixedDifferences(now, { ...now, apps })).toEqual(["limits of apps in CONFIG_FILE"]);
+});

@@ -1,0 +1,92 @@
+import { tlsMaterial } from "../certificates/material.ts";
+import type { Config } from "../config/config.ts";
+import { ConfigError } from "../config/fault.ts";
+import { configOf } from "../config/load.ts";
+import { type VariableKey, variables } from "../config/variables.ts";
+import type { RestartOutcome, RestartProgress } from "../node/control.ts";
+import { ReplacementFailed } from "../node/slot.ts";
+import { RestartRefused, type Workers } from "../node/workers.ts";
+import { settingsOf } from "./context.ts";
+import { exitCodes } from "./exit-codes.ts";
+import type { Preparation } from "./preparation.ts";
+
+/** Settings of the supervisor, or that all workers must have in common, with what holds now. */
+const FIXED = [
+  "stateDir",
+  "host",
+  "singlePort",
+  "publisherPort",
+  "subscriberPort",
+  "connectRatePerUser",
+  "connectRatePerAddress",
+  "apiRatePerKey",
+  "idempotencyWindowMs",
+  "logsDir",
+  "clusterMode",
+  "clusterInstances",
+  "presenceLeaseMs",
+] as const satisfies readonly (VariableKey & keyof Config)[];
+
+/** Names of the settings that a restart cannot change, and that differ. */
+export function fixedDifferences(now: Config, next: Config): string[] {
+  return [
+    ...FIXED.filter((key) => now[key] !== next[key]).map((key) => variables[key].name),
+    ...(now.drainMs === next.drainMs ? [] : [variables.drainSeconds.name]),
+    ...(budgets(now) === budgets(next) ? [] : [`limits of apps in ${variables.configFile.name}`]),
+  ];
+}
+
+/** The limits of apps, which the node keeps for all workers together. */
+function budgets({ apps }: Config): string {
+  const limits = [...apps].map(([app, { maxConnections, maxChannels }]) => [
+    app,
+    maxConnections ?? 0,
+    maxChannels ?? 0,
+  ]);
+  return JSON.stringify(limits.filter(([, ...numbers]) => numbers.some((limit) => limit !== 0)));
+}
+
+/** Replaces the workers, if the configuration as it is now lets new ones start; never throws. */
+export async function restartWorkers(
+  { context, config, log }: Pick<Preparation, "context" | "config" | "log">,
+  workers: Workers,
+  progress: (news: RestartProgress) => void,
+): Promise<RestartOutcome> {
+  try {
+    const next = configOf(settingsOf(context), {
+      folder: context.folder,
+      now: context.clock.now(),
+    });
+    const differences = fixedDifferences(config, next);
+    if (differences.length > 0) {
+      return failed(
+        exitCodes.config,
+        `a restart cannot change ${differences.join(", ")}: stop Starling and start it again`,
+      );
+    }
+    await tlsMaterial(next, context.clock);
+    log.info({}, "restarting the workers one by one");
+    await workers.restart((slot) => progress({ slot, slots: workers.count }));
+    log.info({}, "restarted");
+    return { ok: true };
+  } catch (error) {
+    log.error({ error }, "the restart has ended half-way");
+    return failureOf(error);
+  }
+}
+
+function failureOf(error: unknown): RestartOutcome {
+  if (error instanceof ConfigError) return failed(exitCodes.config, error.message);
+  if (error instanceof RestartRefused) return failed(exitCodes.temporaryFailure, error.message);
+  if (error instanceof ReplacementFailed) {
+    return failed(
+      exitCodes.software,
+      `${error.message}: the workers from this one on are still the old ones; see the log for the cause`,
+    );
+  }
+  return failed(exitCodes.software, error instanceof Error ? error.message : String(error));
+}
+
+function failed(exitCode: number, message: string): RestartOutcome {
+  return { ok: false, exitCode, message };
+}

@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import type { NodeStatus, WorkerStatus } from "../node/status.ts";
+import { statusText } from "./status.ts";
+
+const MIB = 1_048_576;
+const worker: WorkerStatus = {
+  slot: 0,
+  worker: 7,
+  pid: 4321,
+  state: "ready",
+  connections: 12,
+  memoryBytes: 75 * MIB,
+  uptimeMs: 90_061_000,
+  restarts: 0,
+};
+const node: NodeStatus = {
+  version: "1.2.3",
+  pid: 4300,
+  uptimeMs: 90_062_000,
+  cluster: true,
+  restarting: false,
+  memoryBytes: 40.4 * MIB,
+  publisherUrl: "https://127.0.0.1:2053",
+  subscriberUrl: "https://127.0.0.1:8443",
+  workers: [worker],
+};
+
+test("the node has a line, and each process one of a table", () => {
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const workers: WorkerStatus[] = [
+    worker,
+    { ...worker, pid: 99, state: "draining", connections: 1_000, uptimeMs: 59_999, restarts: 1 },
+    { ...worker, ...gone, slot: 1, state: "given up", restarts: 4 },
+  ];
+  expect(statusText({ ...node, workers, restarting: true })).toBe(
+    `Starling 1.2.3, pid 4300, up 1d 1h, 1 of 2 workers ready, 1012 connections, supervisor 40 MiB, restarting
+
+SLOT  PID   STATE     CONNECTIONS  MEMORY  UPTIME  RESTARTS
+0     4321  ready     12           75 MiB  1d 1h   0
+0     99    draining  1000         75 MiB  59s     1
+1     -     given up  0            -       -       4
+`,
+  );
+});
+
+test("one process is told of as such", () => {
+  const text = statusText({ ...node, cluster: false, uptimeMs: 999 });
+  expect(text).toStartWith("Starling 1.2.3, pid 4300, up 0s, one process, 12 connections\n");
+});

@@ -1,0 +1,79 @@
+import { ControlQuestion } from "../node/control.ts";
+import type { NodeStatus, WorkerStatus } from "../node/status.ts";
+import { askRunning } from "./ask-node.ts";
+import type { CommandContext } from "./context.ts";
+
+/** What `starling status` was given on its command line. */
+export interface StatusOptions {
+  readonly json?: boolean;
+}
+
+/** `starling status`: shows the processes of the Starling that runs. */
+export async function showStatus(context: CommandContext, options: StatusOptions): Promise<void> {
+  const status = (await askRunning(context, ControlQuestion.status)) as NodeStatus;
+  context.out(options.json === true ? `${JSON.stringify(status)}\n` : statusText(status));
+}
+
+/** A line of the node, and a table of its workers. */
+export function statusText(status: NodeStatus): string {
+  const { version, pid, cluster, workers, restarting } = status;
+  const serving = workers.filter(({ state }) => state === "ready").length;
+  const connections = workers.reduce((sum, worker) => sum + worker.connections, 0);
+  const node = [
+    `Starling ${version}, pid ${pid}, up ${duration(status.uptimeMs)}`,
+    ...(cluster ? [`${serving} of ${slotsOf(workers)} workers ready`] : ["one process"]),
+    `${connections} connections`,
+    ...(cluster ? [`supervisor ${mebibytes(status.memoryBytes)}`] : []),
+    ...(restarting ? ["restarting"] : []),
+  ].join(", ");
+  const header = ["SLOT", "PID", "STATE", "CONNECTIONS", "MEMORY", "UPTIME", "RESTARTS"];
+  const table = [header, ...workers.map(rowOf)];
+  const widths = header.map((_, column) =>
+    Math.max(...table.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `${[node, "", ...lines].join("\n")}\n`;
+}
+
+function slotsOf(workers: readonly WorkerStatus[]): number {
+  return new Set(workers.map(({ slot }) => slot)).size;
+}
+
+function rowOf(worker: WorkerStatus): string[] {
+  const isThere = worker.pid !== null;
+  return [
+    String(worker.slot),
+    isThere ? String(worker.pid) : "-",
+    worker.state,
+    String(worker.connections),
+    isThere ? mebibytes(worker.memoryBytes) : "-",
+    isThere ? duration(worker.uptimeMs) : "-",
+    String(worker.restarts),
+  ];
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1_048_576)} MiB`;
+}
+
+/** The two largest units, such as `3d 4h`. */
+function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const parts = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3_600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first === -1) return "0s";
+  return parts
+    .slice(first, first + 2)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join(" ");
+}

@@ -1,0 +1,168 @@
+import { availableParallelism } from "node:os";
+import { IpcServer } from "@starling/core/broker/ipc/server.ts";
+import { WireError } from "@starling/core/broker/ipc/wire-error.ts";
+import { Node } from "@starling/core/broker/node.ts";
+import { tlsMaterial } from "../certificates/material.ts";
+import { ConfigError } from "../config/fault.ts";
+import { variables } from "../config/variables.ts";
+import { controlAnswers } from "../node/control.ts";
+import { requireFreePorts } from "../node/free-ports.ts";
+import { instanceCount } from "../node/instances.ts";
+import { nodeOptions } from "../node/node-options.ts";
+import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
+import { spawnWorkers } from "../node/spawn.ts";
+import type { NodeStatus } from "../node/status.ts";
+import type { Listening, WorkerEnd } from "../node/worker-process.ts";
+import { StartFailed, Workers } from "../node/workers.ts";
+import { listenOnSocket } from "../runtime/ipc-stream.ts";
+import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
+import { announce, logListening } from "./announce.ts";
+import { CommandError, exitCodes } from "./exit-codes.ts";
+import { listenError } from "./listen-names.ts";
+import type { Preparation } from "./preparation.ts";
+import { restartWorkers } from "./restart-workers.ts";
+import { version } from "./version.ts";
+
+/** From the start of a worker until it serves. */
+const START_MS = 30_000;
+/** What leaving the ports may take beside `DRAIN_SECONDS`. */
+const DRAIN_MARGIN_MS = 5_000;
+/** What a worker without clients may take to end: requests under way, the last frames. */
+const END_MS = 5_000;
+/** How long the workers of a supervisor that died may take to stop listening. */
+const ABANDONED_PORTS_MS = 5_000;
+const LOOK_AGAIN_MS = 100;
+
+/** Serves with several processes, until it is told to stop. */
+export async function supervise(preparation: Preparation): Promise<void> {
+  const { context, config, log, stopped, lastWishes, own } = preparation;
+  const clock = systemClock;
+  const startedAt = clock.now();
+  // Workers that started together would each make a development certificate of their own.
+  await tlsMaterial(config, clock);
+  await waitForPorts(preparation);
+
+  const node = new Node<Uint8Array>({ ...nodeOptions(config), clock });
+  const server = new IpcServer({
+    node: {
+      join(member, worker) {
+        // Of a supervisor that died: what it had is none of this node's.
+        if (!workers.has(worker)) throw new WireError(`there is no worker ${worker}`);
+        return node.join(member, worker);
+      },
+    },
+    clock,
+    random: systemRandom,
+    afterTurn,
+    log,
+    leaseMs: config.presenceLeaseMs,
+    answer: controlAnswers({
+      status: () => statusOf(workers, listening, clock.now() - startedAt),
+      restart: (progress) => restartWorkers(preparation, workers, progress),
+    }),
+  });
+  const lost = Promise.withResolvers<WorkerEnd | undefined>();
+  const socketPath = nodeSocketPath(config.stateDir);
+  const workers = new Workers({
+    count: instanceCount(config.clusterInstances, availableParallelism()),
+    socket: socketPath,
+    spawn: spawnWorkers({
+      logLine: config.logsDir === undefined ? undefined : (line) => log.line(line),
+      errorLine: context.err,
+    }),
+    timing: {
+      startMs: START_MS,
+      leaseMs: config.presenceLeaseMs,
+      drainMs: config.drainMs + DRAIN_MARGIN_MS,
+      endMs: END_MS,
+    },
+    clock,
+    random: systemRandom,
+    log,
+    gone: (worker) => server.forget(worker),
+    lost: lost.resolve,
+  });
+  let listening: Listening | undefined;
+  const socket = await listenOnSocket(socketPath, server.accept).catch((error: unknown) => {
+    throw socketFault(error, preparation);
+  });
+  lastWishes.push(() => {
+    workers.kill();
+    socket.stop();
+  });
+  try {
+    listening = await firstOf(workers.start(), stopped);
+    if (listening !== undefined) {
+      own();
+      logListening(log, listening);
+      await announce(context, config, log, listening, stopped);
+    }
+    const outcome = await Promise.race([stopped, lost.promise.then(describeLoss)]);
+    if (outcome instanceof Error) throw outcome;
+    log.info({ signal: outcome }, "stopping");
+    await workers.stop();
+    log.info({}, "stopped");
+  } catch (error) {
+    workers.kill();
+    throw error instanceof StartFailed ? startFault(error) : error;
+  } finally {
+    server.close();
+    socket.stop();
+  }
+}
+
+/** What the first promise says, or undefined once the second has settled. */
+function firstOf<T>(promise: Promise<T>, end: Promise<unknown>): Promise<T | undefined> {
+  return Promise.race([promise, end.then(() => undefined)]);
+}
+
+/** Workers that a dead supervisor left behind stop listening at once, but not before they notice. */
+async function waitForPorts({ config, settings, log }: Preparation): Promise<void> {
+  const abandoned = await isAbandoned(nodeSocketPath(config.stateDir));
+  const deadline = systemClock.now() + (abandoned ? ABANDONED_PORTS_MS : 0);
+  for (let tries = 0; ; tries++) {
+    try {
+      await requireFreePorts(config);
+      return;
+    } catch (error) {
+      if (systemClock.now() >= deadline) throw listenError(error, config, settings);
+      if (tries === 0) log.info({}, "waiting for the workers of a supervisor that died");
+      await new Promise<void>((resume) => void systemClock.setTimeout(resume, LOOK_AGAIN_MS));
+    }
+  }
+}
+
+function socketFault(error: unknown, { settings }: Preparation): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  const written = settings.written("stateDir");
+  return new ConfigError([
+    { variable: written?.name ?? variables.stateDir.name, value: written?.text, message },
+  ]);
+}
+
+function startFault({ message, end }: StartFailed): CommandError {
+  return new CommandError(end?.exitCode || exitCodes.software, message);
+}
+
+function describeLoss(end: WorkerEnd | undefined): CommandError {
+  const code = end?.exitCode || exitCodes.software;
+  return new CommandError(code, "every worker crashes again and again: see the log for the cause");
+}
+
+function statusOf(
+  workers: Workers,
+  listening: Listening | undefined,
+  uptimeMs: number,
+): NodeStatus {
+  return {
+    version,
+    pid: process.pid,
+    uptimeMs,
+    cluster: true,
+    restarting: workers.isRestarting,
+    memoryBytes: process.memoryUsage.rss(),
+    publisherUrl: listening?.publisherUrl ?? "",
+    subscriberUrl: listening?.subscriberUrl ?? "",
+    workers: workers.status(),
+  };
+}

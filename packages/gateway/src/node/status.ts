@@ -1,0 +1,33 @@
+import type { WorkerState } from "./worker.ts";
+
+/** One worker, or a slot that has none at the moment. */
+export interface WorkerStatus {
+  readonly slot: number;
+  readonly worker: number | null;
+  readonly pid: number | null;
+  /** `waiting` has no worker until the next try, `given up` will have none. */
+  readonly state: WorkerState | "waiting" | "given up";
+  readonly connections: number;
+  /** Resident memory. */
+  readonly memoryBytes: number;
+  readonly uptimeMs: number;
+  /** How often the slot got another worker. */
+  readonly restarts: number;
+}
+
+/** What `starling status` shows. */
+export interface NodeStatus {
+  readonly version: string;
+  /** The process that `starling start` runs. */
+  readonly pid: number;
+  readonly uptimeMs: number;
+  /** Whether workers are processes of their own. */
+  readonly cluster: boolean;
+  /** Whether `starling restart` is under way. */
+  readonly restarting: boolean;
+  /** Resident memory of the process that `starling start` runs. */
+  readonly memoryBytes: number;
+  readonly publisherUrl: string;
+  readonly subscriberUrl: string;
+  readonly workers: readonly WorkerStatus[];
+}

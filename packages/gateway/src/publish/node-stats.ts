@@ -1,0 +1,69 @@
+import type { Answer } from "@starling/core/answer.ts";
+import type { Broker } from "@starling/core/broker/broker.ts";
+import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import type { Metrics } from "../ops/metrics.ts";
+import type { Stats } from "./schemas.ts";
+
+/** What the node counts for its workers. */
+export interface SharedCounts {
+  /** Answers of idempotency keys that were forgotten before their time. */
+  readonly idempotencyForgottenEarly: number;
+  /** Requests that the rate limit let pass unremembered because it knew too many callers. */
+  readonly rateLimitUntracked: number;
+}
+
+export interface NodeStatsOptions {
+  readonly broker: Pick<Broker, "gather">;
+  readonly handlers: Pick<WorkerHandlers, "method">;
+  readonly metrics: Metrics;
+  /** What this worker has counted. */
+  own(): Stats;
+  /** Undefined where a worker cannot ask for it. */
+  shared: (() => Answer<SharedCounts>) | undefined;
+}
+
+/** The workers' questions to each other. */
+const STATS = "stats";
+const METRICS = "metrics";
+
+/** What all workers of the node have counted together; one that does not answer is left out. */
+export class NodeStats {
+  readonly #options: NodeStatsOptions;
+
+  constructor(options: NodeStatsOptions) {
+    this.#options = options;
+    options.handlers.method(STATS, () => options.own());
+    options.handlers.method(METRICS, () => options.metrics.values());
+  }
+
+  async stats(): Promise<Stats> {
+    const { broker, own, shared } = this.#options;
+    const others = (await broker.gather(STATS, null)) as readonly Stats[];
+    const { hub, publisher } = others.reduce(added, own());
+    return { ok: true, hub, publisher: { ...publisher, ...(await shared?.()) } };
+  }
+
+  /** The text exposition format. */
+  async metrics(): Promise<string> {
+    const { broker, metrics } = this.#options;
+    return metrics.text(await broker.gather(METRICS, null));
+  }
+}
+
+function added(a: Stats, b: Stats): Stats {
+  return {
+    ok: true,
+    hub: sum(a.hub, b.hub),
+    publisher: {
+      requests: a.publisher.requests + b.publisher.requests,
+      refusals: sum(a.publisher.refusals, b.publisher.refusals),
+      replays: a.publisher.replays + b.publisher.replays,
+    },
+  };
+}
+
+function sum<Counts extends Readonly<Record<string, number>>>(a: Counts, b: Counts): Counts {
+  const total: Record<string, number> = { ...a };
+  for (const [name, count] of Object.entries(b)) total[name] = (total[name] ?? 0) + count;
+  return total as Counts;
+}
