@@ -107,8 +107,15 @@ export interface Broker {
 
   // Publications
 
-  /** From now on this worker has that many subscribers in the channel; 0 ends its interest. */
-  interest(app: string, channel: string, subscribers: number): void;
+  /**
+   * From now on this worker has that many subscribers in the channel; 0 ends its interest. Told before
+   * whatever this worker says to the node next.
+   *
+   * Where it had none, the answer comes when the node has taken note: from then on nothing that is
+   * published anywhere passes it by. A node that cannot be reached is not waited for: it takes note
+   * when it is back, and `missed` says so.
+   */
+  interest(app: string, channel: string, subscribers: number): Answer<void>;
 
   /**
    * An id for a publication of this worker, which no other publication of the node has while both

@@ -14,7 +14,7 @@ test("a worker that is the whole node is answered at once, and needs no ids", ()
   const broker = new LocalBroker(newNode(), 0, worker, { isAlone: true });
   const key = { key: "k", fingerprint: "request" };
   expect(broker.needsIds).toBe(false);
-  broker.interest("default", "a", 3);
+  void broker.interest("default", "a", 3);
   expect(broker.reserve([key])).toEqual([undefined]);
   expect(broker.publish(delivery("a", "1", { reached: 3, key }))).toBe(3);
   expect(broker.reserve([key])).toEqual([3]);

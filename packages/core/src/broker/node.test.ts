@@ -134,7 +134,7 @@ test("a worker's id is free again once it has left, and only then", () => {
   expect(() => node.join(new Worker(), 1)).toThrow("worker 1 is in the node already");
   seats[0]?.leave();
   const next = node.join(new Worker(), 1);
-  next.interest("default", "a", 1);
+  void next.interest("default", "a", 1);
   seats[0]?.leave();
   expect(next.channels("default", { prefix: "", limit: 9 }).channels).toHaveLength(1);
   expect(node.workers).toEqual([1]);

@@ -33,7 +33,7 @@ function setUp(limits: Pick<AppConfig, "maxChannels" | "maxConnections"> = {}) {
       const socket = network.socket();
       const subscriber = new TestSubscriber(id, socket, plainFormat, `user of ${id}`);
       hub.register(subscriber);
-      for (const channel of channels) hub.subscribe(subscriber, channel);
+      for (const channel of channels) void hub.subscribe(subscriber, channel);
       return { subscriber, received: socket.received };
     };
     return { ...place, hub, counters, join };
@@ -93,7 +93,7 @@ describe("a publication", () => {
       },
     });
     b.hub.register(polling);
-    for (const channel of ["b", "c"]) b.hub.subscribe(polling, channel);
+    for (const channel of ["b", "c"]) void b.hub.subscribe(polling, channel);
     expect(await a.hub.broadcast(publication("a", "x"), ["a", "b", "c"])).toBe(4);
     expect(delivered).toEqual(["x", "x"]);
     expect(local.node.counters.handovers).toBe(1);

@@ -39,7 +39,7 @@ function setUp(maxChannelsPerConnection = 10, socketLimit = 100) {
   });
   const join = (subscriber: TestSubscriber, ...channels: string[]): TestSubscriber => {
     hub.register(subscriber);
-    for (const channel of channels) hub.subscribe(subscriber, channel);
+    for (const channel of channels) void hub.subscribe(subscriber, channel);
     return subscriber;
   };
   const publish = (said: Publication, except?: Subscriber) => atOnce(hub.publish(said, except));

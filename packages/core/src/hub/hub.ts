@@ -2,6 +2,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, whenAnswered } from "../answer.ts";
 import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
+import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
 import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
@@ -31,6 +32,8 @@ export interface HubOptions {
   readonly maxChannelsPerConnection: number;
 }
 
+/** For how long the others send what is published in a channel that nobody is subscribed to yet. */
+const EXPECTED_WITHIN_MS = 10_000;
 /** Over how long those are closed who may have missed something, so that they come back spread. */
 const MISSED_WITHIN_MS = 5_000;
 
@@ -46,12 +49,17 @@ export class Hub implements HubApi {
   readonly #subscribers = new Bag<Subscriber>();
   readonly #apps = new Map<string, Map<string, Channel>>();
   readonly #outlet: Outlet;
+  /** Channels that the others were told of before anybody was subscribed to them. */
+  readonly #expected: DeadlineQueue<{ readonly app: string; readonly name: string }>;
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.#broker = options.broker;
     this.#outlet = new Outlet(options);
     for (const app of options.apps.keys()) this.#apps.set(app, new Map());
+    this.#expected = new DeadlineQueue(options.clock, EXPECTED_WITHIN_MS, ({ app, name }) => {
+      if (!this.#channelsOf(app).has(name)) void this.#broker.interest(app, name, 0);
+    });
     const { handlers } = options;
     handlers.onDelivered((publication) => void this.#deliver(publication));
     handlers.onMissed(() => void this.#closeMembers());
@@ -82,6 +90,17 @@ export class Hub implements HubApi {
     throw new StarlingError("app_channels_full");
   }
 
+  /**
+   * Tells the other workers of a channel that somebody is about to be subscribed to, within ten
+   * seconds; the answer comes when a subscriber will get what any of them publishes.
+   */
+  expect(app: string, name: string): Answer<void> {
+    // A worker that is alone has nobody to tell.
+    if (!this.#broker.needsIds || this.#channelsOf(app).has(name)) return;
+    this.#expected.add({ app, name });
+    return this.#broker.interest(app, name, 1);
+  }
+
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
@@ -102,9 +121,11 @@ export class Hub implements HubApi {
    * Subscribes a registered connection; a second time changes nothing. `format` is what it is told
    * in this channel, its own format unless it says otherwise.
    *
+   * It gets what this worker publishes at once; the answer comes when it gets what any does.
+   *
    * @throws StarlingError `too_many_channels` or `app_channels_full`
    */
-  subscribe(subscriber: Subscriber, name: string, format = subscriber.format): void {
+  subscribe(subscriber: Subscriber, name: string, format = subscriber.format): Answer<void> {
     if (!this.#subscribers.has(subscriber)) return;
     const channels = this.#channelsOf(subscriber.app);
     let channel = channels.get(name);
@@ -119,7 +140,7 @@ export class Hub implements HubApi {
     }
     channel.add(subscriber, format);
     subscriber.channels = including(subscriber.channels, channel);
-    this.#broker.interest(subscriber.app, name, channel.size);
+    return this.#broker.interest(subscriber.app, name, channel.size);
   }
 
   /** Answers whether the connection was subscribed. */
@@ -241,7 +262,7 @@ export class Hub implements HubApi {
     channel.remove(subscriber);
     const { app, name, size } = channel;
     if (size === 0) this.#channelsOf(app).delete(name);
-    this.#broker.interest(app, name, size);
+    void this.#broker.interest(app, name, size);
   }
 
   #channelsOf(app: string): Map<string, Channel> {

@@ -48,6 +48,8 @@ export class DelayedBroker extends LocalBroker {
     return new DelayedBroker(node, worker, handler, new DelayedLink(), new DelayedLink());
   }
 
+  readonly #interests = new Set<string>();
+
   private constructor(
     node: Node<Publication>,
     worker: WorkerId,
@@ -69,8 +71,16 @@ export class DelayedBroker extends LocalBroker {
     this.down = down;
   }
 
-  override interest(app: string, channel: string, subscribers: number): void {
-    this.up.send(() => super.interest(app, channel, subscribers));
+  // The base class promises more than the port does: here every answer has to be waited for.
+
+  override interest(app: string, channel: string, subscribers: number): never {
+    const name = JSON.stringify([app, channel]);
+    const isNew = subscribers > 0 && !this.#interests.has(name);
+    if (subscribers > 0) this.#interests.add(name);
+    else this.#interests.delete(name);
+    const tell = () => super.interest(app, channel, subscribers);
+    if (isNew) return through(this.up, this.down, tell) as never;
+    return this.up.send(tell) as never;
   }
 
   override publish(delivery: Delivery): Answer<number> {
@@ -80,8 +90,6 @@ export class DelayedBroker extends LocalBroker {
   override publishUnanswered(delivery: Delivery): void {
     this.up.send(() => super.publishUnanswered(delivery));
   }
-
-  // The base class promises more than the port does: here every answer has to be waited for.
 
   override take(rate: RateName, key: string): never {
     return through(this.up, this.down, () => super.take(rate, key)) as never;

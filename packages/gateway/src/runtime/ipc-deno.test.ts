@@ -62,7 +62,7 @@ test("a worker that Deno runs is a worker like any other, with no right but to i
     apps,
     rates,
   });
-  broker.interest("default", "b", 4);
+  void broker.interest("default", "b", 4);
   await broker.watch("default", "a");
   const mine = { connection: "b", clientId: "bun", user: "u", state: undefined, since: 2 };
   broker.present("default", "a", { type: "join", member: mine });

@@ -13,7 +13,7 @@ export function describeKeys(setUp: SetUp): void {
   test("a new key is its worker's, and afterwards everybody gets the answer of its delivery", async () => {
     const fixture = await setUp();
     const [first, second] = [await join(fixture), await join(fixture)];
-    second.broker.interest("default", "a", 4);
+    void second.broker.interest("default", "a", 4);
     await fixture.settle();
     const keys = [key("k")];
     expect(await answered(fixture, () => first.broker.reserve(keys))).toEqual([undefined]);
@@ -32,7 +32,7 @@ export function describeKeys(setUp: SetUp): void {
   test("a key that is published unanswered is used up with all subscribers, too", async () => {
     const fixture = await setUp();
     const [first, second] = [await join(fixture), await join(fixture)];
-    second.broker.interest("default", "a", 4);
+    void second.broker.interest("default", "a", 4);
     await fixture.settle();
     await answered(fixture, () => first.broker.reserve([key("k")]));
     first.broker.publishUnanswered(delivery("a", "1", { key: key("k"), reached: 1 }));

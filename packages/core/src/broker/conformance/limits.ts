@@ -120,17 +120,17 @@ export function describeLimits(setUp: SetUp): void {
     const room = (channel: string, app = "small") =>
       [first, second].map(({ broker }) => broker.hasRoomForChannel(app, channel));
     expect(room("a")).toEqual([true, true]);
-    first.broker.interest("small", "a", 1);
-    second.broker.interest("small", "a", 1);
-    second.broker.interest("small", "b", 3);
+    void first.broker.interest("small", "a", 1);
+    void second.broker.interest("small", "a", 1);
+    void second.broker.interest("small", "b", 3);
     await fixture.settle();
     expect(room("c")).toEqual([false, false]);
     expect([...room("a"), ...room("b")]).toEqual([true, true, true, true]);
     expect(room("c", "default")).toEqual([true, true]);
-    first.broker.interest("small", "a", 0);
+    void first.broker.interest("small", "a", 0);
     await fixture.settle();
     expect(room("c")).toEqual([false, false]);
-    second.broker.interest("small", "a", 0);
+    void second.broker.interest("small", "a", 0);
     await fixture.settle();
     expect(room("c")).toEqual([true, true]);
   });
@@ -138,18 +138,18 @@ export function describeLimits(setUp: SetUp): void {
   test("a worker that joins late knows the channels there are, and one that leaves takes its own along", async () => {
     const fixture = await setUp();
     const first = await join(fixture);
-    first.broker.interest("small", "a", 1);
-    first.broker.interest("small", "b", 1);
+    void first.broker.interest("small", "a", 1);
+    void first.broker.interest("small", "b", 1);
     await fixture.settle();
     const second = await join(fixture);
-    second.broker.interest("small", "b", 1);
+    void second.broker.interest("small", "b", 1);
     await fixture.settle();
     expect(second.broker.hasRoomForChannel("small", "c")).toBe(false);
     expect(second.broker.hasRoomForChannel("small", "a")).toBe(true);
     await fixture.leave(first.broker);
     await fixture.settle();
     expect(second.broker.hasRoomForChannel("small", "c")).toBe(true);
-    second.broker.interest("small", "c", 1);
+    void second.broker.interest("small", "c", 1);
     await fixture.settle();
     expect(second.broker.hasRoomForChannel("small", "a")).toBe(false);
   });

@@ -19,7 +19,7 @@ export function describeLinks(setUp: SetUp): void {
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const fixture = await setUp();
         const workers = [await join(fixture), await join(fixture), await join(fixture)];
-        for (const { broker } of workers) broker.interest("default", "a", 1);
+        for (const { broker } of workers) void broker.interest("default", "a", 1);
         await fixture.settle();
         const cut = new Set<number>();
         const published: string[][] = [[], [], []];
@@ -60,7 +60,7 @@ export function describeLinks(setUp: SetUp): void {
   test("publish waits 200 ms for a worker that takes nothing, once, and the worker gets it all later", async () => {
     const fixture = await setUp();
     const [publisher, cut, other] = [await join(fixture), await join(fixture), await join(fixture)];
-    for (const { broker } of [cut, other]) broker.interest("default", "a", 1);
+    for (const { broker } of [cut, other]) void broker.interest("default", "a", 1);
     await fixture.settle();
     await fixture.links.cut(cut.broker);
     const first = ask(() => publisher.broker.publish(delivery("a", "1")));
@@ -86,7 +86,7 @@ export function describeLinks(setUp: SetUp): void {
   test("a key whose delivery waits for a worker is answered once that is known", async () => {
     const fixture = await setUp();
     const [publisher, cut, other] = [await join(fixture), await join(fixture), await join(fixture)];
-    cut.broker.interest("default", "a", 7);
+    void cut.broker.interest("default", "a", 7);
     await fixture.settle();
     await fixture.links.cut(cut.broker);
     const key = { key: "k", fingerprint: "request" };
@@ -103,7 +103,7 @@ export function describeLinks(setUp: SetUp): void {
   test("what a worker without its link publishes is refused after 5 s, and arrives at most once", async () => {
     const fixture = await setUp();
     const [publisher, other] = [await join(fixture), await join(fixture)];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     await fixture.links.cut(publisher.broker);
     const published = ask(() => publisher.broker.publish(delivery("a", "1")));

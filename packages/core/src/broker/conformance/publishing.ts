@@ -16,10 +16,10 @@ export function describePublishing(setUp: SetUp): void {
       await join(fixture),
       await join(fixture),
     ];
-    publisher.broker.interest("default", "a", 1);
-    first.broker.interest("default", "a", 2);
-    second.broker.interest("default", "b", 1);
-    second.broker.interest("small", "a", 1);
+    void publisher.broker.interest("default", "a", 1);
+    void first.broker.interest("default", "a", 2);
+    void second.broker.interest("default", "b", 1);
+    void second.broker.interest("small", "a", 1);
     await fixture.settle();
     expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(2);
     expect(publisher.take()).toEqual([]);
@@ -27,10 +27,27 @@ export function describePublishing(setUp: SetUp): void {
     expect(second.take()).toEqual([]);
   });
 
+  test("once the node has noted interest, nothing that any worker publishes passes it by", async () => {
+    const fixture = await setUp();
+    const [publisher, other] = [await join(fixture), await join(fixture)];
+    for (let n = 1; n <= 20; n++) {
+      const answer = other.broker.interest("default", `room ${n}`, 1);
+      // Whoever is told by the subscriber publishes at the very moment at which it may.
+      const published =
+        answer instanceof Promise
+          ? answer.then(() => publisher.broker.publishUnanswered(delivery(`room ${n}`, String(n))))
+          : publisher.broker.publishUnanswered(delivery(`room ${n}`, String(n)));
+      await fixture.settle();
+      await published;
+      await fixture.settle();
+      expect(other.take()).toEqual([String(n)]);
+    }
+  });
+
   test("what is published unanswered arrives the same", async () => {
     const fixture = await setUp();
     const [publisher, other] = [await join(fixture), await join(fixture)];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     publisher.broker.publishUnanswered(delivery("a", "1"));
     publisher.broker.publishUnanswered(delivery("b", "2"));
@@ -41,7 +58,7 @@ export function describePublishing(setUp: SetUp): void {
   test("a publication arrives with everything that it says", async () => {
     const fixture = await setUp();
     const [publisher, other] = [await join(fixture), await join(fixture)];
-    other.broker.interest("default", "ä\u{1F600}", 1);
+    void other.broker.interest("default", "ä\u{1F600}", 1);
     await fixture.settle();
     const whole = {
       id: publisher.broker.nextId(),
@@ -71,7 +88,7 @@ export function describePublishing(setUp: SetUp): void {
   test("what a publication does not say it does not say at the other end", async () => {
     const fixture = await setUp();
     const [publisher, other] = [await join(fixture), await join(fixture)];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     await answered(fixture, () =>
       publisher.broker.publish(delivery("a", "1", { publication: publication("a", "1", 7) })),
@@ -90,8 +107,8 @@ export function describePublishing(setUp: SetUp): void {
       await join(fixture),
       await join(fixture),
     ];
-    for (const channel of CHANNELS) first.broker.interest("default", channel, 2);
-    second.broker.interest("default", "c", 5);
+    for (const channel of CHANNELS) void first.broker.interest("default", channel, 2);
+    void second.broker.interest("default", "c", 5);
     await fixture.settle();
     const total = await answered(fixture, () =>
       publisher.broker.publish(
@@ -116,14 +133,14 @@ export function describePublishing(setUp: SetUp): void {
     const fixture = await setUp();
     const [publisher, other] = [await join(fixture), await join(fixture)];
     const publish = () => answered(fixture, () => publisher.broker.publish(delivery("a", "1")));
-    publisher.broker.interest("default", "a", 9);
+    void publisher.broker.interest("default", "a", 9);
     expect(await publish()).toBe(0);
     for (const subscribers of [1, 7, 3]) {
-      other.broker.interest("default", "a", subscribers);
+      void other.broker.interest("default", "a", subscribers);
       await fixture.settle();
       expect(await publish()).toBe(subscribers);
     }
-    other.broker.interest("default", "a", 0);
+    void other.broker.interest("default", "a", 0);
     await fixture.settle();
     expect(await publish()).toBe(0);
     expect(other.take()).toHaveLength(3);
@@ -132,7 +149,7 @@ export function describePublishing(setUp: SetUp): void {
   test("a worker that left gets nothing, and nobody counts its subscribers or waits for it", async () => {
     const fixture = await setUp();
     const [publisher, leaving] = [await join(fixture), await join(fixture)];
-    leaving.broker.interest("default", "a", 4);
+    void leaving.broker.interest("default", "a", 4);
     await fixture.settle();
     await fixture.leave(leaving.broker);
     expect(
@@ -214,7 +231,7 @@ export function describePublishing(setUp: SetUp): void {
         const fixture = await setUp();
         const publishers = [await join(fixture), await join(fixture)];
         const receiver = await join(fixture);
-        receiver.broker.interest("default", "a", 1);
+        void receiver.broker.interest("default", "a", 1);
         await fixture.settle();
         for (const [index, who] of order.entries()) {
           const broker = publishers[who]?.broker;
@@ -229,11 +246,11 @@ export function describePublishing(setUp: SetUp): void {
   test("channels are listed by name, with their subscribers on all workers", async () => {
     const fixture = await setUp();
     const [first, second] = [await join(fixture), await join(fixture)];
-    first.broker.interest("default", "room:b", 1);
-    first.broker.interest("default", "room:a", 2);
-    second.broker.interest("default", "room:b", 4);
-    second.broker.interest("default", "other", 1);
-    second.broker.interest("small", "room:c", 1);
+    void first.broker.interest("default", "room:b", 1);
+    void first.broker.interest("default", "room:a", 2);
+    void second.broker.interest("default", "room:b", 4);
+    void second.broker.interest("default", "other", 1);
+    void second.broker.interest("small", "room:c", 1);
     await fixture.settle();
     const page = (limit: number, cursor?: string) =>
       answered(fixture, () => first.broker.channels("default", { prefix: "room:", limit, cursor }));

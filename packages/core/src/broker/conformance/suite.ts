@@ -43,7 +43,7 @@ export function describeBroker(
       const { worker } = broker;
       const connection = `${worker}`;
       const member = { connection, clientId: "c", user: undefined, state: undefined, since: 1 };
-      broker.interest("small", "a", 1);
+      void broker.interest("small", "a", 1);
       broker.present("default", "a", { type: "join", member });
       await answered(fixture, () => broker.watch("default", "a"));
       await answered(fixture, () => broker.admit("small"));

@@ -84,7 +84,7 @@ describe("the queue towards the node", () => {
   test("refuses publications at its limit, counts them, and lets the rest arrive once", async () => {
     const { fixture, join } = setUp();
     const [publisher, other] = [await join({ maxQueuedBytes: 100_000 }), await join()];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     await fixture.links.cut(publisher.broker);
     const text = "x".repeat(10_000);
@@ -142,9 +142,9 @@ describe("the queue towards the node", () => {
     const [worker, publisher] = [await join(), await join()];
     await fixture.settle();
     const before = worker.broker.counters.messagesSent;
-    for (let n = 1; n <= 1_000; n++) worker.broker.interest("default", "a", n);
-    worker.broker.interest("default", "b", 1);
-    worker.broker.interest("default", "b", 0);
+    for (let n = 1; n <= 1_000; n++) void worker.broker.interest("default", "a", n);
+    void worker.broker.interest("default", "b", 1);
+    void worker.broker.interest("default", "b", 0);
     await fixture.settle();
     expect(worker.broker.counters.messagesSent - before).toBe(2);
     expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(1_000);
@@ -157,12 +157,19 @@ describe("the queue towards the node", () => {
       asked.broker.publishUnanswered(delivery("moved", "for the asker"));
       return "published";
     };
-    asker.broker.interest("default", "moved", 1);
+    void asker.broker.interest("default", "moved", 1);
     const answer = ask(() => asker.broker.call(2, "publish", null));
-    asker.broker.interest("default", "moved", 2);
+    void asker.broker.interest("default", "moved", 2);
     await fixture.settle();
     expect(answer.outcome).toEqual({ value: "published" });
     expect(asker.take()).toEqual(["for the asker"]);
+
+    void asker.broker.interest("default", "later", 4);
+    const page = { prefix: "l", limit: 9 };
+    expect(await answered(fixture, () => asker.broker.channels("default", page))).toEqual({
+      channels: [{ channel: "later", subscribers: 4 }],
+      next: null,
+    });
   });
 });
 
@@ -214,6 +221,9 @@ describe("a question", () => {
     expect(asked.outcome).toBeUndefined();
     await fixture.advance(1);
     expect(asked.outcome).toEqual({ value: 0 });
+    const next = ask(() => broker.take("address", "b"));
+    await fixture.links.cut(broker);
+    expect(next.outcome).toEqual({ value: 0 });
   });
 });
 

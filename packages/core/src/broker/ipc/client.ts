@@ -87,9 +87,11 @@ export class IpcBroker implements Broker {
     return this.#link.close();
   }
 
-  interest(app: string, channel: string, subscribers: number): void {
+  interest(app: string, channel: string, subscribers: number): Answer<void> {
+    const isNew = subscribers > 0 && this.#told.interests.get(app, channel) === undefined;
     this.#told.interest(app, channel, subscribers);
     this.#mirror.interest(app, channel, subscribers);
+    if (isNew) return this.#link.noted();
     this.#link.schedule();
   }
 

@@ -179,7 +179,6 @@ export class Link {
     this.#sent.rewind();
     this.#received = Math.max(this.#received, peerBase);
     this.#stream = stream;
-    this.#mustConfirm = true;
     this.#lastHeard = this.#options.clock.now();
     this.schedule();
   }

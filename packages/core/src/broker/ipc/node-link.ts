@@ -1,4 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Answer } from "../../answer.ts";
 import type { ByteStream } from "../../ports.ts";
 import type { Cancellation } from "../broker.ts";
 import { Answers } from "./answers.ts";
@@ -13,6 +14,7 @@ import { TO_NODE, TO_WORKER } from "./opcodes.ts";
 import { readPublications } from "./publication-codec.ts";
 import type { Reader } from "./reader.ts";
 import { type Patience, Requests } from "./requests.ts";
+import { tellAnew } from "./tell-anew.ts";
 import type { Told } from "./told.ts";
 import { unpackValue } from "./values.ts";
 import { WireError } from "./wire-error.ts";
@@ -54,6 +56,8 @@ export class NodeLink {
   #report: Uint8Array | undefined;
   #isReportNew = false;
   #hasLeft: (() => void) | undefined;
+  /** Called back when the node has noted the interest that it is yet to be told. */
+  readonly #untold: (() => void)[] = [];
 
   constructor(options: IpcBrokerOptions, told: Told, mirror: ChannelMirror) {
     this.#options = options;
@@ -83,11 +87,12 @@ export class NodeLink {
   /** Connects; rejected where that takes longer than the lease. */
   async join(): Promise<void> {
     const { clock } = this.#options;
-    const isJoined = await new Promise<boolean>((resolve) => {
-      this.#hasJoined = resolve;
-      clock.setTimeout(() => resolve(false), this.#leaseMs);
-      this.#connector.start();
-    });
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#hasJoined = resolve;
+    const timer = clock.setTimeout(() => resolve(false), this.#leaseMs);
+    this.#connector.start();
+    const isJoined = await promise;
+    clock.clearTimeout(timer);
     if (isJoined) return;
     this.#connector.end();
     throw new StarlingError("broker_unavailable", "the node does not answer");
@@ -97,11 +102,12 @@ export class NodeLink {
   async close(): Promise<void> {
     const { clock } = this.#options;
     if (this.isConnected) {
-      await new Promise<void>((resolve) => {
-        this.#hasLeft = resolve;
-        this.tell(TO_NODE.leave, () => {});
-        clock.setTimeout(resolve, CLOSE_MS);
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#hasLeft = resolve;
+      this.tell(TO_NODE.leave, () => {});
+      const timer = clock.setTimeout(resolve, CLOSE_MS);
+      await promise;
+      clock.clearTimeout(timer);
     }
     this.#connector.end();
     this.#forgetLink();
@@ -111,6 +117,13 @@ export class NodeLink {
   /** Sees to it that what has changed is told by the end of the turn. */
   schedule(): void {
     this.#joined?.link.schedule();
+  }
+
+  /** Settles once the node has taken note of every interest so far, or is given up. */
+  noted(): Answer<void> {
+    if (!this.isConnected) return;
+    this.schedule();
+    return new Promise((resolve) => this.#untold.push(resolve));
   }
 
   report(value: Uint8Array): void {
@@ -229,33 +242,15 @@ export class NodeLink {
     return this.#joined;
   }
 
+  /** Whatever the room for it: the node would have a wrong picture for good. */
   #tellAll(): void {
     const told = this.#told;
+    const share = Number.POSITIVE_INFINITY;
     told.changeAllInterests();
-    this.#tellInterests(Number.POSITIVE_INFINITY);
-    const tell = (code: number, write: (writer: Writer) => void) =>
-      this.tell(code, write, Number.POSITIVE_INFINITY);
-    for (const [app, connections] of told.connections) {
-      tell(TO_NODE.connectionsOpened, (writer) => {
-        writer.string(app);
-        writer.uint(connections);
-      });
-    }
-    for (const [app, channel, event] of told.presence()) {
-      tell(TO_NODE.present, (writer) => {
-        writer.string(app);
-        writer.string(channel);
-        messages.writeEvent(writer, event);
-      });
-    }
-    for (const [app, channel] of told.watches.entries()) {
-      tell(TO_NODE.watch, (writer) => {
-        // Nobody waits for the answer: who watches asks again, since something was missed.
-        writer.uint(this.requests.nextId("usual"));
-        writer.string(app);
-        writer.string(channel);
-      });
-    }
+    this.#tellInterests(share);
+    // Nobody waits for the answers: who watches asks again, since something was missed.
+    const nextId = () => this.requests.nextId("usual");
+    tellAnew(told, nextId, (code, write) => this.tell(code, write, share));
     this.#isReportNew = this.#report !== undefined;
   }
 
@@ -271,6 +266,11 @@ export class NodeLink {
         share,
       );
     });
+    const link = this.#joined?.link;
+    for (const noted of this.#untold.splice(0)) {
+      if (link === undefined) noted();
+      else link.whenConfirmed(noted);
+    }
   }
 
   #tellChanges(): void {
@@ -301,6 +301,7 @@ export class NodeLink {
     joined?.answers.cancelAll();
     joined?.link.dispose();
     this.requests.failAll();
+    for (const noted of this.#untold.splice(0)) noted();
   }
 
   #miss(): void {

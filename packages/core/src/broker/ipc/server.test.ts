@@ -42,7 +42,7 @@ describe("a worker without its stream", () => {
   test("keeps its place for the lease, and gets what it was sent meanwhile", async () => {
     const { fixture, join } = setUp();
     const [publisher, other] = [await join(), await join()];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     other.broker.present("default", "p", { type: "join", member: member("m") });
     await fixture.settle();
     await fixture.links.cut(other.broker);
@@ -61,7 +61,7 @@ describe("a worker without its stream", () => {
     const { fixture, join } = setUp({ left: (worker) => left.push(worker) });
     const [publisher, other] = [await join(), await join()];
     await answered(fixture, () => publisher.broker.watch("default", "p"));
-    other.broker.interest("default", "a", 5);
+    void other.broker.interest("default", "a", 5);
     other.broker.connectionOpened("small");
     other.broker.connectionOpened("small");
     other.broker.present("default", "p", { type: "join", member: member("m") });
@@ -97,7 +97,7 @@ describe("a worker without its stream", () => {
   test("is told everything by a node that knows nothing, since that was started anew", async () => {
     const { streams, fixture, join } = setUp();
     const [first, second] = [await join(), await join()];
-    second.broker.interest("default", "a", 3);
+    void second.broker.interest("default", "a", 3);
     await fixture.settle();
     fixture.server.close();
     const next = new IpcFixture(settings, streams);
@@ -116,7 +116,7 @@ describe("a worker that stands still", () => {
     const other = new RecordingWorker();
     // Its own clock stands still, too.
     const broker = await fixture.joinAs(2, other, { leaseMs: 1_000_000 });
-    broker.interest("default", "a", 1);
+    void broker.interest("default", "a", 1);
     await fixture.settle();
     const release = hold(broker);
     await fixture.advance(12_500);
@@ -131,7 +131,7 @@ describe("a worker that stands still", () => {
   test("loses all that waits where that is too much, is told, and holds up nobody", async () => {
     const { fixture, join, hold } = setUp({ maxQueuedBytes: 200_000 });
     const [publisher, other, third] = [await join(), await join(), await join()];
-    for (const { broker } of [other, third]) broker.interest("default", "a", 1);
+    for (const { broker } of [other, third]) void broker.interest("default", "a", 1);
     await fixture.settle();
     const release = hold(other.broker);
     const question = ask(() => publisher.broker.call(2, "method", null));
@@ -158,15 +158,18 @@ describe("a worker that stands still", () => {
   });
 
   test("knows the channels there are after it has lost news of them", async () => {
-    const { fixture, join, hold } = setUp({ maxQueuedBytes: 50_000 });
+    const { fixture, join, hold } = setUp({ maxQueuedBytes: 200_000 });
     const [first, other] = [await join(), await join()];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     const release = hold(other.broker);
-    first.broker.interest("small", "x", 1);
-    first.broker.interest("small", "y", 1);
+    // More than the stream itself takes, so that the news waits behind it.
+    first.broker.publishUnanswered(delivery("a", "x".repeat(80_000)));
     await fixture.settle();
-    first.broker.publishUnanswered(delivery("a", "x".repeat(60_000)));
+    void first.broker.interest("small", "x", 1);
+    void first.broker.interest("small", "y", 1);
+    await fixture.settle();
+    first.broker.publishUnanswered(delivery("a", "x".repeat(150_000)));
     await fixture.settle();
     release();
     await fixture.advance(1_000);
@@ -185,7 +188,7 @@ describe("what comes over a stream", () => {
         async (isGreeted, chunks) => {
           const { streams, fixture, join } = setUp();
           const [publisher, other] = [await join(), await join()];
-          other.broker.interest("default", "a", 1);
+          void other.broker.interest("default", "a", 1);
           await fixture.settle();
           let isClosed = false;
           const closed = () => {
@@ -217,7 +220,7 @@ describe("what comes over a stream", () => {
   test("makes a worker begin anew where it is not what a worker may say", async () => {
     const { fixture, join } = setUp();
     const [publisher, other] = [await join(), await join()];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     // A frame of one message with the unknown number 127, written past the link.
     fixture.streamOf(other.broker)?.write(Uint8Array.of(0, 0, 0, 4, 2, 0, 0, 127));
@@ -300,16 +303,27 @@ describe("the supervisor", () => {
     expect((refused.outcome as { error: Error }).error.message).toBe("not you");
   });
 
-  test("forgets a worker that is dead, and those who ask it are told", async () => {
-    const { fixture, join } = setUp();
+  test("forgets a worker that is dead, and those who ask it or answer it are told", async () => {
+    let isCancelled = false;
+    const { fixture, join } = setUp({
+      answer: (_method, _argument, { cancellation }) => {
+        cancellation.onCancel(() => {
+          isCancelled = true;
+        });
+        return new Promise(() => {});
+      },
+    });
     const worker = await join();
     worker.reply = () => new Promise(() => {});
     const asked = ask(() => fixture.server.tell(1, "drain", 5));
+    ask(() => worker.broker.ask("wait", null));
     await fixture.settle();
+    expect(isCancelled).toBe(false);
     await fixture.links.cut(worker.broker);
     fixture.server.forget(1);
     await fixture.settle();
     expect(asked.outcome).toEqual(refusal("broker_unavailable"));
+    expect(isCancelled).toBe(true);
     expect([...fixture.server.workers]).toEqual([]);
     expect(fixture.node.held).toBe(0);
   });
@@ -317,7 +331,7 @@ describe("the supervisor", () => {
   test("gives the place of a worker to whoever joins under the same number", async () => {
     const { fixture, join } = setUp();
     const first = await join();
-    first.broker.interest("default", "a", 1);
+    void first.broker.interest("default", "a", 1);
     await fixture.settle();
     await fixture.links.cut(first.broker);
     const second: IpcBroker = await fixture.joinAs(1, new RecordingWorker());
@@ -330,7 +344,7 @@ describe("the supervisor", () => {
   test("is left with nothing when a worker closes its link", async () => {
     const { fixture, join } = setUp();
     const [leaving, other] = [await join(), await join()];
-    other.broker.interest("default", "a", 1);
+    void other.broker.interest("default", "a", 1);
     await fixture.settle();
     leaving.broker.publishUnanswered(delivery("a", "last words"));
     const closed = leaving.broker.close();

@@ -90,6 +90,18 @@ test("names that meet in the memory for them are told apart", () => {
   );
 });
 
+test("a name is not taken for one whose letters are its bytes", () => {
+  const encoder = new TextEncoder();
+  const name = (bytes: Uint8Array) => new Reader().reset(bytes, 0, bytes.length).name();
+  for (let n = 0; n < 30_000; n++) {
+    const short = String.fromCodePoint(0x800 + n);
+    const bytes = encoder.encode(short);
+    const long = String.fromCharCode(...bytes);
+    expect(name(Uint8Array.of(0xa0 | (2 * bytes.length), ...encoder.encode(long)))).toBe(long);
+    expect(name(Uint8Array.of(0xa0 | bytes.length, ...bytes))).toBe(short);
+  }
+});
+
 test("garbage is a WireError, whatever is expected of it", () => {
   const readers: ((reader: Reader) => unknown)[] = [
     (reader) => reader.uint(),

@@ -12,6 +12,7 @@ import type {
 } from "@starling/protocol/signalling/messages.ts";
 import { snapshotPages } from "@starling/protocol/signalling/snapshot.ts";
 import type { Answer } from "../../answer.ts";
+import { whenAnswered } from "../../answer.ts";
 import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
@@ -194,8 +195,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
         return;
       case "subscribe":
         this.#require("subscribe", signal.c);
-        this.#context.hub.subscribe(this, signal.c, this.#context.dataFormat);
-        this.#replies.acknowledge(signal.id, signal.c);
+        this.#subscribe(signal.c, signal.id);
         return;
       case "unsubscribe":
         this.#leave(signal.c);
@@ -210,13 +210,23 @@ export class SignallingConnection implements Subscriber, LinkUser {
     }
   }
 
+  #subscribe(channel: string, id: number | undefined): void {
+    const { hub, dataFormat } = this.#context;
+    const answer = whenAnswered(hub.subscribe(this, channel, dataFormat), () =>
+      this.#replies.acknowledge(id, channel),
+    );
+    void answer;
+  }
+
   #join(signal: ClientJoin): void {
     const { c } = signal;
     const fault = nameFault(c);
     if (fault !== undefined) throw new StarlingError("invalid_signal", `c ${fault}`);
     this.#require("subscribe", c);
     this.#require("presence", c);
-    const known = this.#context.presence.watch(this.app, c);
+    const { hub, presence } = this.#context;
+    const expected = hub.expect(this.app, c);
+    const known = whenAnswered(presence.watch(this.app, c), () => expected);
     if (known instanceof Promise) void this.#joinLater(known, signal);
     else this.#enter(signal);
   }
@@ -228,7 +238,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
     // Who only listened so far is moved to those who hear of peers.
     if (isNew) hub.unsubscribe(this, c);
     try {
-      hub.subscribe(this, c);
+      void hub.subscribe(this, c);
     } catch (error) {
       presence.unwatch(this.app, c);
       throw error;

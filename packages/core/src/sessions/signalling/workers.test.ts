@@ -199,7 +199,8 @@ describe("a join that has to ask other workers", () => {
     bob.say(join("room", 1), control("peer_online"), data(bytes(5)));
     bob.say({ t: "control", op: "ping", id: 2 });
     expect(bob.read()).toEqual([]);
-    far.broker.up.step();
+    while (!far.broker.up.isEmpty) far.broker.up.step();
+    await turns();
     alice.say(control("peer_state", "", numbered(7)));
     while (!far.broker.down.isEmpty) far.broker.down.step();
     expect(bob.read()).toEqual([]);
@@ -226,7 +227,8 @@ describe("a join that has to ask other workers", () => {
     bob.say(join("room", 1), join("hall", 2), { t: "control", op: "ping", id: 3 });
     far.hub.publishUnanswered({ app: "default", channel: "news", event: "e", data: "1" });
     expect(bob.read()).toMatchObject([{ t: "data", c: "news" }]);
-    for (let round = 0; round < 2; round++) {
+    // The interest and the members of each channel are two questions.
+    for (let round = 0; round < 4; round++) {
       while (!far.broker.up.isEmpty) far.broker.up.step();
       while (!far.broker.down.isEmpty) far.broker.down.step();
       await turns();

@@ -93,7 +93,9 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
       if (waitMs > 0) return new StarlingError("rate_limit_block");
       return whenAnswered(hub.admit(app), () => {
         connection.identity = identity;
-        return undefined;
+        // A client that knows it is connected may have somebody write to it at once.
+        const own = this.#ownChannel(connection);
+        return whenAnswered(own === undefined ? undefined : hub.expect(app, own), () => undefined);
       });
     });
   }
@@ -102,10 +104,10 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     const { hub } = this.#options;
     hub.register(connection);
     this.#watchExpiry(connection);
-    const { user } = connection;
-    if (user === undefined || !this.#may(connection, "subscribe", user)) return;
+    const own = this.#ownChannel(connection);
+    if (own === undefined) return;
     try {
-      hub.subscribe(connection, user);
+      void hub.subscribe(connection, own);
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
       // Others may have used up the channels of the app since this one was let in.
@@ -157,7 +159,7 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     const { hub } = this.#options;
     hub.register(connection);
     this.#watchExpiry(connection);
-    for (const channel of channels) hub.subscribe(connection, channel);
+    for (const channel of channels) void hub.subscribe(connection, channel);
   }
 
   #perform(connection: Connection, event: ClientEvent): Answer<object> {
@@ -166,8 +168,7 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
       case "subscribe": {
         const channel = channelOf(event.args[0]);
         this.#require(connection, "subscribe", channel);
-        hub.subscribe(connection, channel);
-        return { ok: true, channel };
+        return whenAnswered(hub.subscribe(connection, channel), () => ({ ok: true, channel }));
       }
       case "unsubscribe": {
         const channel = channelOf(event.args[0]);
@@ -211,6 +212,12 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     if (!endsConnection(known.errorName)) return;
     this.#options.counters.limitsExceeded++;
     connection.close("limit_exceeded");
+  }
+
+  /** The channel of its own name, which a connection hears without having asked for it. */
+  #ownChannel(connection: Connection): string | undefined {
+    const { user } = connection;
+    return user !== undefined && this.#may(connection, "subscribe", user) ? user : undefined;
   }
 
   #may(connection: Connection, action: ChannelAction, channel: string): boolean {

@@ -36,7 +36,7 @@ export class Shadow implements Subscriber {
     const shadow = new Shadow(connection, hub, follower);
     hub.register(shadow);
     try {
-      for (const channel of connection.channels) hub.subscribe(shadow, channel);
+      for (const channel of connection.channels) void hub.subscribe(shadow, channel);
     } catch (error) {
       shadow.stop();
       throw error;

@@ -1,5 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import { type Answer, whenAnswered } from "../../answer.ts";
+import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Counters } from "../../hub/counters.ts";
@@ -59,7 +59,11 @@ export class SseServer {
         throw new StarlingError("permission_denied", `not allowed to read ${channel}`);
       }
     }
-    return whenAnswered(hub.admit(identity.app), () => this.#admitted(identity, envelope));
+    const { app } = identity;
+    const expected = () => allAnswers(channels.map((channel) => hub.expect(app, channel)));
+    return whenAnswered(whenAnswered(hub.admit(app), expected), () =>
+      this.#admitted(identity, envelope),
+    );
   }
 
   #admitted(identity: Identity, envelope: boolean): SseSession {

@@ -86,7 +86,7 @@ export class SseSession implements Subscriber {
     if (isReturning) stream.write('event: starling:recovery\ndata: {"recovered":false}\n\n');
     this.#options.hub.register(this);
     try {
-      for (const channel of channels) this.#options.hub.subscribe(this, channel);
+      for (const channel of channels) void this.#options.hub.subscribe(this, channel);
     } catch (error) {
       this.#end();
       throw error;

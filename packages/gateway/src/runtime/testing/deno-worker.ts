@@ -53,7 +53,7 @@ const broker = await IpcBroker.connect({
     if (!isUp) Deno.exit(0);
   },
 });
-broker.interest("default", "a", 3);
+void broker.interest("default", "a", 3);
 const member = { connection: "d", clientId: "deno", user: undefined, state: undefined, since: 1 };
 broker.present("default", "a", { type: "join", member });
 say({ joined: await broker.ask("greet", new Uint8Array([1, 2, 3])) });
