@@ -2,12 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { wrkVersion } from "./measure/wrk.ts";
+import { cluster, PARTS, type Part, parseParts } from "./modes/cluster.ts";
 import { fanout } from "./modes/fanout.ts";
 import { idle } from "./modes/idle.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
-import { peerNamed, peers, presencePeers } from "./peers/index.ts";
+import { clusterPeers, httpPeers, peerNamed, peers, presencePeers } from "./peers/index.ts";
+import { nchanTwoWorkers } from "./peers/nchan.ts";
 import type { Server } from "./peers/peer.ts";
 import { endAll } from "./processes.ts";
 import { report } from "./report/report.ts";
@@ -32,11 +34,26 @@ function count(most: number, least = 1): (text: string) => number {
   };
 }
 
+/** The same for a number that two workers are to share. */
+function even(most: number): (text: string) => number {
+  return (given) => {
+    const value = count(most, 2)(given);
+    if (value % 2 === 0) return value;
+    throw new InvalidArgumentError("An even number is wanted.");
+  };
+}
+
 function paces(given: string): Pace[] {
   if (given === "none") return [];
   const found = parsePaces(given);
   if (found !== undefined) return found;
   throw new InvalidArgumentError("Something like 10x10,50x10+ is wanted, or none.");
+}
+
+function parts(given: string): Part[] {
+  const found = parseParts(given);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(`Some of ${PARTS.join(",")} are wanted.`);
 }
 
 async function run<S extends Server>(
@@ -76,12 +93,17 @@ const program = new Command("bench").description(
   "Starling beside other servers on this machine: CPU time, memory, and their ratios",
 );
 
-function subcommand(name: string, description: string, known: readonly Server[] = peers): Command {
+function subcommand(name: string, description: string, known: readonly Server[]): Command {
+  const names = known.map((peer) => peer.name);
   return program
     .command(name)
     .description(description)
     .option("--rounds <n>", "rounds; every peer is measured once in each", count(100), 3)
-    .option("--peers <names>", "comma-separated", known.map((peer) => peer.name).join(","))
+    .addOption(
+      new Option("--peers <names>", `comma-separated, of: ${names.join(", ")}`).default(
+        names.filter((one) => one !== nchanTwoWorkers.name).join(","),
+      ),
+    )
     .option("--json <file>", "where the results go as JSON", DEFAULT_JSON);
 }
 
@@ -92,7 +114,7 @@ const fanoutDefaults = {
 
 for (const [name, defaults] of Object.entries(fanoutDefaults)) {
   const what = defaults.perTick === 1 ? "single messages" : "bursts of ten messages";
-  subcommand(name, `${what} to many subscribers in one room`)
+  subcommand(name, `${what} to many subscribers in one room`, peers)
     .option("--subscribers <n>", "in one room", count(15_000), 2_000)
     .option("--ticks <n>", "publish requests that are measured", count(100_000), defaults.ticks)
     .option("--tick-ms <n>", "least time between two of them", count(60_000), defaults.tickMs)
@@ -100,18 +122,18 @@ for (const [name, defaults] of Object.entries(fanoutDefaults)) {
     .action((options) => run(fanout(name, { ...defaults, ...options }), peers, options, {}));
 }
 
-subcommand("idle", "memory and CPU of idle connections")
+subcommand("idle", "memory and CPU of idle connections", peers)
   .option("--connections <n>", "TLS WebSocket connections", count(15_000), 5_000)
   .option("--settle-seconds <n>", "pause before memory is read", count(600), 5)
   .option("--idle-seconds <n>", "time over which CPU is measured", count(3_600), 30)
   .action((options) => run(idle({ ...options, atMostKib: 8 }), peers, options, {}));
 
-subcommand("publish", "HTTPS publish requests per second")
+subcommand("publish", "HTTPS publish requests per second", httpPeers)
   .option("--connections <n>", "keep-alive connections", count(1_000), 16)
   .option("--seconds <n>", "duration of one measurement", count(600), 5)
   .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
   .action((options) =>
-    run(publish({ ...options, overExpress: 0.15 }), peers, options, { wrk: wrkVersion() }),
+    run(publish({ ...options, overExpress: 0.15 }), httpPeers, options, { wrk: wrkVersion() }),
   );
 
 subcommand("presence", "members that send states, and storms of joins", presencePeers)
@@ -134,6 +156,25 @@ subcommand("presence", "members that send states, and storms of joins", presence
   .option("--answered-joins <n>", "the same, everybody answering", count(1_000, 0), 200)
   .option("--overload", "report losses and cut connections instead of failing", false)
   .action((options) => run(presence(options), presencePeers, options, {}));
+
+subcommand("cluster", "Starling with one process, one worker and two workers", clusterPeers)
+  .addOption(
+    new Option("--parts <list>", "what is measured")
+      .argParser(parts)
+      .default(parts(PARTS.join(",")), PARTS.join(",")),
+  )
+  .option("--subscribers <n>", "over WebSockets, in one room", count(15_000), 2_000)
+  .option("--sessions <n>", "over long-polling, in one room; even", even(5_000), 500)
+  .option("--ticks <n>", "publish requests to them that are measured", count(100_000), 100)
+  .option("--tick-ms <n>", "least time between two of them", count(60_000), 100)
+  .option("--connections <n>", "keep-alive connections of publishers", count(1_000), 16)
+  .option("--seconds <n>", "duration of their publishing", count(600), 5)
+  .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
+  .action((options) =>
+    run(cluster({ ...options, perTick: 1, overOneWorker: 1.1 }), clusterPeers, options, {
+      wrk: wrkVersion(),
+    }),
+  );
 
 try {
   await program.parseAsync();

@@ -5,17 +5,16 @@ import { end, listening, startListening, track } from "./processes.ts";
 test("both listeners' addresses are read from log lines", () => {
   const line = (msg: string, url: string): string => JSON.stringify({ level: 30, msg, url });
   expect(listening(line("publisher API listening", "https://localhost:41/"))).toEqual({
-    role: "publisher",
-    url: new URL("https://127.0.0.1:41/"),
+    publisher: new URL("https://127.0.0.1:41/"),
   });
-  expect(listening(line("subscriber listener listening", "https://127.0.0.1:42"))?.role).toBe(
-    "subscriber",
-  );
+  expect(listening(line("subscriber listener listening", "https://127.0.0.1:42"))).toEqual({
+    subscriber: new URL("https://127.0.0.1:42/"),
+  });
 });
 
 test("other lines are passed over", () => {
   for (const line of ["", "plain text", "{broken", '{"msg":"ready","url":"https://a/"}', "[]"]) {
-    expect(listening(line)).toBeUndefined();
+    expect(listening(line)).toEqual({});
   }
 });
 

@@ -40,11 +40,16 @@ export interface ServerCommand {
   /** Working directory: an empty one, so that no `.env` of the repository is read. */
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Finds addresses in a line that the server has written; by default `listening`. */
+  readonly announced?: (line: string) => Announced;
 }
 
+/** Addresses that a server says it listens on. */
+export type Announced = Partial<RunningPeer["urls"]>;
+
 /**
- * Starts a server and waits until it has logged, as JSON lines on its standard output, the
- * addresses of its publisher API and its subscriber listener.
+ * Starts a server and waits until it has announced the addresses that publishers and subscribers
+ * connect to, on its standard output or error.
  */
 export async function startListening(server: ServerCommand): Promise<RunningPeer> {
   const [program, ...rest] = server.command;
@@ -69,18 +74,18 @@ export async function startListening(server: ServerCommand): Promise<RunningPeer
     lines.push(line);
     if (lines.length > KEPT_LINES) lines.shift();
   };
-  const urls: { publisher?: URL; subscriber?: URL } = {};
+  const announced = server.announced ?? listening;
+  const urls: Announced = {};
   const ready = Promise.withResolvers<RunningPeer>();
-  void eachLine(child.stderr, keep);
-  void eachLine(child.stdout, (line) => {
+  const take = (line: string): void => {
     keep(line);
-    const logged = listening(line);
-    if (logged !== undefined) urls[logged.role] = logged.url;
-    const { publisher, subscriber } = urls;
+    const { publisher, subscriber } = Object.assign(urls, announced(line));
     if (publisher !== undefined && subscriber !== undefined) {
       ready.resolve({ pid: child.pid, urls: { publisher, subscriber } });
     }
-  });
+  };
+  void eachLine(child.stderr, take);
+  void eachLine(child.stdout, take);
   const fail = (reason: string): void =>
     ready.reject(new Error(`${server.command.join(" ")}: ${reason}\n${lines.join("\n")}`));
   void child.exited.then((code) => fail(`ended with code ${code} before it listened`));
@@ -96,30 +101,38 @@ export async function startListening(server: ServerCommand): Promise<RunningPeer
 }
 
 /** Reads a line such as `{"msg":"publisher API listening","url":"https://..."}`. */
-export function listening(
-  line: string,
-): { role: "publisher" | "subscriber"; url: URL } | undefined {
+export function listening(line: string): Announced {
+  const entry = logEntry(line);
+  if (entry?.url === undefined) return {};
+  if (entry.msg === "publisher API listening") return { publisher: loopback(entry.url) };
+  if (entry.msg === "subscriber listener listening") return { subscriber: loopback(entry.url) };
+  return {};
+}
+
+/** What a server's log lines may say of its addresses. */
+export interface LogEntry {
+  readonly msg?: unknown;
+  readonly url?: unknown;
+  readonly publisherUrl?: unknown;
+  readonly subscriberUrl?: unknown;
+}
+
+/** Reads a line that is a JSON object; undefined for any other line. */
+export function logEntry(line: string): LogEntry | undefined {
   if (!line.startsWith("{")) return undefined;
-  let entry: unknown;
   try {
-    entry = JSON.parse(line);
+    return JSON.parse(line);
   } catch {
     return undefined;
   }
-  if (typeof entry !== "object" || entry === null || !("msg" in entry) || !("url" in entry)) {
-    return undefined;
-  }
-  const role =
-    entry.msg === "publisher API listening"
-      ? "publisher"
-      : entry.msg === "subscriber listener listening"
-        ? "subscriber"
-        : undefined;
-  if (role === undefined) return undefined;
-  const url = new URL(String(entry.url));
+}
+
+/** An address on this machine; throws when it is none. */
+export function loopback(address: unknown): URL {
+  const url = new URL(String(address));
   // The name may resolve to ::1 first, where a listener on 127.0.0.1 does not answer.
   if (url.hostname === "localhost") url.hostname = "127.0.0.1";
-  return { role, url };
+  return url;
 }
 
 /** Reads to the end, because a full pipe would stop the child. */

@@ -41,21 +41,28 @@ export async function runRounds<S extends Server>(
   const results: Round[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const samples: Sample[] = [];
-    for (const peer of rotated(peers, round)) {
-      const own = join(directory, `${round}-${peer.name}`);
+    const attempt = async (
+      name: string,
+      measure: (own: string) => Promise<readonly Sample[]>,
+    ): Promise<void> => {
+      const own = join(directory, `${round}-${name}`);
       mkdirSync(own);
-      const label = `round ${round + 1}/${rounds} ${peer.name}`;
+      const label = `round ${round + 1}/${rounds}`;
       try {
-        const measured = await trial(mode, peer, { directory: own, certificate });
+        const measured = await measure(own);
         samples.push(...measured);
-        for (const sample of measured)
-          say(`round ${round + 1}/${rounds} ${describe(mode, sample)}`);
+        for (const sample of measured) say(`${label} ${describe(mode, sample)}`);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        failures.push(`${label}: ${message}`);
-        say(`!!! ${label}: ${message}`);
+        const line = `${label} ${name}: ${error instanceof Error ? error.message : String(error)}`;
+        failures.push(line);
+        say(`!!! ${line}`);
       }
+    };
+    for (const peer of rotated(peers, round)) {
+      await attempt(peer.name, (own) => trial(mode, peer, { directory: own, certificate }));
     }
+    const { measureAlone } = mode;
+    if (measureAlone !== undefined) await attempt("alone", measureAlone);
     results.push({ samples });
   }
   return { rounds: results, failures };

@@ -9,6 +9,7 @@ import type {
   LoadCommand,
   MoveCommand,
   Moved,
+  PollCommand,
   PublishCommand,
   Published,
 } from "./protocol.ts";
@@ -48,6 +49,14 @@ export class LoadClient {
 
   async connect(command: Omit<ConnectCommand, "kind">): Promise<{ readonly seconds: number }> {
     return this.#ask({ kind: "connect", ...command }, "connected");
+  }
+
+  async poll(command: Omit<PollCommand, "kind">): Promise<{ readonly seconds: number }> {
+    return this.#ask({ kind: "poll", ...command }, "connected");
+  }
+
+  async leave(): Promise<void> {
+    await this.#ask({ kind: "leave" }, "left");
   }
 
   async publish(command: Omit<PublishCommand, "kind">): Promise<Published> {

@@ -33,7 +33,6 @@ export class Connection implements FrameSink, SubscriberSession {
   /** Resolves once publications will be delivered. */
   static async open(
     url: URL,
-    user: string,
     dialect: SubscriberDialect,
     observer: ConnectionObserver,
     timeoutMs: number,
@@ -53,7 +52,7 @@ export class Connection implements FrameSink, SubscriberSession {
         // Without a `handshake` handler it is called after the TLS handshake.
         open: (opened) => {
           connection.#socket = opened;
-          connection.#upgrade(url, dialect.path(user));
+          connection.#upgrade(url, dialect.path);
         },
         data: (from, chunk) => from.data.#data(chunk),
         drain: (to) => to.data.#drain(),
@@ -82,6 +81,10 @@ export class Connection implements FrameSink, SubscriberSession {
     this.#write(frame);
   }
 
+  close(): void {
+    this.#socket?.end();
+  }
+
   join(): void {
     this.joined = true;
     this.#ready.resolve();
@@ -94,7 +97,7 @@ export class Connection implements FrameSink, SubscriberSession {
     } else if (opcode === OPCODE.ping) {
       this.#write(clientFrame(OPCODE.pong, buffer.subarray(start, end)));
     } else if (opcode === OPCODE.close) {
-      this.#socket?.end();
+      this.close();
     }
   }
 

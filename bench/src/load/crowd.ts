@@ -88,12 +88,11 @@ class Member implements SubscriberDialect {
       received: () => undefined,
       closed: () => this.#ledger.closed(this.#index),
     };
-    const id = memberId(this.#index);
-    this.#connection = await Connection.open(url, id, this, observer, timeoutMs);
+    this.#connection = await Connection.open(url, this, observer, timeoutMs);
   }
 
-  path(id: string): string {
-    return this.#peer.memberPath(this.#command.channel, id);
+  get path(): string {
+    return this.#peer.memberPath(this.#command.channel, memberId(this.#index));
   }
 
   opened(session: SubscriberSession): void {

@@ -1,24 +1,45 @@
-import { peerNamed, peers, presencePeers } from "../peers/index.ts";
+import { clusterPeers, peerNamed, peers, presencePeers } from "../peers/index.ts";
+import type { Peer, Publisher } from "../peers/peer.ts";
 import { Crowd } from "./crowd.ts";
 import { move } from "./mover.ts";
 import { SubscriberPool } from "./pool.ts";
 import type { LoadAnswer, LoadCommand } from "./protocol.ts";
 import { publishTicks } from "./publisher.ts";
 
-const pool = new SubscriberPool();
+let pool = new SubscriberPool();
 /** By channel. */
 const crowds = new Map<string, Crowd>();
+/** By address: kept, so that only the first ticks pay for a connection. */
+const publishers = new Map<string, Publisher>();
+
+const peerOf = (name: string): Peer => peerNamed([...peers, ...clusterPeers], name);
+
+async function publisherAt(url: string, peer: string): Promise<Publisher> {
+  const known = publishers.get(url) ?? (await peerOf(peer).publisher(new URL(url)));
+  publishers.set(url, known);
+  return known;
+}
 
 async function answer(command: LoadCommand): Promise<LoadAnswer> {
   switch (command.kind) {
     case "connect": {
       const began = performance.now();
-      await pool.connect(command, peerNamed(peers, command.peer).subscriber);
+      await pool.connect(command, peerOf(command.peer));
       return { kind: "connected", seconds: (performance.now() - began) / 1000 };
     }
+    case "poll": {
+      const began = performance.now();
+      await pool.poll(command);
+      return { kind: "connected", seconds: (performance.now() - began) / 1000 };
+    }
+    case "leave": {
+      pool.leave();
+      pool = new SubscriberPool();
+      return { kind: "left" };
+    }
     case "publish": {
-      const published = await publishTicks(command, peerNamed(peers, command.peer), pool);
-      return { kind: "published", ...published };
+      const publisher = await publisherAt(command.url, command.peer);
+      return { kind: "published", ...(await publishTicks(command, publisher, pool)) };
     }
     case "enter": {
       const crowd = new Crowd(peerNamed(presencePeers, command.peer), command);

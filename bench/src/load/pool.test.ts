@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
 import { makeCertificate } from "../certificate.ts";
+import { nats } from "../peers/nats.ts";
+import { nchan } from "../peers/nchan.ts";
 import type { Peer } from "../peers/peer.ts";
 import { rawBun } from "../peers/raw-bun.ts";
 import { socketIo } from "../peers/socketio.ts";
@@ -32,8 +34,24 @@ test("the delivery that reaches the goal is kept as a sample", async () => {
   expect(pool.counters()).toEqual({ deliveries: 2, bytes: 10, open: 0, closed: 0 });
 });
 
-/** Three subscribers, two ticks of four messages; `strangers` more listen to another channel. */
-async function deliver(peer: Peer, strangers: number, timeoutMs: number) {
+type Connect = (pool: SubscriberPool, url: string, channel: string) => Promise<void>;
+
+const common = { kind: "connect", window: 2, timeoutMs: 10_000 } as const;
+
+/** Three subscribers over WebSockets; `strangers` more listen to another channel. */
+function overWebSockets(peer: Peer, strangers = 0): Connect {
+  return async (pool, url, channel) => {
+    const command = { ...common, peer: peer.name, url };
+    await pool.connect({ ...command, count: 3, user: channel }, peer);
+    await pool.connect({ ...command, count: strangers }, peer);
+  };
+}
+
+const overPolling: Connect = (pool, url, channel) =>
+  pool.poll({ kind: "poll", url, count: 3, user: channel, workers: 0, place: "own", window: 2 });
+
+/** Two ticks of four messages. */
+async function deliver(peer: Peer, connect: Connect, timeoutMs = 10_000) {
   const directory = temporaryDirectory();
   try {
     const certificate = makeCertificate(directory.path);
@@ -41,16 +59,7 @@ async function deliver(peer: Peer, strangers: number, timeoutMs: number) {
     try {
       const pool = new SubscriberPool();
       const channel = crypto.randomUUID();
-      const url = server.urls.subscriber.href;
-      const common = {
-        kind: "connect",
-        peer: peer.name,
-        url,
-        window: 2,
-        timeoutMs: 10_000,
-      } as const;
-      await pool.connect({ ...common, count: 3, user: channel }, peer.subscriber);
-      await pool.connect({ ...common, count: strangers }, peer.subscriber);
+      await connect(pool, server.urls.subscriber.href, channel);
       const published = await publishTicks(
         {
           kind: "publish",
@@ -63,10 +72,12 @@ async function deliver(peer: Peer, strangers: number, timeoutMs: number) {
           payloadBytes: 120,
           timeoutMs,
         },
-        peer,
+        await peer.publisher(server.urls.publisher),
         pool,
       );
-      return { ...published, open: pool.counters().open };
+      const { open } = pool.counters();
+      pool.leave();
+      return { ...published, open };
     } finally {
       await end(server.pid);
     }
@@ -75,14 +86,41 @@ async function deliver(peer: Peer, strangers: number, timeoutMs: number) {
   }
 }
 
+// 3 subscribers, 2 ticks, 4 messages; `42["`, 36 characters of the channel, `",`, 120, `]`.
+const everything = { sent: 8, deliveries: 24, bytes: 24 * 163, open: 3 };
+
 test("raw Bun and socket.io deliver the same bytes to every subscriber", async () => {
-  const results = await Promise.all([deliver(rawBun, 0, 10_000), deliver(socketIo, 0, 10_000)]);
-  for (const result of results) {
-    // 3 subscribers, 2 ticks, 4 messages; `42["`, 36 characters of the channel, `",`, 120, `]`.
-    expect(result).toMatchObject({ sent: 8, deliveries: 24, bytes: 24 * 163, open: 3 });
-  }
+  const results = await Promise.all([
+    deliver(rawBun, overWebSockets(rawBun)),
+    deliver(socketIo, overWebSockets(socketIo)),
+  ]);
+  for (const result of results) expect(result).toMatchObject(everything);
+});
+
+test("subscribers over long-polling get the same as those over WebSockets", async () => {
+  expect(await deliver(socketIo, overPolling)).toMatchObject(everything);
 });
 
 test("publishing stops at the first tick that does not reach every subscriber", async () => {
-  expect(await deliver(rawBun, 1, 50)).toMatchObject({ sent: 4, deliveries: 12, open: 4 });
+  const result = await deliver(rawBun, overWebSockets(rawBun, 1), 50);
+  expect(result).toMatchObject({ sent: 4, deliveries: 12, open: 4 });
 });
+
+test.skipIf(!isInstalled(nchan))("nchan delivers the same bytes to every subscriber", async () => {
+  expect(await deliver(nchan, overWebSockets(nchan))).toMatchObject(everything);
+});
+
+test.skipIf(!isInstalled(nats))("NATS delivers the message to every subscriber", async () => {
+  // `MSG `, 36 characters of the channel, ` 1 120`, a line's end, 120, a line's end.
+  const bytes = 24 * 170;
+  expect(await deliver(nats, overWebSockets(nats))).toMatchObject({ ...everything, bytes });
+});
+
+function isInstalled(peer: Peer): boolean {
+  try {
+    peer.versions();
+    return true;
+  } catch {
+    return false;
+  }
+}

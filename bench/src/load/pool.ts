@@ -1,6 +1,7 @@
-import type { SubscriberDialect } from "../peers/peer.ts";
+import type { Peer } from "../peers/peer.ts";
 import { Connection, type ConnectionObserver } from "./connection.ts";
-import type { ConnectCommand, Counters } from "./protocol.ts";
+import { openPollers } from "./pollers.ts";
+import type { ConnectCommand, Counters, PollCommand } from "./protocol.ts";
 
 /** All subscribers of a run, and what they received together. */
 export class SubscriberPool implements ConnectionObserver {
@@ -10,6 +11,7 @@ export class SubscriberPool implements ConnectionObserver {
   #closed = 0;
   #goal: { readonly deliveries: number; readonly reached: () => void } | undefined;
   #latest = "";
+  readonly #connections: { close(): void }[] = [];
 
   counters(): Counters {
     return {
@@ -26,18 +28,30 @@ export class SubscriberPool implements ConnectionObserver {
   }
 
   /** Opens `count` subscribers, a bounded number of them at a time. */
-  async connect(command: ConnectCommand, dialect: SubscriberDialect): Promise<void> {
+  async connect(command: ConnectCommand, peer: Pick<Peer, "subscriber">): Promise<void> {
     const url = new URL(command.url);
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < command.count) {
         next += 1;
-        const user = command.user ?? crypto.randomUUID();
-        await Connection.open(url, user, dialect, this, command.timeoutMs);
+        const dialect = peer.subscriber(command.user ?? crypto.randomUUID());
+        this.#connections.push(await Connection.open(url, dialect, this, command.timeoutMs));
         this.#opened += 1;
       }
     };
     await Promise.all(Array.from({ length: command.window }, lane));
+  }
+
+  /** Opens subscribers over long-polling. */
+  async poll(command: PollCommand): Promise<void> {
+    const connections = await openPollers(command, this);
+    this.#connections.push(...connections);
+    this.#opened += connections.length;
+  }
+
+  /** Closes every connection; what it counts afterwards says nothing. */
+  leave(): void {
+    for (const connection of this.#connections) connection.close();
   }
 
   /** Waits for the total of deliveries; answers whether it came in time. */

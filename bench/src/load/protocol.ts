@@ -11,6 +11,26 @@ export interface ConnectCommand {
   readonly timeoutMs: number;
 }
 
+/** Opens long-polling subscribers in the room of one user; answered with `Connected`. */
+export interface PollCommand {
+  readonly kind: "poll";
+  readonly url: string;
+  /** A multiple of `workers`, so that each has as many. */
+  readonly count: number;
+  readonly user: string;
+  /** Workers of the node; 0 or 1: the one process that listens. */
+  readonly workers: number;
+  /** Whether the polls of a session land at the worker that it belongs to, or at another one. */
+  readonly place: "own" | "other";
+  /** Connections that may be in the making at the same time. */
+  readonly window: number;
+}
+
+/** Closes all subscribers and forgets what was counted; answered with `left`. */
+export interface LeaveCommand {
+  readonly kind: "leave";
+}
+
 /** Publishes to the room `channel` tick by tick and awaits every delivery; answered with `Published`. */
 export interface PublishCommand {
   readonly kind: "publish";
@@ -97,6 +117,8 @@ export interface CountCommand {
 
 export type LoadCommand =
   | ConnectCommand
+  | PollCommand
+  | LeaveCommand
   | PublishCommand
   | CountCommand
   | EnterCommand
@@ -105,7 +127,7 @@ export type LoadCommand =
 export interface Counters {
   /** Publications received by all connections together since they were opened. */
   readonly deliveries: number;
-  /** WebSocket payload bytes of these publications. */
+  /** Bytes of the messages that carried these publications, without the framing around them. */
   readonly bytes: number;
   readonly open: number;
   /** Connections that the server ended. */
@@ -124,6 +146,7 @@ export type LoadAnswer =
   | { readonly kind: "ready" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "connected"; readonly seconds: number }
+  | { readonly kind: "left" }
   | ({ readonly kind: "published" } & Published)
   | ({ readonly kind: "counted" } & Counters)
   | ({ readonly kind: "entered" } & Entered)

@@ -1,4 +1,4 @@
-import type { Peer, PublishRequest } from "../peers/peer.ts";
+import type { Publisher } from "../peers/peer.ts";
 import { payload } from "./payload.ts";
 import type { SubscriberPool } from "./pool.ts";
 import type { PublishCommand, Published } from "./protocol.ts";
@@ -13,7 +13,7 @@ const AFTERMATH_MS = 200;
  */
 export async function publishTicks(
   command: PublishCommand,
-  peer: Peer,
+  publisher: Publisher,
   pool: SubscriberPool,
 ): Promise<Published> {
   const before = pool.counters();
@@ -25,13 +25,9 @@ export async function publishTicks(
     const messages = Array.from({ length: command.perTick }, (_, index) =>
       payload(sent + index, command.payloadBytes),
     );
-    const request =
-      command.perTick === 1
-        ? peer.endpoints[0].request(command.channel, messages.join())
-        : peer.batch(command.channel, messages);
     sent += command.perTick;
     const [, delivered] = await Promise.all([
-      post(command.url, request),
+      publisher.publish(command.channel, messages),
       pool.reach(before.deliveries + sent * subscribers, command.timeoutMs),
     ]);
     if (!delivered) break;
@@ -50,16 +46,4 @@ export async function publishTicks(
     deliveries: after.deliveries - before.deliveries,
     bytes: after.bytes - before.bytes,
   };
-}
-
-async function post(url: string, request: PublishRequest): Promise<void> {
-  const response = await fetch(new URL(request.path, url), {
-    method: "POST",
-    headers: { "Content-Type": request.contentType },
-    body: request.body,
-    // The servers' certificates are self-made for this run.
-    tls: { rejectUnauthorized: false },
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${request.path} answered ${response.status}: ${text}`);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { cpuSince, cpuTime, parseResident, parseStat, processTree } from "./proc.ts";
+import { cpuSince, cpuTime, parseResident, parseStat, processTree, spent } from "./proc.ts";
 
 const stat = (name: string): string =>
   `4242 (${name}) S 1 4242 4242 0 -1 4194304 900 0 0 0 150 25 7 8 20 0 12 0 5 6 7\n`;
@@ -33,12 +33,19 @@ test("the own process tree holds this process and a child of it", async () => {
   }
 });
 
+test("of the CPU time that has passed, the part of the first process is told", () => {
+  const before = { user: 20, system: 5, root: { user: 4, system: 1 } };
+  const now = { user: 50, system: 15, root: { user: 9, system: 6 } };
+  expect(spent(before, now)).toEqual({ total: 40, system: 10, rootShare: 0.25 });
+  expect(spent(now, now)).toEqual({ total: 0, system: 0, rootShare: 0 });
+});
+
 test("CPU time grows while the process works", () => {
   const before = cpuTime(process.pid);
-  let spent = cpuSince(process.pid, before);
-  for (let turn = 0; spent.total === 0 && turn < 1e6; turn += 1) {
-    spent = cpuSince(process.pid, before);
+  let passed = cpuSince(process.pid, before);
+  for (let turn = 0; passed.total === 0 && turn < 1e6; turn += 1) {
+    passed = cpuSince(process.pid, before);
   }
-  expect(spent.total).toBeGreaterThan(0);
-  expect(spent.system).toBeLessThanOrEqual(spent.total);
+  expect(passed.total).toBeGreaterThan(0);
+  expect(passed.system).toBeLessThanOrEqual(passed.total);
 });

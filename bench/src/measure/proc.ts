@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** CPU time in microseconds. */
 export interface CpuTime {
@@ -40,26 +40,58 @@ export function parseResident(text: string): number {
 
 /** A process and its descendants, as they are now. */
 export function processTree(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  return [pid, ...children.split(" ").filter(Boolean).map(Number).flatMap(processTree)];
+  // A child belongs to the thread that started it.
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return [pid, ...threads.flatMap((thread) => childrenOf(pid, thread)).flatMap(processTree)];
+}
+
+function childrenOf(pid: number, thread: string): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8");
+    return text.split(" ").filter(Boolean).map(Number);
+  } catch {
+    // The thread has ended since the list was read; its children belong to another one now.
+    return [];
+  }
+}
+
+/** CPU time of a process and its descendants, and of that process alone. */
+export interface TreeCpuTime extends CpuTime {
+  readonly root: CpuTime;
+}
+
+/** CPU time that has passed, in microseconds. */
+export interface CpuSpent {
+  /** User and system together. */
+  readonly total: number;
+  readonly system: number;
+  /** The part of the process itself in the total, from 0 to 1; the rest is its descendants'. */
+  readonly rootShare: number;
 }
 
 /** CPU time so far of a process and its descendants. */
-export function cpuTime(pid: number): CpuTime {
+export function cpuTime(pid: number): TreeCpuTime {
   const parts = processTree(pid).map((one) =>
     parseStat(readFileSync(`/proc/${one}/stat`, "utf8"), clockTicks()),
   );
   return {
     user: parts.reduce((sum, part) => sum + part.user, 0),
     system: parts.reduce((sum, part) => sum + part.system, 0),
+    root: parts[0] ?? { user: 0, system: 0 },
   };
 }
 
-/** CPU time, user and system together, that has passed since `before`; in microseconds. */
-export function cpuSince(pid: number, before: CpuTime): { total: number; system: number } {
-  const now = cpuTime(pid);
+/** CPU time that has passed since `before`. */
+export function cpuSince(pid: number, before: TreeCpuTime): CpuSpent {
+  return spent(before, cpuTime(pid));
+}
+
+/** CPU time between two readings. */
+export function spent(before: TreeCpuTime, now: TreeCpuTime): CpuSpent {
   const system = now.system - before.system;
-  return { total: now.user - before.user + system, system };
+  const total = now.user - before.user + system;
+  const root = now.root.user - before.root.user + now.root.system - before.root.system;
+  return { total, system, rootShare: total === 0 ? 0 : root / total };
 }
 
 /** Resident memory in KiB of a process and its descendants. */

@@ -19,7 +19,7 @@ export interface WrkResult {
 export function requireWrk(): string {
   const path = Bun.which("wrk");
   if (path === null) {
-    throw new Error("`bench publish` needs the load generator wrk: apt-get install wrk");
+    throw new Error("publish and cluster need the load generator wrk: apt-get install wrk");
   }
   return path;
 }

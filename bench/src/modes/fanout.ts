@@ -1,17 +1,21 @@
 import type { Published } from "../load/protocol.ts";
 import { cpuSince, cpuTime } from "../measure/proc.ts";
 import { CONNECT_TIMEOUT_MS, CONNECT_WINDOW } from "./connecting.ts";
-import type { Comparison, Mode, Trial } from "./mode.ts";
+import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
 
 const DELIVERY_TIMEOUT_MS = 20_000;
 const WARM_UP_TICKS = 20;
 
-export interface FanoutOptions {
+/** The work: what is published, how often and to how many. */
+export interface TickOptions {
   readonly subscribers: number;
   readonly ticks: number;
   readonly tickMs: number;
   readonly perTick: number;
   readonly payloadBytes: number;
+}
+
+export interface FanoutOptions extends TickOptions {
   /** Highest CPU per delivery that is wanted, as a multiple of the floor's. */
   readonly overFloor: number;
   /** The same as a multiple of socket.io's. */
@@ -25,6 +29,8 @@ export function fanout(name: string, options: FanoutOptions): Mode {
   const comparisons: Comparison[] = [
     { metric, series: "starling", over: "raw-bun", atMost: options.overFloor },
     { metric, series: "starling", over: "socket.io", atMost: options.overSocketIo },
+    { metric, series: "starling", over: "nchan", atMost: 1 },
+    { metric, series: "starling", over: "nats", atMost: 1 },
     { metric, series: "raw-bun", over: "socket.io" },
   ];
   return {
@@ -44,11 +50,12 @@ export function fanout(name: string, options: FanoutOptions): Mode {
       { key: "tickMillis", title: "ms/tick", digits: 1 },
     ],
     comparisons,
-    measure: (trial) => measure(trial, options),
+    measure: async (trial) => [await measureFanout(trial, options)],
   };
 }
 
-async function measure(trial: Trial, options: FanoutOptions) {
+/** Messages to subscribers over WebSockets. */
+export async function measureFanout(trial: Trial, options: TickOptions): Promise<Sample> {
   const { peer, server, load } = trial;
   const channel = crypto.randomUUID();
   await load.connect({
@@ -59,6 +66,15 @@ async function measure(trial: Trial, options: FanoutOptions) {
     window: CONNECT_WINDOW,
     timeoutMs: CONNECT_TIMEOUT_MS,
   });
+  return { series: peer.name, values: await measureTicks(trial, options, channel) };
+}
+
+/** The cost of a delivery to those who have joined `channel`; throws unless all came once. */
+export async function measureTicks(
+  { peer, server, load }: Trial,
+  options: TickOptions,
+  channel: string,
+): Promise<Record<string, number>> {
   const publish = (ticks: number): Promise<Published> =>
     load.publish({
       peer: peer.name,
@@ -77,25 +93,21 @@ async function measure(trial: Trial, options: FanoutOptions) {
   complete(published, options.ticks, options);
   const { closed } = await load.count();
   if (closed > 0) throw new Error(`${closed} subscribers were disconnected`);
-  return [
-    {
-      series: peer.name,
-      values: {
-        cpuMicros: cpu.total / published.deliveries,
-        systemMicros: cpu.system / published.deliveries,
-        deliveries: published.deliveries,
-        bytes: published.bytes / published.deliveries,
-        tickMillis: (published.seconds * 1000) / options.ticks,
-      },
-    },
-  ];
+  return {
+    cpuMicros: cpu.total / published.deliveries,
+    systemMicros: cpu.system / published.deliveries,
+    rootPercent: cpu.rootShare * 100,
+    deliveries: published.deliveries,
+    bytes: published.bytes / published.deliveries,
+    tickMillis: (published.seconds * 1000) / options.ticks,
+  };
 }
 
 /** Throws unless every message came once to every subscriber. */
 export function complete(
   published: Pick<Published, "deliveries">,
   ticks: number,
-  options: Pick<FanoutOptions, "perTick" | "subscribers">,
+  options: Pick<TickOptions, "perTick" | "subscribers">,
 ): void {
   const expected = ticks * options.perTick * options.subscribers;
   if (published.deliveries === expected) return;

@@ -32,6 +32,8 @@ export function idle(options: IdleOptions): Mode {
       { metric: "kib", series: "starling", atMost: options.atMostKib },
       { metric: "kib", series: "starling", over: "raw-bun" },
       { metric: "kib", series: "starling", over: "socket.io" },
+      { metric: "kib", series: "starling", over: "nchan", atMost: 1 },
+      { metric: "kib", series: "starling", over: "nats", atMost: 1 },
       { metric: "kib", series: "socket.io" },
     ],
     measure: (trial) => measure(trial, options),

@@ -36,6 +36,8 @@ export interface Trial<S extends Server = Peer> {
 export interface Mode<S extends Server = Peer> extends ModeFacts {
   /** Throws when something was lost or refused: such a round has no values. */
   measure(trial: Trial<S>): Promise<readonly Sample[]>;
+  /** What is measured once a round without a server; `directory` is empty. */
+  measureAlone?(directory: string): Promise<readonly Sample[]>;
 }
 
 /** What the report needs to know of a mode. */

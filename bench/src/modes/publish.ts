@@ -1,7 +1,7 @@
 import { payload } from "../load/payload.ts";
 import { cpuSince, cpuTime } from "../measure/proc.ts";
 import { runWrk } from "../measure/wrk.ts";
-import type { PublishEndpoint } from "../peers/peer.ts";
+import type { HttpPeer, PublishEndpoint } from "../peers/peer.ts";
 import { CONNECT_TIMEOUT_MS, CONNECT_WINDOW } from "./connecting.ts";
 import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
 
@@ -10,21 +10,25 @@ const WARM_UP_SECONDS = 5;
 const DRAIN_TIMEOUT_MS = 20_000;
 const DRAIN_POLL_MS = 250;
 
-export interface PublishOptions {
+/** The work: what is published, and for how long. */
+export interface RequestOptions {
   /** Keep-alive connections of the load generator. */
   readonly connections: number;
   readonly seconds: number;
   readonly payloadBytes: number;
+}
+
+export interface PublishOptions extends RequestOptions {
   /** Highest CPU per request that is wanted, as a multiple of Express's. */
   readonly overExpress: number;
 }
 
 const metric = "cpuMicros";
-const nobody = "0 subscribers";
-const somebody = "1 subscriber";
+export const nobody = "0 subscribers";
+export const somebody = "1 subscriber";
 
 /** HTTPS publish requests as fast as the server answers them, with and without a subscriber. */
-export function publish(options: PublishOptions): Mode {
+export function publish(options: PublishOptions): Mode<HttpPeer> {
   return {
     name: "publish",
     parameters: {
@@ -40,13 +44,13 @@ export function publish(options: PublishOptions): Mode {
     ],
     comparisons: comparisons(options.overExpress),
     measure: async (trial) => [
-      ...(await measureAll(trial, options, nobody)),
-      ...(await measureAll(trial, options, somebody)),
+      ...(await measurePublish(trial, options, nobody)),
+      ...(await measurePublish(trial, options, somebody)),
     ],
   };
 }
 
-function series(peer: string, endpoint: string, audience: string): string {
+export function series(peer: string, endpoint: string, audience: string): string {
   return `${peer} ${endpoint}, ${audience}`;
 }
 
@@ -64,9 +68,10 @@ function comparisons(atMost: number): Comparison[] {
   });
 }
 
-async function measureAll(
-  trial: Trial,
-  options: PublishOptions,
+/** Every endpoint of a peer, with or without a subscriber; throws when a delivery is missing. */
+export async function measurePublish(
+  trial: Trial<HttpPeer>,
+  options: RequestOptions,
   audience: string,
 ): Promise<Sample[]> {
   const channel = crypto.randomUUID();
@@ -92,8 +97,8 @@ async function measureAll(
 }
 
 async function measureOne(
-  { server, load }: Trial,
-  options: PublishOptions,
+  { server, load }: Trial<HttpPeer>,
+  options: RequestOptions,
   endpoint: PublishEndpoint,
   channel: string,
   counted: boolean,
@@ -107,7 +112,7 @@ async function measureOne(
   });
   const before = cpuTime(server.pid);
   const result = await runWrk(server.urls.publisher, request, { connections, seconds });
-  const cpu = cpuSince(server.pid, before).total;
+  const cpu = cpuSince(server.pid, before);
   if (result.failures > 0) throw new Error(`${endpoint.name}: ${result.failures} requests FAILED`);
   if (counted) {
     // A run ends with up to one request in flight on each connection: served, but not counted.
@@ -115,9 +120,10 @@ async function measureOne(
     await received(load, deliveriesBefore, least, least + 2 * connections, endpoint.name);
   }
   return {
-    cpuMicros: cpu / result.requests,
+    cpuMicros: cpu.total / result.requests,
+    rootPercent: cpu.rootShare * 100,
     requests: result.requests / (result.microseconds / 1e6),
-    core: (cpu / result.microseconds) * 100,
+    core: (cpu.total / result.microseconds) * 100,
     p99: result.p99,
   };
 }

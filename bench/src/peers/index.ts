@@ -1,11 +1,20 @@
-import type { Peer, PresencePeer, Server } from "./peer.ts";
+import { nats } from "./nats.ts";
+import { nchan, nchanTwoWorkers } from "./nchan.ts";
+import type { HttpPeer, Peer, PresencePeer, Server } from "./peer.ts";
 import { rawBun, rawBunPresence } from "./raw-bun.ts";
 import { socketIo } from "./socketio.ts";
 import { starling } from "./starling.ts";
+import { type ClusterPeer, oneProcess, oneWorker, twoWorkers } from "./starling-cluster.ts";
 import { starlingConflating, starlingPresence } from "./starling-presence.ts";
 
-/** Every server that the bench can start. */
-export const peers: readonly Peer[] = [starling, socketIo, rawBun];
+/** Every server that takes as many publish requests as `wrk` can send. */
+export const httpPeers: readonly HttpPeer[] = [starling, socketIo, rawBun];
+
+/** Every server that has subscribers. */
+export const peers: readonly Peer[] = [...httpPeers, nchan, nchanTwoWorkers, nats];
+
+/** Starling alone, with more and more processes. */
+export const clusterPeers: readonly ClusterPeer[] = [oneProcess, oneWorker, twoWorkers];
 
 /** Every server that has members. */
 export const presencePeers: readonly PresencePeer[] = [

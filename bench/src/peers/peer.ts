@@ -23,10 +23,10 @@ export interface SubscriberSession {
   join(): void;
 }
 
-/** How a subscriber speaks to a peer over its WebSocket. */
+/** How one subscriber speaks to a peer over its WebSocket. */
 export interface SubscriberDialect {
-  /** Path and query of the WebSocket; the subscriber receives what is published to `user`. */
-  path(user: string): string;
+  /** Path and query of the WebSocket. */
+  readonly path: string;
   opened(session: SubscriberSession): void;
   /** Takes one message, the bytes `buffer[start, end)`; answers how many publications it carried. */
   received(session: SubscriberSession, buffer: Buffer, start: number, end: number): number;
@@ -59,13 +59,25 @@ export interface Server {
   start(context: StartContext): Promise<RunningPeer>;
 }
 
+/** A backend that publishes to a peer. */
+export interface Publisher {
+  /** Publishes each of `data`, JSON texts, in one turn of the peer's event loop where it can. */
+  publish(channel: string, data: readonly string[]): Promise<void>;
+}
+
 /** A server that backends publish to and subscribers listen at. */
 export interface Peer extends Server {
-  readonly subscriber: SubscriberDialect;
+  /** The dialect of a subscriber that receives what is published to `user`. */
+  subscriber(user: string): SubscriberDialect;
+  publisher(url: URL): Promise<Publisher>;
+}
+
+/** A peer that is published to over HTTPS. */
+export interface HttpPeer extends Peer {
   /** The first one is used in `fanout`. */
   readonly endpoints: readonly [PublishEndpoint, ...PublishEndpoint[]];
-  /** Publishes all of `data` in one turn of the peer's event loop. */
-  batch(channel: string, data: readonly string[]): PublishRequest;
+  /** Publishes all of `data` in one turn of the peer's event loop; absent: nothing does. */
+  batch?(channel: string, data: readonly string[]): PublishRequest;
 }
 
 /** A server whose clients are members of a channel and speak to one another in it. */

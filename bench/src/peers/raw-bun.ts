@@ -1,6 +1,8 @@
 import { join } from "node:path";
+import { httpPublisher } from "../load/http-publisher.ts";
 import { startListening } from "../processes.ts";
-import type { Peer, PresencePeer, Server } from "./peer.ts";
+import type { HttpPeer, PresencePeer, Server } from "./peer.ts";
+import { plainDialect } from "./plain-dialect.ts";
 import { socketIoEvent } from "./socketio-dialect.ts";
 
 const server = join(import.meta.dir, "raw-bun-server.ts");
@@ -18,13 +20,10 @@ const rawServer: Server = {
 };
 
 /** `Bun.serve` with native topics and no protocol of its own: the least that this runtime can do. */
-export const rawBun: Peer = {
+export const rawBun: HttpPeer = {
   ...rawServer,
-  subscriber: {
-    path: (user) => `/?topic=${user}`,
-    opened: (session) => session.join(),
-    received: () => 1,
-  },
+  subscriber: (user) => plainDialect(`/?topic=${user}`),
+  publisher: (url) => httpPublisher(url, rawBun),
   endpoints: [
     {
       name: "POST /publish",

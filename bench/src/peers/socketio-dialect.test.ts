@@ -4,6 +4,7 @@ import { socketIoDialect, socketIoEvent } from "./socketio-dialect.ts";
 /** A session that remembers what the dialect did with it. */
 function session() {
   const sent: string[] = [];
+  const dialect = socketIoDialect("a");
   const self = {
     joined: false,
     sent,
@@ -15,7 +16,7 @@ function session() {
     },
     take: (text: string) => {
       const buffer = Buffer.from(`..${text}..`);
-      return socketIoDialect.received(self, buffer, 2, buffer.length - 2);
+      return dialect.received(self, buffer, 2, buffer.length - 2);
     },
   };
   return self;

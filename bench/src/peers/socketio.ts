@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { httpPublisher } from "../load/http-publisher.ts";
 import { startListening } from "../processes.ts";
 import { installedVersion } from "./installed-version.ts";
-import type { Peer } from "./peer.ts";
+import type { HttpPeer } from "./peer.ts";
 import { socketIoDialect } from "./socketio-dialect.ts";
 
 const server = join(import.meta.dir, "socketio-server.mjs");
@@ -14,7 +15,7 @@ function node(): string {
 }
 
 /** The stock stack: socket.io 4 for subscribers and Express 4 for publishers, both on Node.js. */
-export const socketIo: Peer = {
+export const socketIo: HttpPeer = {
   name: "socket.io",
   versions: () => ({
     node: Bun.spawnSync([node(), "--version"]).stdout.toString().trim().replace(/^v/, ""),
@@ -32,6 +33,7 @@ export const socketIo: Peer = {
       },
     }),
   subscriber: socketIoDialect,
+  publisher: (url) => httpPublisher(url, socketIo),
   endpoints: [
     {
       name: "POST /publish",

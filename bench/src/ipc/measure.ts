@@ -1,0 +1,78 @@
+import { join } from "node:path";
+import { cpuSince, cpuTime } from "../measure/proc.ts";
+import { end, track } from "../processes.ts";
+import type { Order, Reply } from "./orders.ts";
+
+/** CPU microseconds of each process for one message. */
+export interface IpcCost {
+  readonly publisher: number;
+  readonly node: number;
+  readonly receiver: number;
+}
+
+export interface IpcOptions {
+  /** Messages of the flood, and of the paced stream. */
+  readonly floodMessages: number;
+  readonly pacedMessages: number;
+  readonly perSecond: number;
+}
+
+/** A process of the bench, which carries out one order at a time. */
+class Party {
+  readonly pid: number;
+  readonly #child;
+  #settle: ((reply: Reply) => void) | undefined;
+
+  constructor() {
+    this.#child = track(
+      Bun.spawn([process.execPath, join(import.meta.dir, "process.ts")], {
+        stdio: ["ignore", "inherit", "inherit"],
+        ipc: (reply: Reply) => this.#settle?.(reply),
+      }),
+    );
+    this.pid = this.#child.pid;
+    void this.#child.exited.then(() => this.#settle?.({ type: "failed", reason: "it ended" }));
+  }
+
+  async order(order: Order): Promise<void> {
+    const reply = await new Promise<Reply>((resolve) => {
+      this.#settle = resolve;
+      this.#child.send(order);
+    });
+    if (reply.type === "failed") throw new Error(`${order.type}: ${reply.reason}`);
+  }
+}
+
+/** What a message costs that one worker publishes and another one gets, through their node. */
+export async function measureIpc(
+  directory: string,
+  options: IpcOptions,
+): Promise<{ readonly flood: IpcCost; readonly paced: IpcCost }> {
+  const [node, publisher, receiver] = [new Party(), new Party(), new Party()];
+  const socket = join(directory, "broker.sock");
+  const stream = async (messages: number, perSecond: number): Promise<IpcCost> => {
+    const parties = { publisher, node, receiver };
+    const before = Object.values(parties).map(({ pid }) => cpuTime(pid));
+    const arrived = receiver.order({ type: "listen", expected: messages });
+    await publisher.order({ type: "publish", messages, perSecond });
+    await arrived;
+    const [first = 0, second = 0, third = 0] = Object.values(parties).map(({ pid }, index) => {
+      const since = before[index];
+      return since === undefined ? 0 : cpuSince(pid, since).total / messages;
+    });
+    return { publisher: first, node: second, receiver: third };
+  };
+  try {
+    await node.order({ type: "serve", socket });
+    await publisher.order({ type: "join", socket, worker: 1 });
+    await receiver.order({ type: "join", socket, worker: 2 });
+    // What the engine has not compiled yet is no property of the link.
+    await stream(options.floodMessages / 2, 0);
+    const flood = await stream(options.floodMessages, 0);
+    await stream(options.pacedMessages / 2, options.perSecond);
+    const paced = await stream(options.pacedMessages, options.perSecond);
+    return { flood, paced };
+  } finally {
+    for (const { pid } of [node, publisher, receiver]) await end(pid);
+  }
+}
