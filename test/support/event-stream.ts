@@ -59,6 +59,16 @@ export class EventStream implements Disposable {
     }
   }
 
+  /** Calls back with every block from the first that is not yet read. */
+  readWith(reader: (block: string) => void): void {
+    this.#inbox.readWith(reader);
+  }
+
+  /** Whether the server ended the response, rather than that the line broke. */
+  get isComplete(): boolean {
+    return this.#response.complete;
+  }
+
   /** Reads nothing more, as a client does that is suspended. */
   pause(): void {
     this.#response.pause();

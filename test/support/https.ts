@@ -1,4 +1,4 @@
-import { type RequestOptions, request } from "node:https";
+import { type Agent, type RequestOptions, request } from "node:https";
 import { connect } from "node:tls";
 import { patience, within } from "./deadline.ts";
 
@@ -17,6 +17,8 @@ export interface HttpsCall {
   /** The loopback address that the connection comes from, such as `127.0.0.2`. */
   readonly from?: string;
   readonly identity?: ClientIdentity | undefined;
+  /** Keeps connections for later requests; without one each request has a connection of its own. */
+  readonly agent?: Agent | undefined;
 }
 
 export interface HttpsAnswer {
@@ -26,20 +28,20 @@ export interface HttpsAnswer {
 }
 
 /**
- * One HTTPS request on a connection of its own; rejects when there is no complete answer.
+ * One HTTPS request; rejects when there is no complete answer.
  *
  * Node's own client is used, since `fetch` can neither choose the local address nor leave out the
  * Content-Length of a short body.
  */
 export function httpsCall(url: string, ca: string, call: HttpsCall = {}): Promise<HttpsAnswer> {
-  const { body, from, identity } = call;
+  const { body, from, identity, agent = false } = call;
   const options: RequestOptions = {
     method: call.method ?? (body === undefined ? "GET" : "POST"),
     headers: Object.fromEntries(
       Object.entries(call.headers ?? {}).map(([name, value]) => [name, [value].flat()]),
     ),
     ca,
-    agent: false,
+    agent,
     ...(from === undefined ? {} : { localAddress: from }),
     ...identity,
   };

@@ -10,8 +10,13 @@ export class Inbox<T> {
   readonly #items: T[] = [];
   readonly #waiters: Waiter<T>[] = [];
   #ended: Error | undefined;
+  #reader: ((item: T) => void) | undefined;
 
   push(item: T): void {
+    if (this.#reader !== undefined) {
+      this.#reader(item);
+      return;
+    }
     const waiter = this.#waiters.shift();
     if (waiter === undefined) this.#items.push(item);
     else waiter.resolve(item);
@@ -30,6 +35,12 @@ export class Inbox<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiters.push({ resolve, reject });
     return within(promise, what);
+  }
+
+  /** Calls back with everything that is not yet read, and from now on with each item at once. */
+  readWith(reader: (item: T) => void): void {
+    this.#reader = reader;
+    for (const item of this.takeAll()) reader(item);
   }
 
   /** Everything that has arrived and is not yet read, without waiting. */

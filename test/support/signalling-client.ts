@@ -121,6 +121,11 @@ export class SignallingClient implements Disposable {
     }
   }
 
+  /** Calls back with every message from the first that is not yet read. */
+  readWith(reader: (signal: Signal) => void): void {
+    this.#inbox.readWith((bytes) => reader(decode(bytes)));
+  }
+
   /** What has arrived and is not yet read. */
   unread(): Signal[] {
     return this.#inbox.takeAll().map((bytes) => decode(bytes));

@@ -53,9 +53,9 @@ export async function measureIpc(
   const stream = async (messages: number, perSecond: number): Promise<IpcCost> => {
     const parties = { publisher, node, receiver };
     const before = Object.values(parties).map(({ pid }) => cpuTime(pid));
-    const arrived = receiver.order({ type: "listen", expected: messages });
+    await receiver.order({ type: "count" });
     await publisher.order({ type: "publish", messages, perSecond });
-    await arrived;
+    await receiver.order({ type: "wait", expected: messages });
     const [first = 0, second = 0, third = 0] = Object.values(parties).map(({ pid }, index) => {
       const since = before[index];
       return since === undefined ? 0 : cpuSince(pid, since).total / messages;

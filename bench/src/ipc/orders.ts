@@ -2,7 +2,10 @@
 export type Order =
   | { readonly type: "serve"; readonly socket: string }
   | { readonly type: "join"; readonly socket: string; readonly worker: number }
-  | { readonly type: "listen"; readonly expected: number }
+  /** Counts from 0 what comes from now on. */
+  | { readonly type: "count" }
+  /** Carried out once so many have come. */
+  | { readonly type: "wait"; readonly expected: number }
   | { readonly type: "publish"; readonly messages: number; readonly perSecond: number };
 
 /** What a process answers: that the order is carried out, or why not. */

@@ -55,13 +55,12 @@ async function join(socket: string, worker: number): Promise<void> {
     apps,
     rates,
   });
-  broker.interest("default", CHANNEL, 1);
+  await broker.interest("default", CHANNEL, 1);
 }
 
-/** Carried out once so many messages have come since it was given. */
-async function listen(count: number): Promise<void> {
-  received = 0;
+async function wait(count: number): Promise<void> {
   expected = count;
+  if (received >= expected) return;
   await new Promise<void>((resolve) => {
     allReceived = resolve;
   });
@@ -113,8 +112,11 @@ async function carryOut(order: Order): Promise<void> {
       return serve(order.socket);
     case "join":
       return join(order.socket, order.worker);
-    case "listen":
-      return listen(order.expected);
+    case "count":
+      received = 0;
+      return;
+    case "wait":
+      return wait(order.expected);
     case "publish":
       if (order.perSecond === 0) return flood(order.messages);
       return paced(order.messages, order.perSecond);

@@ -1,0 +1,249 @@
+/** The checkers of the fault tests find each kind of violation, and nothing else. */
+
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { checkDelivery, type Violation } from "../support/faults/delivery-checker.ts";
+import type { History, Membership, Publication, Sight, Stay } from "../support/faults/history.ts";
+import { checkPresence } from "../support/faults/presence-checker.ts";
+import { type Draft, randomHistory, randomLimits } from "../support/faults/random-history.ts";
+import { SeededRandom } from "../support/faults/seeded-random.ts";
+
+const channel = "room";
+const empty: History = { publications: [], stays: [], memberships: [], lags: [], end: 100_000 };
+
+function published(number: number, sentAt: number, answeredAt?: number): Publication {
+  return { publisher: "ada", channel, number, sentAt, answeredAt };
+}
+
+/** Gets one publication at each of the moments, of those numbers. */
+function stay(got: readonly [number, number][], more: Partial<Stay> = {}): Stay {
+  const receipts = got.map(([number, at]) => ({ publisher: "ada", number, at }));
+  return { client: "eve", channel, from: 1, receipts, ...more };
+}
+
+function at40(...numbers: number[]): [number, number][] {
+  return numbers.map((number) => [number, 40]);
+}
+
+function kinds(violations: readonly Violation[]): string[] {
+  return violations.map(({ kind }) => kind);
+}
+
+function delivery(publications: readonly Publication[], ...stays: readonly Stay[]): string[] {
+  return kinds(checkDelivery({ ...empty, publications, stays }));
+}
+
+describe("a message that did not arrive", () => {
+  const [first, second] = [published(1, 10, 11), published(2, 2_000, 2_001)];
+  const gone = { until: 3_000 } as const;
+
+  test.each<[string, string[], Stay]>([
+    ["is lost to those who stayed", ["loss"], stay([[1, 10.5]])],
+    ["is lost where a later one arrived", ["loss"], stay([[2, 2_000.5]])],
+    ["is lost to those who came before it", ["loss"], stay([], { from: 500 })],
+    ["is none of those before the subscription", [], stay([], { from: 2_002 })],
+    ["is undecided where the connection broke", [], stay([], { ...gone, ending: "broken" })],
+    [
+      "is lost where a later one arrived and the connection then broke",
+      ["loss"],
+      stay([[2, 2_000.5]], { ...gone, ending: "broken" }),
+    ],
+    [
+      "is lost long before an orderly end",
+      ["loss"],
+      stay([[1, 10.5]], { ...gone, ending: "orderly" }),
+    ],
+    [
+      "is undecided just before an orderly end",
+      [],
+      stay([[1, 10.5]], { until: 2_400, ending: "orderly" }),
+    ],
+    ["is what the client was told of", [], stay([[2, 2_000.5]], { ...gone, ending: "missed" })],
+    ["is not owed before the subscription is answered", [], stay([], { from: undefined })],
+    ["is not owed to its publisher", [], stay([], { client: "ada" })],
+  ])("%s", (_name, expected, each) => {
+    expect(delivery([first, second], each)).toEqual(expected);
+  });
+
+  test("is undecided where nobody was told ok, or was after the end", () => {
+    const unanswered = published(1, 10);
+    expect(delivery([unanswered], stay([]))).toEqual([]);
+    const late = published(1, 10, 4_000);
+    expect(delivery([late], stay([], { ...gone, ending: "orderly" }))).toEqual([]);
+  });
+});
+
+describe("a message that arrived", () => {
+  const three = [published(1, 10, 11), published(2, 20, 21), published(3, 30, 31)];
+
+  test("once and in its turn is right", () => {
+    expect(delivery(three, stay(three.map(({ number, sentAt }) => [number, sentAt + 1])))).toEqual(
+      [],
+    );
+  });
+
+  test("twice is a duplicate", () => {
+    expect(delivery(three, stay(at40(1, 2, 3, 2)))).toEqual(["duplicate"]);
+  });
+
+  test("after one that was sent when it had been answered is out of order", () => {
+    expect(delivery(three, stay(at40(1, 3, 2)))).toEqual(["order"]);
+  });
+
+  test("late is right where its publisher was never told ok", () => {
+    const [first, , third] = three;
+    if (first === undefined || third === undefined) throw new Error("there are three");
+    expect(delivery([first, published(2, 20), third], stay(at40(1, 3, 2)))).toEqual([]);
+  });
+
+  test("late is right where a worker lagged when its publisher was told ok", () => {
+    const late = stay(at40(1, 3, 2));
+    const check = (...lags: [number, number][]) =>
+      kinds(checkDelivery({ ...empty, publications: three, stays: [late], lags }));
+    expect(check([19, 22])).toEqual([]);
+    expect(check([9, 20], [22, 50])).toEqual(["order"]);
+  });
+
+  test("without having been sent is unknown", () => {
+    expect(delivery(three, stay(at40(1, 2, 3, 4)))).toEqual(["unknown"]);
+    expect(delivery(three, stay([[1, 9]], { from: 15, until: 16 }))).toEqual(["unknown"]);
+  });
+});
+
+describe("a member", () => {
+  const limits = { leaseMs: 2_000, slackMs: 500 };
+  const bob: Membership = { member: "bob", channel, from: 1_000, until: 10_000, sights: [] };
+  const seen = (what: Sight["what"], at: number): Sight => ({ what, member: "bob", at });
+  const check = (member: Membership, ...sights: Sight[]): string[] => {
+    const observer: Membership = { member: "eve", channel, from: 1, sights };
+    const history = { ...empty, memberships: [observer, member], end: 20_000 };
+    // Only what the observer saw; the other one saw nobody.
+    return checkPresence(history, limits)
+      .filter(({ text }) => text.startsWith("eve"))
+      .map(({ kind }) => kind);
+  };
+
+  test.each<[string, string[], Sight[]]>([
+    [
+      "that is seen as long as it is there is right",
+      [],
+      [seen("online", 1_100), seen("offline", 10_100)],
+    ],
+    ["may go within the lease", [], [seen("listed", 1_001), seen("offline", 12_400)]],
+    ["that stays on the list is a ghost", ["ghost"], [seen("state", 1_100)]],
+    ["that goes too late is a ghost", ["ghost"], [seen("online", 1_100), seen("offline", 12_600)]],
+    [
+      "that comes back without being there is a ghost",
+      ["ghost"],
+      [seen("online", 1_100), seen("offline", 10_100), seen("state", 15_000)],
+    ],
+    ["that is never seen is missing", ["missing member"], []],
+    [
+      "that is seen too late is missing",
+      ["missing member"],
+      [seen("online", 1_600), seen("offline", 10_100)],
+    ],
+    [
+      "that goes offline while it is there is missing",
+      ["missing member"],
+      [seen("online", 1_100), seen("offline", 5_000)],
+    ],
+    [
+      "that goes offline twice is told of twice",
+      ["double offline"],
+      [seen("online", 1_100), seen("offline", 10_100), seen("offline", 10_200)],
+    ],
+  ])("%s", (_name, expected, sights) => {
+    expect(check(bob, ...sights)).toEqual(expected);
+  });
+
+  test("that is still there is no ghost", () => {
+    expect(check({ ...bob, until: undefined }, seen("online", 1_100))).toEqual([]);
+  });
+});
+
+/** Breaks one guarantee in one place. */
+type Injection = (draft: Draft, random: SeededRandom) => void;
+
+const injections: Readonly<Record<Violation["kind"], Injection>> = {
+  loss({ stays: [first], publications }, random) {
+    const owed = publications.filter(({ answeredAt }) => answeredAt !== undefined);
+    const { publisher, number } = random.pick(owed.filter(({ sentAt }) => sentAt > 1));
+    const { receipts } = required(first);
+    receipts.splice(
+      receipts.findIndex((each) => each.publisher === publisher && each.number === number),
+      1,
+    );
+  },
+  duplicate({ stays }, random) {
+    const { receipts } = random.pick(stays.filter((each) => each.receipts.length > 0));
+    const at = random.integer(0, receipts.length - 1);
+    receipts.splice(random.integer(at + 1, receipts.length), 0, required(receipts[at]));
+  },
+  order({ stays: [first], publications }, random) {
+    const { receipts } = required(first);
+    const publisher = random.pick(publications).publisher;
+    // The first two of each publisher are always answered.
+    const [a, b] = [1, 2].map((number) =>
+      receipts.findIndex((each) => each.publisher === publisher && each.number === number),
+    );
+    const [earlier, later] = [required(a), required(b)];
+    const [moved] = receipts.splice(earlier, 1);
+    receipts.splice(later, 0, required(moved));
+  },
+  unknown({ stays }, random) {
+    random.pick(stays).receipts.push({ publisher: "ada", number: 99, at: 50 });
+  },
+  ghost({ memberships: [always] }, random) {
+    const { sights } = required(always);
+    // The last news of a member that is nowhere any more.
+    const last = sights.filter(
+      ({ what, member, at }) => what === "offline" && isLast(sights, member, at),
+    );
+    sights.splice(sights.indexOf(random.pick(last)), 1);
+  },
+  "missing member"({ memberships: [always] }, random) {
+    const { sights } = required(always);
+    const came = random.pick(sights.filter(({ what }) => what !== "offline"));
+    sights.splice(sights.indexOf(came), 1);
+  },
+  "double offline"({ memberships: [always] }, random) {
+    const { sights } = required(always);
+    const gone = random.pick(sights.filter(({ what }) => what === "offline"));
+    sights.splice(sights.indexOf(gone) + 1, 0, { ...gone, at: gone.at + 1 });
+  },
+};
+
+function isLast(sights: readonly Sight[], member: string, at: number): boolean {
+  return !sights.some((each) => each.member === member && each.at > at);
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the history lacks what is to be broken");
+  return value;
+}
+
+function check(draft: Draft): string[] {
+  return kinds([...checkDelivery(draft), ...checkPresence(draft, randomLimits)]);
+}
+
+describe("a random history", () => {
+  const seed = fc.integer({ min: 0, max: 0xffff_ffff });
+
+  test("in which every guarantee was kept has no violation", () => {
+    fc.assert(fc.property(seed, (each) => expect(check(randomHistory(each))).toEqual([])));
+  });
+
+  test.each<[string, Injection]>(Object.entries(injections))(
+    "with one %s is found out",
+    (kind, inject) => {
+      fc.assert(
+        fc.property(seed, (each) => {
+          const draft = randomHistory(each);
+          inject(draft, new SeededRandom(each));
+          expect(check(draft)).toContain(kind);
+        }),
+      );
+    },
+  );
+});

@@ -1,0 +1,78 @@
+/** The workers lose their links to the node, for a moment or for longer than the lease. */
+
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { FaultFixture, type FaultRun } from "../support/faults/fault-fixture.ts";
+import { seeds } from "../support/faults/seeded-random.ts";
+import { UnixProxy } from "../support/faults/unix-proxy.ts";
+
+setDefaultTimeout(60_000);
+
+const WORKERS = 2;
+const LEASE_MS = 2_000;
+
+const fixture = new FaultFixture();
+let proxy: UnixProxy | undefined;
+afterEach(() => {
+  proxy?.[Symbol.dispose]();
+  proxy = undefined;
+});
+
+/** A node whose workers reach it through a proxy, under load. */
+async function startBehindProxy(
+  seed: number,
+  environment: Readonly<Record<string, string>>,
+): Promise<FaultRun & { readonly links: UnixProxy }> {
+  const run = await fixture.prepare(seed, WORKERS, { DRAIN_SECONDS: "1", ...environment });
+  const links = await UnixProxy.inFrontOf(run.node.brokerSocket);
+  proxy = links;
+  // The workers that there are have their links already; new ones go through the proxy.
+  expect(await run.node.starling("restart")).toMatchObject({ code: 0 });
+  expect(links.open).toBe(WORKERS);
+  await run.load.start();
+  await Bun.sleep(run.load.random.integer(500, 1_000));
+  return { ...run, links };
+}
+
+describe("links that are cut", () => {
+  test.each(seeds(61, 62))(
+    "and mended again have lost and doubled nothing (seed %i)",
+    async (seed) => {
+      const { load, links } = await startBehindProxy(seed, { PRESENCE_LEASE: "10000" });
+      // Once for no time at all, and once for a second.
+      for (const pauseMs of [0, 1_000]) {
+        const cutAt = load.recorder.now();
+        links.cut();
+        await Bun.sleep(pauseMs);
+        links.mend();
+        await load.until("the links are back", () => links.open === WORKERS, 5_000);
+        await Bun.sleep(load.random.integer(500, 1_000));
+        load.recorder.lagged(cutAt);
+      }
+      expect(await load.violations({ leaseMs: 0, slackMs: 2_500 })).toEqual([]);
+      expect(load.recorder.ends).toEqual([]);
+      expect(load.recorder.failures).toEqual([]);
+      expect(await load.listed()).toEqual(load.present());
+    },
+  );
+
+  test.each(seeds(65))(
+    "for longer than the lease make clients come back, who so learn of the gap (seed %i)",
+    async (seed) => {
+      const { load, links } = await startBehindProxy(seed, { PRESENCE_LEASE: String(LEASE_MS) });
+      links.cut();
+      await Bun.sleep(2 * LEASE_MS);
+      links.mend();
+      const { recorder } = load;
+      const returned = () => new Set(recorder.ends.map(({ client }) => client)).size;
+      await load.until("all were closed", () => returned() === load.clients.length, 8_000);
+      await load.allSubscribed();
+      await Bun.sleep(load.random.integer(500, 1_000));
+      // Version 1 gets 1013 for whatever asks it to come back, and polling has no codes.
+      const told = recorder.ends.filter(({ client }) => /^(v2|stream|websocket)/.test(client));
+      expect(told.filter(({ code }) => code !== 4007)).toEqual([]);
+      load.takeEndsForMissed();
+      expect(await load.violations()).toEqual([]);
+      expect(await load.listed()).toEqual(load.present());
+    },
+  );
+});

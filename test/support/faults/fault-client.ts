@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Ending } from "./history.ts";
+import type { OpenStay, Recorder } from "./recorder.ts";
+import type { SeededRandom } from "./seeded-random.ts";
+
+/** What every client of a run needs. */
+export interface ClientContext {
+  readonly server: { readonly subscriberUrl: string; readonly ca: string };
+  readonly recorder: Recorder;
+  readonly random: SeededRandom;
+}
+
+/** How a connection ended, as far as its client can tell. */
+export interface EndOfConnection {
+  readonly ending: Ending;
+  readonly code?: number | undefined;
+  readonly isNoticed?: boolean | undefined;
+  /** More of it for a person, where there is more to say. */
+  readonly why?: string;
+}
+
+/** A client that comes back by itself whenever its connection has ended. */
+export abstract class FaultClient {
+  readonly name: string;
+  protected readonly context: ClientContext;
+  protected readonly channels: readonly string[];
+  /** By channel; those of the present connection. */
+  protected readonly stays = new Map<string, OpenStay>();
+  #isStopped = false;
+  #mayReturn = true;
+
+  constructor(context: ClientContext, name: string, channels: readonly string[]) {
+    this.context = context;
+    this.name = name;
+    this.channels = channels;
+  }
+
+  /** Begins to connect. */
+  abstract start(): void;
+
+  /** Ends the connection, which is the last one. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#endStays();
+    this.disconnect();
+  }
+
+  /** From now on it stays away when its connection ends. */
+  stayAway(): void {
+    this.#mayReturn = false;
+  }
+
+  get isReturning(): boolean {
+    return this.#mayReturn && !this.#isStopped;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** Whether every subscription that it wants is acknowledged. */
+  get isSubscribed(): boolean {
+    return (
+      this.stays.size === this.channels.length &&
+      [...this.stays.values()].every(({ from }) => from !== undefined)
+    );
+  }
+
+  protected abstract disconnect(): void;
+
+  /** The subscriptions of a new connection, none of them acknowledged. */
+  protected beginStays(): void {
+    this.#endStays();
+    for (const channel of this.channels) {
+      this.stays.set(channel, this.context.recorder.stay(this.name, channel));
+    }
+  }
+
+  protected acknowledge(channel: string): void {
+    const stay = this.stays.get(channel);
+    if (stay !== undefined) stay.from ??= this.context.recorder.now();
+  }
+
+  protected receive(content: unknown): void {
+    if (this.#isStopped) return;
+    this.context.recorder.receive(this.name, this.stays, content);
+  }
+
+  protected connectionEnded(end: EndOfConnection): void {
+    if (this.#isStopped) return;
+    const at = this.context.recorder.now();
+    this.context.recorder.ends.push({ client: this.name, at, ...end });
+    if (end.code !== undefined && end.code >= 4500) {
+      this.context.recorder.troubles.push(`${this.name} was closed with ${end.code}`);
+    }
+    this.#endStays(end.ending);
+  }
+
+  /** A delay before the next attempt to connect. */
+  protected pause(): Promise<void> {
+    return sleep(this.context.random.integer(20, 250));
+  }
+
+  #endStays(ending?: Ending): void {
+    const until = this.context.recorder.now();
+    for (const stay of this.stays.values()) Object.assign(stay, { until, ending });
+    this.stays.clear();
+  }
+}
+
+/** What a close code of the gateway says, with 1013 for clients that take no others. */
+export function endingOf(code: number | undefined): Ending {
+  if (code === 4007) return "missed";
+  return code === undefined || code === 1006 ? "broken" : "orderly";
+}

@@ -1,0 +1,44 @@
+import { afterEach } from "bun:test";
+import { Load, type Plan } from "./load.ts";
+import { NodeUnderTest } from "./node-under-test.ts";
+
+export interface FaultRun {
+  readonly node: NodeUnderTest;
+  readonly load: Load;
+}
+
+/** A node and its load for each test of a file, which end with the test. */
+export class FaultFixture {
+  #node: NodeUnderTest | undefined;
+  #load: Load | undefined;
+
+  constructor() {
+    afterEach(async () => {
+      this.#load?.stop();
+      this.#load = undefined;
+      await this.#node?.stop();
+      this.#node = undefined;
+    });
+  }
+
+  /** Starts a node of so many workers; clients are made and not yet started. */
+  async prepare(
+    seed: number,
+    workers: number,
+    environment: Readonly<Record<string, string>> = {},
+    plan: Plan = {},
+  ): Promise<FaultRun> {
+    const node = await NodeUnderTest.start(workers, environment);
+    this.#node = node;
+    const load = new Load(node, seed, plan);
+    this.#load = load;
+    return { node, load };
+  }
+
+  /** The same with clients that are connected and get what is published. */
+  async start(...options: Parameters<FaultFixture["prepare"]>): Promise<FaultRun> {
+    const run = await this.prepare(...options);
+    await run.load.start();
+    return run;
+  }
+}

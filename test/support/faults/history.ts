@@ -1,0 +1,72 @@
+/** A moment of a run in milliseconds; no two events share one. */
+export type Moment = number;
+
+/** What a publisher did with one message. */
+export interface Publication {
+  readonly publisher: string;
+  readonly channel: string;
+  /** From 1; grows by one with each message of this publisher in this channel. */
+  readonly number: number;
+  /** Before the first attempt. */
+  readonly sentAt: Moment;
+  /** When the publisher was told ok; undefined where it never was. */
+  readonly answeredAt?: Moment | undefined;
+}
+
+/** What a client got. */
+export interface Receipt {
+  readonly publisher: string;
+  readonly number: number;
+  readonly at: Moment;
+}
+
+/**
+ * How a stay ended that a client did not end itself: the connection broke (`broken`), the server
+ * closed it properly (`orderly`), or closed it to say that messages were missed (`missed`).
+ */
+export type Ending = "broken" | "orderly" | "missed";
+
+/** A client's time in a channel, from its subscription to the end of its connection. */
+export interface Stay {
+  readonly client: string;
+  readonly channel: string;
+  /** When the subscription was acknowledged; undefined where the connection ended before. */
+  readonly from?: Moment | undefined;
+  /** When the connection ended; undefined where it had not by the end of the run. */
+  readonly until?: Moment | undefined;
+  readonly ending?: Ending | undefined;
+  /** In the order of arrival. */
+  readonly receipts: readonly Receipt[];
+}
+
+/** What a member was told of another one. */
+export interface Sight {
+  /** `listed`: in a snapshot. */
+  readonly what: "listed" | "online" | "state" | "offline";
+  readonly member: string;
+  readonly at: Moment;
+}
+
+/** A member's time in a channel, and what it saw of the others there. */
+export interface Membership {
+  readonly member: string;
+  readonly channel: string;
+  /** When the join was acknowledged; undefined where the connection ended before. */
+  readonly from?: Moment | undefined;
+  readonly until?: Moment | undefined;
+  readonly sights: readonly Sight[];
+}
+
+/** Everything that the clients of a run did and saw. */
+export interface History {
+  readonly publications: readonly Publication[];
+  readonly stays: readonly Stay[];
+  readonly memberships: readonly Membership[];
+  /**
+   * When a worker may have lagged, from and up to. Nobody is held up for such a worker, so what was
+   * answered then may be overtaken by what is published at that very worker.
+   */
+  readonly lags: readonly (readonly [Moment, Moment])[];
+  /** The last moment. */
+  readonly end: Moment;
+}

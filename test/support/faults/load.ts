@@ -1,0 +1,216 @@
+import { eventually } from "../deadline.ts";
+import { httpsCall } from "../https.ts";
+import { checkDelivery, losses, type Violation } from "./delivery-checker.ts";
+import { EventStreamClient } from "./event-stream-client.ts";
+import type { FaultClient } from "./fault-client.ts";
+import type { History } from "./history.ts";
+import { HttpPublisher } from "./http-publisher.ts";
+import { MemberClient } from "./member-client.ts";
+import type { NodeUnderTest } from "./node-under-test.ts";
+import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
+import { Recorder } from "./recorder.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { SocketIoClient, type StockWay } from "./socket-io-client.ts";
+
+/** Who takes part in a run; each number is one of clients or publishers. */
+export interface Plan {
+  readonly stock?: Readonly<Partial<Record<StockWay, number>>>;
+  readonly streams?: number;
+  /** Members with version 2 of the signalling protocol, every second of which publishes. */
+  readonly members?: number;
+  readonly oldMembers?: number;
+  /** Backends of each kind: with and without a kept connection, with and without keys. */
+  readonly publishers?: number;
+}
+
+const USUAL = {
+  stock: { polling: 6, "polling-kept": 4, websocket: 12, upgrade: 8 },
+  streams: 6,
+  members: 10,
+  oldMembers: 2,
+  publishers: 2,
+} as const satisfies Plan;
+
+const CHANNELS = 6;
+const CHANNELS_OF_A_CLIENT = 2;
+/** Milliseconds from an answer to the next message. */
+const [EAGER, CALM] = [
+  [1, 15],
+  [20, 100],
+] as const;
+const CONNECT_MS = 15_000;
+const SETTLE_MS = 8_000;
+const WHILE_MS = 25;
+/** What is shown of the violations of a run that has many. */
+const MAX_SHOWN = 15;
+
+/** Real clients and publishers of one node, and the record of what they do and see. */
+export class Load {
+  readonly recorder = new Recorder();
+  readonly clients: readonly FaultClient[];
+  readonly members: readonly MemberClient[];
+  readonly publishers: readonly HttpPublisher[];
+  readonly channels: readonly string[];
+  readonly random: SeededRandom;
+  readonly #node: NodeUnderTest;
+  readonly #end = new AbortController();
+  #publishing: Promise<unknown> = Promise.resolve();
+
+  constructor(node: NodeUnderTest, seed: number, plan: Plan = {}) {
+    this.#node = node;
+    const random = new SeededRandom(seed);
+    this.random = random;
+    const channels = Array.from({ length: CHANNELS }, (_, index) => `demo:${seed}-${index}`);
+    this.channels = channels;
+    const { stock, streams, members, oldMembers, publishers } = { ...USUAL, ...plan };
+    const context = () => ({
+      server: node.process,
+      recorder: this.recorder,
+      random: random.fork(),
+    });
+    const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+    this.members = [
+      ...numbers(members).map((n) => new MemberClient(context(), `v2-${n}`, some(), 2)),
+      ...numbers(oldMembers).map((n) => new MemberClient(context(), `v1-${n}`, some(), 1)),
+    ];
+    const ways = Object.entries(stock) as [StockWay, number][];
+    this.clients = [
+      ...ways.flatMap(([way, count]) =>
+        numbers(count).map((n) => new SocketIoClient(context(), `${way}-${n}`, some(), way)),
+      ),
+      ...numbers(streams).map((n) => new EventStreamClient(context(), `stream-${n}`, some())),
+      ...this.members,
+    ];
+    const kinds = [true, false].flatMap((isKept) =>
+      [true, false].map((isKeyed) => ({ isKept, isKeyed })),
+    );
+    this.publishers = kinds.flatMap((kind) =>
+      numbers(publishers).map((n) => {
+        const name = `${kind.isKept ? "kept" : "fresh"}-${kind.isKeyed ? "keyed" : "plain"}-${n}`;
+        // Whoever publishes often in few channels shows soonest what is out of order.
+        const habits = n === 1 ? { channels: some(), pause: EAGER } : { channels, pause: CALM };
+        return new HttpPublisher({ name, ...habits, ...kind }, context());
+      }),
+    );
+  }
+
+  /** Connects all clients, and then begins to publish. */
+  async start(): Promise<void> {
+    for (const client of this.clients) client.start();
+    await this.allSubscribed();
+    this.#publish();
+  }
+
+  /** Begins to publish, and connects the clients meanwhile. */
+  async startPublishing(): Promise<void> {
+    this.#publish();
+    for (const client of this.clients) {
+      client.start();
+      await Bun.sleep(this.random.integer(5, 40));
+    }
+    await this.allSubscribed();
+  }
+
+  #publish(): void {
+    const { signal } = this.#end;
+    this.#publishing = Promise.all([
+      ...this.publishers.map((each) => each.publish(signal)),
+      ...this.members
+        .filter(({ name }, index) => name.startsWith("v2") && index % 2 === 0)
+        .map((each) => each.publish(signal, [20, 120])),
+    ]);
+  }
+
+  /** Resolves once every client that has not left for good is subscribed to all it wants. */
+  async allSubscribed(): Promise<void> {
+    const missing = () => this.clients.filter((each) => each.isReturning && !each.isSubscribed);
+    await this.until("all clients are subscribed", () => missing().length === 0, CONNECT_MS).catch(
+      (error: unknown) => {
+        throw new Error(`${error}: ${missing().map(({ name }) => name)}`);
+      },
+    );
+  }
+
+  async until(what: string, condition: () => boolean, ms: number): Promise<void> {
+    const attempt = async () => {
+      await Bun.sleep(WHILE_MS);
+      return condition() ? true : undefined;
+    };
+    await eventually(what, attempt, ms);
+  }
+
+  /** Stops the publishers and waits until everybody has what is owed, or does not get it. */
+  async quiet(): Promise<History> {
+    this.#end.abort();
+    await this.#publishing;
+    const isComplete = () => {
+      const { publications, stays } = this.recorder.history();
+      const byChannel = Map.groupBy(publications, ({ channel }) => channel);
+      return stays
+        .filter(({ until }) => until === undefined)
+        .every((stay) => losses(stay, byChannel.get(stay.channel) ?? []).length === 0);
+    };
+    // What is still missing then is reported by the checker, with its reasons.
+    await this.until("complete", isComplete, SETTLE_MS).catch(() => undefined);
+    return this.recorder.history();
+  }
+
+  /**
+   * Everything that went wrong, in sentences, once the run is over and it is quiet. Without limits
+   * presence is not looked at.
+   */
+  async violations(limits?: PresenceLimits): Promise<string[]> {
+    await this.quiet();
+    if (limits !== undefined) await Bun.sleep(limits.leaseMs + limits.slackMs);
+    return this.violationsSoFar(limits);
+  }
+
+  /** The same at once, for runs after which there is no node any more. */
+  violationsSoFar(limits?: PresenceLimits): string[] {
+    const history = this.recorder.history();
+    const all: Violation[] = [
+      ...checkDelivery(history),
+      ...(limits === undefined ? [] : checkPresence(history, limits)),
+    ];
+    const texts = [...this.recorder.troubles, ...all.map(({ kind, text }) => `${kind}: ${text}`)];
+    if (texts.length <= MAX_SHOWN) return texts;
+    return [...texts.slice(0, MAX_SHOWN), `and ${texts.length - MAX_SHOWN} more`];
+  }
+
+  /** By channel, whom the publisher API lists there, in the order of the alphabet. */
+  async listed(): Promise<Record<string, string[]>> {
+    const lists = this.channels.map(async (channel) => [channel, await this.#listedIn(channel)]);
+    return Object.fromEntries(await Promise.all(lists));
+  }
+
+  /** The same as the members themselves know it. */
+  present(): Record<string, string[]> {
+    return Object.fromEntries(
+      this.channels.map((channel) => {
+        const there = this.members.filter((member) => member.isMemberOf(channel));
+        return [channel, there.map(({ name }) => name).toSorted()];
+      }),
+    );
+  }
+
+  async #listedIn(channel: string): Promise<string[]> {
+    const { publisherUrl, ca } = this.#node.process;
+    const query = new URLSearchParams({ channel });
+    const { text } = await httpsCall(`${publisherUrl}/api/presence?${query}`, ca);
+    const { members } = JSON.parse(text);
+    const names = [...members].map((member) => String(Object(member).clientId));
+    return names.toSorted();
+  }
+
+  /** For runs in which connections end only where messages were missed: not all have codes. */
+  takeEndsForMissed(): void {
+    this.recorder.takeEndsFor("missed");
+  }
+
+  /** Ends all clients. */
+  stop(): void {
+    this.#end.abort();
+    for (const client of this.clients) client.stop();
+  }
+}

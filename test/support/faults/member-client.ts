@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { within } from "../deadline.ts";
+import { eventPayload, pack, type Signal, SignallingClient, unpack } from "../signalling-client.ts";
+import { type ClientContext, endingOf, FaultClient } from "./fault-client.ts";
+import type { Sight } from "./history.ts";
+import { contentOf, type OpenMembership, type OpenPublication } from "./recorder.ts";
+
+/** How often a member publishes, in milliseconds from one answer to the next message. */
+export type Pause = readonly [number, number];
+
+/** Longer than a gateway may take to refuse what it cannot hand on. */
+const ANSWER_MS = 10_000;
+
+/** A client of the signalling protocol, a member of all its channels, which may publish. */
+export class MemberClient extends FaultClient {
+  readonly #version: 1 | 2;
+  readonly #memberships = new Map<string, OpenMembership>();
+  readonly #unanswered = new Map<number, OpenPublication>();
+  readonly #answered = new Map<number, () => void>();
+  #requests = 0;
+  #client: SignallingClient | undefined;
+  #isNoticed = false;
+
+  constructor(context: ClientContext, name: string, channels: readonly string[], version: 1 | 2) {
+    super(context, name, channels);
+    this.#version = version;
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  /** Publishes, one message after the other, until `until` resolves; waits for each answer. */
+  async publish(until: AbortSignal, pause: Pause): Promise<void> {
+    const { random, recorder } = this.context;
+    while (!until.aborted && !this.isStopped) {
+      await sleep(random.integer(...pause));
+      const client = this.#client;
+      if (client === undefined || !this.isSubscribed) continue;
+      const publication = recorder.publication(this.name, random.pick(this.channels));
+      const id = ++this.#requests;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#unanswered.set(id, publication);
+      this.#answered.set(id, resolve);
+      const content = JSON.stringify(contentOf(publication, random.integer(0, 200)));
+      client.send({ t: "data", c: publication.channel, pl: eventPayload("n", content), id });
+      await within(promise, `an answer to ${publication.number} of ${this.name}`, ANSWER_MS).catch(
+        (error: unknown) => recorder.troubles.push(String(error)),
+      );
+    }
+  }
+
+  /** Whether it knows that it is a member. */
+  isMemberOf(channel: string): boolean {
+    return this.stays.get(channel)?.from !== undefined;
+  }
+
+  protected disconnect(): void {
+    this.#client?.[Symbol.dispose]();
+  }
+
+  async #run(): Promise<void> {
+    const { server } = this.context;
+    const options = { id: this.name, v: String(this.#version) };
+    while (this.isReturning) {
+      const client = await SignallingClient.open(server, options).catch(() => undefined);
+      if (client !== undefined) await this.#live(client);
+      await this.pause();
+    }
+  }
+
+  async #live(client: SignallingClient): Promise<void> {
+    if (this.isStopped) {
+      client[Symbol.dispose]();
+      return;
+    }
+    const { recorder } = this.context;
+    this.#client = client;
+    this.#isNoticed = false;
+    this.beginStays();
+    for (const c of this.channels) {
+      this.#memberships.set(c, recorder.membership(this.name, c));
+      client.send({ t: "control", op: "channel_join", c, pl: this.#state });
+    }
+    client.readWith((signal) => this.#take(client, signal));
+    const { code } = await client.ended;
+    this.#client = undefined;
+    this.#unanswered.clear();
+    for (const resolve of this.#answered.values()) resolve();
+    this.#answered.clear();
+    const until = recorder.now();
+    if (!this.isStopped) {
+      for (const membership of this.#memberships.values()) membership.until = until;
+    }
+    this.connectionEnded({ ending: endingOf(code), code, isNoticed: this.#isNoticed });
+  }
+
+  get #state(): Buffer {
+    return pack({ id: this.name });
+  }
+
+  #take(client: SignallingClient, signal: Signal): void {
+    if (this.isStopped) return;
+    const { t, op, c = "", p = "", id = 0 } = signal;
+    if (t === "data") {
+      const { data } = Object(unpack(signal.pl ?? pack({})));
+      this.receive(JSON.parse(String(data)));
+      return;
+    }
+    switch (op) {
+      case "channel_join":
+        this.#joined(client, c);
+        break;
+      case "peer_online":
+        this.#see(c, "online", p);
+        client.send({ t: "control", op: "peer_state", c, pl: this.#state });
+        break;
+      case "peer_state":
+        this.#see(c, "state", p);
+        break;
+      case "peer_offline":
+        this.#see(c, "offline", p);
+        break;
+      case "snapshot":
+        for (const member of signal.ms ?? []) this.#see(c, "listed", member.p);
+        break;
+      case "ack":
+        this.#settle(id, true);
+        break;
+      case "error":
+        this.context.recorder.failures.push({
+          publisher: this.name,
+          at: this.context.recorder.now(),
+          reason: `${signal.code} ${signal.msg}`,
+        });
+        this.#settle(id, false);
+        break;
+      case "notice":
+        this.#isNoticed = true;
+        break;
+      default:
+        this.context.recorder.troubles.push(`${this.name} got ${JSON.stringify(signal)}`);
+    }
+  }
+
+  #joined(client: SignallingClient, c: string): void {
+    const membership = this.#memberships.get(c);
+    if (membership !== undefined) membership.from = this.context.recorder.now();
+    this.acknowledge(c);
+    client.send({ t: "control", op: "peer_online", c });
+    client.send({ t: "control", op: "peer_state", c, pl: this.#state });
+  }
+
+  #see(channel: string, what: Sight["what"], member: string): void {
+    const at = this.context.recorder.now();
+    this.#memberships.get(channel)?.sights.push({ what, member, at });
+  }
+
+  #settle(id: number, isOk: boolean): void {
+    const publication = this.#unanswered.get(id);
+    if (publication !== undefined && isOk) publication.answeredAt = this.context.recorder.now();
+    this.#unanswered.delete(id);
+    this.#answered.get(id)?.();
+    this.#answered.delete(id);
+  }
+}

@@ -1,0 +1,105 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandOutcome, starling } from "../command.ts";
+import { eventually } from "../deadline.ts";
+import { type GatewayProcess, type LogLine, startGatewayProcess } from "../gateway-process.ts";
+
+/** A node whose processes a test may harm, with a state folder of its own. */
+export class NodeUnderTest {
+  readonly process: GatewayProcess;
+  readonly #folder: string;
+  readonly #environment: Readonly<Record<string, string>>;
+
+  private constructor(
+    process: GatewayProcess,
+    folder: string,
+    environment: Readonly<Record<string, string>>,
+  ) {
+    this.process = process;
+    this.#folder = folder;
+    this.#environment = environment;
+  }
+
+  /** Starts a node of so many workers; 0 is one process that is everything. */
+  static async start(
+    workers: number,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<NodeUnderTest> {
+    const folder = mkdtempSync(join(tmpdir(), "starling-faults-"));
+    const complete = {
+      STATE_DIR: join(folder, "state"),
+      CONNECT_RATE_PER_ADDRESS: "0",
+      CONNECT_RATE_PER_USER: "0",
+      SSE_HEARTBEAT: "1000",
+      ...(workers === 0
+        ? { CLUSTER_MODE: "0" }
+        : { CLUSTER_MODE: "1", CLUSTER_INSTANCES: String(workers) }),
+      ...environment,
+    };
+    try {
+      return new NodeUnderTest(await startGatewayProcess(complete), folder, complete);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Where workers find their node. */
+  get brokerSocket(): string {
+    return join(this.#folder, "state", "broker.sock");
+  }
+
+  get logLines(): readonly LogLine[] {
+    return this.process.logLines;
+  }
+
+  /** Process ids of the workers that there are now. */
+  workers(): number[] {
+    const { pid } = this.process;
+    const file = `/proc/${pid}/task/${pid}/children`;
+    return readFileSync(file, "latin1").split(" ").filter(Boolean).map(Number);
+  }
+
+  /** Runs a command beside the node, as an operator does. */
+  starling(...command: string[]): Promise<CommandOutcome> {
+    return starling(command, this.#folder, this.#environment);
+  }
+
+  /** Resolves once there are so many workers, none of them among `others`. */
+  replaced(count: number, others: readonly number[], ms: number): Promise<number[]> {
+    return eventually(
+      `${count} workers beside ${others.join(", ")}`,
+      async () => {
+        await Bun.sleep(20);
+        const workers = this.workers().filter((pid) => !others.includes(pid));
+        return workers.length === count ? workers : undefined;
+      },
+      ms,
+    );
+  }
+
+  /** Stops the node where it still runs, and removes what it left. */
+  async stop(): Promise<number> {
+    const workers = isRunning(this.process.pid) ? this.workers() : [];
+    for (const pid of workers) if (isRunning(pid)) process.kill(pid, "SIGCONT");
+    try {
+      return await this.process.stop();
+    } finally {
+      for (const pid of [this.process.pid, ...workers]) {
+        if (isRunning(pid)) process.kill(pid, "SIGKILL");
+      }
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Whether a process is there and not merely waiting to be reaped. */
+export function isRunning(pid: number): boolean {
+  try {
+    // The state follows the name, which stands in parentheses.
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,100 @@
+import type { Violation } from "./delivery-checker.ts";
+import type { History, Membership, Moment, Sight } from "./history.ts";
+
+/** From, and up to. */
+type Interval = readonly [Moment, Moment];
+
+/** What the presence of a node allows, in milliseconds. */
+export interface PresenceLimits {
+  /** How long a member may be listed after it has gone. */
+  readonly leaseMs: number;
+  /** How long news may take. */
+  readonly slackMs: number;
+}
+
+/** Finds members that are seen after they went, that are not seen, and that go offline twice. */
+export function checkPresence(history: History, limits: PresenceLimits): Violation[] {
+  const byChannel = Map.groupBy(history.memberships, ({ channel }) => channel);
+  return [...byChannel.values()].flatMap((memberships) => {
+    const byMember = Map.groupBy(memberships, ({ member }) => member);
+    return memberships.flatMap((observer) =>
+      [...byMember]
+        .filter(([member]) => member !== observer.member)
+        .flatMap(([member, theirs]) => checkPair(observer, member, theirs, history.end, limits)),
+    );
+  });
+}
+
+function checkPair(
+  observer: Membership,
+  member: string,
+  theirs: readonly Membership[],
+  end: Moment,
+  { leaseMs, slackMs }: PresenceLimits,
+): Violation[] {
+  const { from } = observer;
+  if (from === undefined) return [];
+  const until = observer.until ?? end;
+  const sights = observer.sights.filter((sight) => sight.member === member);
+  const listed = listedIn(sights, until);
+  const there = theirs.flatMap((each) => presentIn(each, end));
+  const who = `${observer.member} in ${observer.channel} from ${from.toFixed(1)} to ${until.toFixed(1)}`;
+  const violations: Violation[] = [];
+  for (const [gone, back] of gapsOf(there, end)) {
+    const ghost = overlap(listed, [gone + leaseMs + slackMs, back]);
+    if (ghost === undefined) continue;
+    const text = `${who} still saw ${member} at ${ghost.toFixed(1)}, gone at ${gone.toFixed(1)}`;
+    violations.push({ kind: "ghost", text });
+  }
+  const unlisted = gapsOf([[Number.NEGATIVE_INFINITY, from], ...listed], until);
+  for (const [came, left] of there) {
+    const owed: Interval = [Math.max(came, from) + slackMs, Math.min(left, until) - slackMs];
+    const missing = overlap(unlisted, owed);
+    if (missing === undefined) continue;
+    const text = `${who} did not see ${member} at ${missing.toFixed(1)}, there since ${came.toFixed(1)}`;
+    violations.push({ kind: "missing member", text });
+  }
+  for (const [index, { what, at }] of sights.entries()) {
+    if (what !== "offline" || sights[index - 1]?.what !== "offline") continue;
+    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is offline`;
+    violations.push({ kind: "double offline", text });
+  }
+  return violations;
+}
+
+/** When an observer has a member on its list. */
+function listedIn(sights: readonly Sight[], until: Moment): Interval[] {
+  const intervals: Interval[] = [];
+  let since: Moment | undefined;
+  for (const { what, at } of sights) {
+    if (what !== "offline") since ??= at;
+    else if (since !== undefined) {
+      intervals.push([since, at]);
+      since = undefined;
+    }
+  }
+  if (since !== undefined) intervals.push([since, until]);
+  return intervals;
+}
+
+function presentIn({ from, until }: Membership, end: Moment): Interval[] {
+  return from === undefined ? [] : [[from, until ?? end]];
+}
+
+/** What lies between the intervals and after them; nothing before the first. */
+function gapsOf(intervals: readonly Interval[], end: Moment): Interval[] {
+  const gaps: Interval[] = [];
+  let covered: Moment | undefined;
+  for (const [from, until] of intervals.toSorted(([a], [b]) => a - b)) {
+    if (covered !== undefined && from > covered) gaps.push([covered, from]);
+    covered = Math.max(covered ?? until, until);
+  }
+  if (covered !== undefined && covered < end) gaps.push([covered, end]);
+  return gaps;
+}
+
+/** The first moment of `within` that an interval covers. */
+function overlap(intervals: readonly Interval[], [from, until]: Interval): Moment | undefined {
+  const hit = intervals.find(([a, b]) => Math.max(a, from) < Math.min(b, until));
+  return hit === undefined ? undefined : Math.max(hit[0], from);
+}

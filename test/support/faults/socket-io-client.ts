@@ -1,0 +1,104 @@
+import type { ClientRequest } from "node:http";
+import { Agent } from "node:https";
+import type { Duplex } from "node:stream";
+import { io, type Socket } from "socket.io-client";
+import { patience } from "../deadline.ts";
+import type { ClientOptions } from "../stock-client.ts";
+import { type ClientContext, type EndOfConnection, endingOf, FaultClient } from "./fault-client.ts";
+
+/**
+ * Keeps connections, and does not say of which it is that they are used again: there the client's
+ * XMLHttpRequest answers a reset with a second request that it never sends, and hangs.
+ */
+class KeepingAgent extends Agent {
+  constructor() {
+    super({ keepAlive: true, maxSockets: 4 });
+  }
+
+  override reuseSocket(socket: Duplex, request: ClientRequest): void {
+    super.reuseSocket(socket, request);
+    request.reusedSocket = false;
+  }
+}
+
+/** How a stock client connects. */
+export const stockWays = {
+  /** A connection for each request. */
+  polling: () => ({ transports: ["polling"] }),
+  /** Connections that are kept. */
+  "polling-kept": () => ({
+    transports: ["polling"],
+    // The type is that of browsers, where this is no more than a flag.
+    agent: new KeepingAgent() as unknown as string,
+  }),
+  websocket: () => ({ transports: ["websocket"] }),
+  upgrade: () => ({}),
+} as const satisfies Readonly<Record<string, () => ClientOptions>>;
+
+export type StockWay = keyof typeof stockWays;
+
+/** A stock Socket.IO client, which reconnects by its own means. */
+export class SocketIoClient extends FaultClient {
+  readonly #way: StockWay;
+  #socket: Socket | undefined;
+
+  constructor(context: ClientContext, name: string, channels: readonly string[], way: StockWay) {
+    super(context, name, channels);
+    this.#way = way;
+  }
+
+  start(): void {
+    const { server } = this.context;
+    const socket = io(server.subscriberUrl, {
+      forceNew: true,
+      reconnectionDelay: 50,
+      reconnectionDelayMax: 400,
+      ca: server.ca,
+      ...stockWays[this.#way](),
+    });
+    this.#socket = socket;
+    socket.on("connect", () => {
+      this.beginStays();
+      for (const channel of this.channels) this.#subscribe(socket, channel);
+    });
+    socket.on("n", (content: unknown) => this.receive(content));
+    socket.on("disconnect", (reason, details) => {
+      this.connectionEnded(endOf(reason, details));
+      if (!this.isReturning || reason === "io server disconnect") socket.disconnect();
+      if (reason === "io server disconnect" && !this.isStopped) {
+        this.context.recorder.troubles.push(`${this.name} was told not to come back`);
+      }
+    });
+  }
+
+  protected disconnect(): void {
+    this.#socket?.disconnect();
+  }
+
+  #subscribe(socket: Socket, channel: string): void {
+    const stay = this.stays.get(channel);
+    socket.timeout(patience).emit("subscribe", { channel }, (error: unknown, answer: unknown) => {
+      // The subscription of a connection that has ended is asked for again by the next.
+      if (stay !== this.stays.get(channel) || this.isStopped) return;
+      if (error === null && Object(answer).ok === true) this.acknowledge(channel);
+      else this.context.recorder.troubles.push(`${this.name}: ${error ?? JSON.stringify(answer)}`);
+    });
+  }
+}
+
+function endOf(reason: string, details: unknown): EndOfConnection {
+  const { description, context } = Object(details);
+  if (reason !== "transport close") {
+    const { message = "", context: answer } = Object(details);
+    const { status, responseText } = Object(answer);
+    return {
+      ending: "broken",
+      why: [reason, message, description, status, responseText].join(" "),
+    };
+  }
+  // A polling connection is closed by a packet, which has no code.
+  if (context === undefined) return { ending: "orderly" };
+  const { code } = Object(context);
+  if (typeof code !== "number") return { ending: "broken" };
+  return { ending: endingOf(code), code };
+}
