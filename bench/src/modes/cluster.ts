@@ -1,4 +1,5 @@
 import type { PollCommand } from "../load/protocol.ts";
+import { place } from "../measure/placement.ts";
 import type { ClusterPeer } from "../peers/starling-cluster.ts";
 import { CONNECT_WINDOW } from "./connecting.ts";
 import { measureFanout, measureTicks, type TickOptions } from "./fanout.ts";
@@ -60,7 +61,6 @@ export function cluster(options: ClusterOptions): Mode<ClusterPeer> {
 }
 
 function comparisons(overOneWorker: number): Comparison[] {
-  const fanout = (peer: string): string => `${peer} fan-out`;
   const against = (one: (peer: string) => string, atMost?: number): Comparison[] => [
     {
       metric,
@@ -73,7 +73,8 @@ function comparisons(overOneWorker: number): Comparison[] {
   const request = (audience: string) => (peer: string) =>
     series(peer, "POST /api/publish", audience);
   return [
-    ...against(fanout, overOneWorker),
+    ...against(onOneCore, overOneWorker),
+    ...against(onAllCores),
     ...against(request(nobody)),
     ...against(request(somebody)),
     ...against((peer) => polls(peer, "own")),
@@ -86,8 +87,16 @@ type Measurer = (trial: Trial<ClusterPeer>, options: ClusterOptions) => Promise<
 
 const measurers: Readonly<Record<Exclude<Part, "ipc">, Measurer>> = {
   fanout: async (trial, options) => {
-    const { values } = await measureFanout(trial, options);
-    return [{ series: `${trial.peer.name} fan-out`, values }];
+    const { peer, server, load } = trial;
+    const free = await measureFanout(trial, options);
+    await load.leave();
+    place(server.pid, load.pid, "apart");
+    const apart = await measureFanout(trial, options);
+    place(server.pid, load.pid, "anywhere");
+    return [
+      { series: onAllCores(peer.name), values: free.values },
+      { series: onOneCore(peer.name), values: apart.values },
+    ];
   },
   publish: async (trial, options) => [
     ...(await measurePublish(trial, options, nobody)),
@@ -100,6 +109,14 @@ const measurers: Readonly<Record<Exclude<Part, "ipc">, Measurer>> = {
     return [own, await measurePolling(trial, options, "other")];
   },
 };
+
+function onOneCore(peer: string): string {
+  return `${peer} fan-out, on one core`;
+}
+
+function onAllCores(peer: string): string {
+  return `${peer} fan-out, on all cores`;
+}
 
 function polls(peer: string, place: PollCommand["place"]): string {
   return `${peer} poll, ${place} worker`;
