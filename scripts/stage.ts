@@ -23,6 +23,7 @@ export async function check(): Promise<StageResult> {
     ["biome", "ci", "--error-on-warnings", "."],
     ["tsc", "-p", "packages/protocol"],
     ["tsc", "-p", "packages/core"],
+    ["tsc", "-p", "packages/webtransport"],
     ["tsc", "-p", "."],
     ["bun", "scripts/docs.ts", "--check"],
   ];
