@@ -99,6 +99,8 @@ async function publish(channel: string): Promise<number> {
   return JSON.parse(answer.text).subscribers;
 }
 
+const noSharedCounts = { idempotencyForgottenEarly: 0, rateLimitUntracked: 0 };
+
 const ready = (url: string) => httpsCall(`${url}/ready`, running().ca);
 
 describe("a cluster", () => {
@@ -133,6 +135,13 @@ describe("a cluster", () => {
     for (const message of ["publisher API listening", "subscriber listener listening", "started"]) {
       expect(logLines.filter(({ msg }) => msg === message)).toHaveLength(1);
     }
+  });
+
+  test("counts on the node what holds for all workers together", async () => {
+    const { publisherUrl, ca } = await start();
+    const { status, text } = await httpsCall(`${publisherUrl}/api/stats`, ca);
+    expect(status).toBe(200);
+    expect(JSON.parse(text).publisher).toMatchObject(noSharedCounts);
   });
 
   test("tells its state in a table, and that it is ready on both ports", async () => {
@@ -303,6 +312,8 @@ describe("a start that cannot be", () => {
     const other = { ...settings(), STATE_DIR: join(folder, "other"), CONSUMER_PORT: "0" };
     expect(await starling(["start"], folder, { ...other, PRODUCER_PORT })).toMatchObject({
       code: 69,
+      // Whoever waits says so there; only workers of a supervisor that died are waited for.
+      out: expect.not.stringContaining("waiting"),
       err: `starling: PRODUCER_PORT=${PRODUCER_PORT}: the port is in use\n`,
     });
     expect(await publish("demo:hello")).toBe(0);
@@ -380,7 +391,10 @@ describe("one process", () => {
     const { code, err } = await command("restart");
     expect(code).toBe(69);
     expect(err).toContain("CLUSTER_MODE is 0");
-    expect((await ready(running().subscriberUrl)).text).toBe("ready");
+    const { publisherUrl, subscriberUrl, ca } = running();
+    expect((await ready(subscriberUrl)).text).toBe("ready");
+    const stats = await httpsCall(`${publisherUrl}/api/stats`, ca);
+    expect(JSON.parse(stats.text).publisher).toMatchObject(noSharedCounts);
     expect(await running().stop()).toBe(0);
     expect(existsSync(socketFile())).toBe(false);
   });

@@ -39,6 +39,9 @@ export interface MessageSocket {
   getBufferedAmount(): number;
   /** `Fanout.publish` to everybody in the topic but this socket. */
   publish(topic: string, message: string | Uint8Array): number;
+  /** The same as `send` and `publish` for what may be lost; absent where nothing ever is. */
+  sendUnreliable?(message: string | Uint8Array): number;
+  publishUnreliable?(topic: string, message: string | Uint8Array): number;
   /** Sends a protocol-level ping (RFC 6455 section 5.5.2); its pong brings `payload` back. */
   ping(payload: Uint8Array): number;
   /** Joins a native fan-out topic. */
@@ -57,6 +60,8 @@ export interface Fanout {
    * at least one dropped it or nobody is in the topic.
    */
   publish(topic: string, message: string | Uint8Array): number;
+  /** The same for what may be lost on the way; absent where nothing ever is. */
+  publishUnreliable?(topic: string, message: string | Uint8Array): number;
 }
 
 /** A connected stream of bytes, such as a unix socket. */

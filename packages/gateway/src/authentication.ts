@@ -1,11 +1,8 @@
-import { Authenticator } from "@starling/core/auth/authenticator.ts";
-import { RemoteKeySet } from "@starling/core/auth/jwks.ts";
-import { JwtVerifier } from "@starling/core/auth/jwt.ts";
+import { createAuthenticator } from "@starling/core/auth/authentication.ts";
+import type { Authenticator } from "@starling/core/auth/authenticator.ts";
 import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
-import { PublicKeys } from "@starling/core/auth/public-keys.ts";
-import { Webhook } from "@starling/core/auth/webhook.ts";
 import type { Clock, Log, Random } from "@starling/core/ports.ts";
-import type { Config, JwtConfig } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import { bunHttpClient } from "./runtime/http-client.ts";
 
 export interface Authentication {
@@ -22,27 +19,12 @@ interface World {
 
 /** Puts together whatever is configured to say who a client is. */
 export async function createAuthentication(config: Config, world: World): Promise<Authentication> {
-  const { apps, jwt, webhook, anonymous } = config;
-  const http = bunHttpClient;
+  const { jwt } = config;
   return {
-    authenticator: new Authenticator({
-      apps,
-      publicKeys: new PublicKeys(config.publicKeys),
-      jwt: jwt === undefined ? undefined : await createVerifier(jwt, world),
-      webhook: webhook === undefined ? undefined : new Webhook({ ...webhook, ...world, http }),
-      anonymousSse: anonymous,
-    }),
+    authenticator: await createAuthenticator(config, { ...world, http: bunHttpClient }),
     issuer:
       jwt?.secret === undefined
         ? undefined
         : new JwtIssuer({ ...jwt, secret: jwt.secret, clock: world.clock }),
   };
-}
-
-function createVerifier(jwt: JwtConfig, { clock, log }: World): Promise<JwtVerifier> {
-  const keySet =
-    jwt.keySet === undefined
-      ? undefined
-      : new RemoteKeySet({ ...jwt.keySet, http: bunHttpClient, clock, log });
-  return JwtVerifier.create({ ...jwt, keySet, clock });
 }

@@ -1,9 +1,11 @@
+import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
 import { Presence } from "@starling/core/hub/presence.ts";
 import type { Log } from "@starling/core/ports.ts";
+import { handshakeHeaders } from "@starling/core/sessions/signalling/admissions.ts";
 import { createAuthentication } from "./authentication.ts";
 import { tlsMaterial } from "./certificates/material.ts";
 import { developmentCertificateFile } from "./certificates/state-files.ts";
@@ -13,7 +15,6 @@ import { curlLine } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
 import { Ports } from "./listeners/ports.ts";
 import { pathOf } from "./listeners/request-url.ts";
-import { handshakeHeaders } from "./listeners/signalling-endpoint.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
 import { type DrainCause, drain } from "./node/drain.ts";
@@ -24,12 +25,15 @@ import { MemoryTrimmer } from "./ops/memory-trimmer.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createPublisherHandler, type PublisherHandler } from "./publish/handler.ts";
 import { startPublisherListener } from "./publish/listener.ts";
+import type { SharedCounts } from "./publish/node-stats.ts";
 import { systemClock, systemRandom, trimMemory } from "./runtime/system.ts";
 import { createSubscriberServices } from "./subscribers.ts";
 
 /** A worker's place in its node. */
 export interface NodeLink {
   readonly broker: Broker;
+  /** What the node itself counts. */
+  sharedCounts(): Answer<SharedCounts>;
   /** Leaves the node once everything has arrived there. */
   close(): Promise<void>;
 }
@@ -65,7 +69,7 @@ export async function startGateway(
   const tls = await tlsMaterial(config, clock);
   const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
   const handlers = new WorkerHandlers();
-  const { broker, close: leaveNode } = await options.join(handlers);
+  const { broker, sharedCounts, close: leaveNode } = await options.join(handlers);
   const counters = new Counters();
   const metrics = new Metrics(counters);
   const fanout = new BunFanout();
@@ -106,6 +110,7 @@ export async function startGateway(
       counters,
       metrics,
       log,
+      sharedCounts,
     }),
     health,
   );

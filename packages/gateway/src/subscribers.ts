@@ -8,15 +8,13 @@ import type { Presence } from "@starling/core/hub/presence.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
 import type { Clock, Log, Random } from "@starling/core/ports.ts";
 import { EngineServer } from "@starling/core/sessions/engine/server.ts";
-import { SignallingFormat } from "@starling/core/sessions/signalling/format.ts";
-import { Members } from "@starling/core/sessions/signalling/members.ts";
-import { SignallingServer } from "@starling/core/sessions/signalling/server.ts";
+import { SIGNALLING_PATH } from "@starling/core/sessions/signalling/admissions.ts";
+import { createSignalling } from "@starling/core/sessions/signalling/service.ts";
 import { ChannelApplication } from "@starling/core/sessions/socketio/channel-application.ts";
 import { ClientAuth } from "@starling/core/sessions/socketio/client-auth.ts";
 import { SocketIoMover } from "@starling/core/sessions/socketio/moving.ts";
 import { SocketIoServer } from "@starling/core/sessions/socketio/server.ts";
 import { SseServer } from "@starling/core/sessions/sse/server.ts";
-import { signalLimits } from "@starling/protocol/signalling/limits.ts";
 import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
 import { type ClientAddress, subscriberAddress } from "./listeners/client-address.ts";
@@ -65,7 +63,6 @@ interface Shared extends SubscriberOptions {
 
 /** Where stock Socket.IO clients connect. */
 const SOCKET_IO_PATH = "/socket.io/";
-const SIGNALLING_PATH = "/v1";
 const EVENTS_PATH = "/events";
 
 /** Every protocol that subscribers may speak, over one hub. */
@@ -141,51 +138,17 @@ function socketIo(shared: Shared): SubscriberService {
 }
 
 function signalling(shared: Shared): SubscriberService {
-  const { config, hub, presence, broker, metrics, authenticator } = shared;
-  const { counters, clock, random, log } = shared;
-  const { apps, messageRate, slowConsumerBytes, meshId } = config;
-  const format = new SignallingFormat(meshId, "members");
-  const server = new SignallingServer({
-    hub,
-    presence,
-    members: new Members({ hub, presence, apps, format, clock }),
-    format,
-    dataFormat: new SignallingFormat(meshId, "subscribers"),
-    apps,
-    clock,
-    random,
-    log,
-    counters,
-    limits: signalLimits(config.signalling.maxPayloadBytes, config.signalling.maxStateBytes),
-    messageRate,
-    slowConsumerBytes,
-    pingIntervalMs: config.signalling.pingIntervalMs,
-    pingTimeoutMs: config.signalling.pingTimeoutMs,
-    async authenticate({ key, id, token, address, origin }) {
-      const identity = await authenticator.authenticate({
-        protocol: "signalling",
-        key,
-        id,
-        token,
-        address,
-        origin: origin ?? undefined,
-      });
-      await hub.admit(identity.app);
-      return identity;
-    },
-    refresh: (identity, token) => authenticator.refresh(identity, token),
+  const { config, metrics } = shared;
+  const { server, admissions } = createSignalling({
+    ...shared,
+    settings: config,
     onRoundTrip: (ms) => metrics.roundTrip(ms),
   });
   const endpoint = new SignallingEndpoint({
-    signalling: server,
-    // The presence backend knew no origins: they count only where somebody has set them.
-    origins: new OriginPolicy(config.allowedOrigins.length > 0 ? config.allowedOrigins : ["*"]),
-    counters,
+    admissions,
     clientAddress: shared.clientAddress,
-    broker,
-    maxHandshakes: config.maxHandshakes,
     version,
-    meshId,
+    meshId: config.meshId,
   });
   return {
     endpoints: new Map([[SIGNALLING_PATH, endpoint]]),

@@ -111,8 +111,8 @@ export interface Broker {
    * From now on this worker has that many subscribers in the channel; 0 ends its interest. Told before
    * whatever this worker says to the node next.
    *
-   * Where it had none, the answer comes when the node has taken note: from then on nothing that is
-   * published anywhere passes it by. A node that cannot be reached is not waited for: it takes note
+   * Where the node has not taken note yet that there are any, the answer comes when it has: from then
+   * on nothing that is published anywhere passes it by. A node that cannot be reached is not waited for: it takes note
    * when it is back, and `missed` says so.
    */
   interest(app: string, channel: string, subscribers: number): Answer<void>;
@@ -133,7 +133,8 @@ export interface Broker {
    * The answer comes when every such worker has taken its part over, or is gone, or lags: has
    * confirmed nothing for 200 ms, which holds nobody up a second time. The promise is rejected with
    * `broker_unavailable` when the node did not take the delivery over within 5 s, or cannot queue
-   * it; then it may or may not arrive at other workers, each at most once.
+   * it; then it may or may not arrive at other workers, each at most once. A delivery whose key is
+   * another's by now arrives at none.
    */
   publish(delivery: Delivery): Answer<number>;
 
@@ -153,7 +154,7 @@ export interface Broker {
 
   /**
    * Gives keys to this worker, all or none. Undefined where the key is new, and then it is this
-   * worker's until it is published with, released, or ten seconds old; else the answer of the
+   * worker's until it is published with, released, or one and a half leases old (15 s); else the answer of the
    * delivery that used it. A key that another delivery is about to use is waited for; one that comes
    * twice in a call counts once.
    *

@@ -4,7 +4,7 @@ import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { Clock } from "../ports.ts";
 
 /** Milliseconds for which room is kept for a connection that was admitted. */
-export const GRANT_MS = 10_000;
+const GRANT_MS = 10_000;
 
 /** Room for a connection that is not open yet. */
 interface Grant<Worker> {
@@ -31,9 +31,9 @@ export class Budgets<Worker> {
     this.#grants = new DeadlineQueue(clock, GRANT_MS, (grant) => this.#endGrant(grant));
   }
 
-  /** Workers with connections or room, times apps, and the room that is kept. */
+  /** Apps with connections or room, their workers that have these, and the room that is kept. */
   get size(): number {
-    let size = this.#grants.size;
+    let size = this.#grants.size + this.#shares.size;
     for (const shares of this.#shares.values()) size += shares.size;
     return size;
   }

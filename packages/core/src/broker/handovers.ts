@@ -2,7 +2,7 @@ import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { Clock } from "../ports.ts";
 
 /** Milliseconds for which a delivery waits for a worker to take it over. */
-export const HANDOVER_MS = 200;
+const HANDOVER_MS = 200;
 
 /** Workers that one delivery waits for. */
 export class Receipt {
@@ -64,8 +64,11 @@ export class Handovers<Worker> {
     return this.#timedOut;
   }
 
-  /** The receipt waits for the worker, unless that lags; it has taken over once the answer is called. */
-  add(worker: Worker, receipt: Receipt): () => void {
+  /**
+   * The receipt waits for the worker, unless that lags, until the answer is called with whether it
+   * has taken over; where it never will, it goes on lagging.
+   */
+  add(worker: Worker, receipt: Receipt): (hasTaken: boolean) => void {
     const handover = { worker, receipt };
     if (!this.#lagging.has(worker)) {
       let open = this.#open.get(worker);
@@ -77,8 +80,8 @@ export class Handovers<Worker> {
       receipt.expect();
       this.#deadlines.add(handover);
     }
-    return () => {
-      this.#lagging.delete(worker);
+    return (hasTaken) => {
+      if (hasTaken) this.#lagging.delete(worker);
       this.#settle(handover);
     };
   }

@@ -65,3 +65,24 @@ test("each worker has its own copy of a member", () => {
   for (const copy of [member, ...copies]) copy.clientId = "changed by one";
   expect(owner.members("default", "a")).toEqual([{ ...member, clientId: "name" }]);
 });
+
+test("a worker that has left takes up no room any more, whatever it still says", async () => {
+  const node = newNode();
+  const left = new LocalBroker(node, 1, new RecordingWorker());
+  left.leave();
+  left.admit("small");
+  left.connectionOpened("small");
+  expect(left.watch("default", "a")).toEqual([]);
+  expect(() => left.reserve([{ key: "k", fingerprint: "request" }])).toThrow("cannot be reached");
+  expect(node.held).toBe(0);
+});
+
+test("a delivery without an answer whose key is another's is counted", () => {
+  const node = newNode();
+  const brokers = [1, 2].map((id) => new LocalBroker(node, id, new RecordingWorker()));
+  const key = { key: "k", fingerprint: "request" };
+  void brokers[0]?.reserve([key]);
+  brokers[1]?.publishUnanswered(delivery("a", "1", { key }));
+  expect(() => brokers[1]?.publish(delivery("a", "1", { key }))).toThrow("another delivery");
+  expect(node.counters.lateKeys).toBe(2);
+});

@@ -15,7 +15,7 @@ import type {
 } from "./broker.ts";
 import type { Node } from "./node.ts";
 import { PublicationIds } from "./publication-ids.ts";
-import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
+import type { NodeMember, NodeSeat } from "./seat.ts";
 
 export interface LocalBrokerOptions {
   /** Whether no other worker will ever join the node, so that nothing needs an id; default `false`. */
@@ -50,11 +50,11 @@ export class LocalBroker implements Broker {
   }
 
   publish(delivery: Delivery): Answer<number> {
-    return this.#seat.publish(seen(delivery));
+    return this.#seat.publish(delivery);
   }
 
   publishUnanswered(delivery: Delivery): void {
-    this.#seat.publishUnanswered(seen(delivery));
+    this.#seat.publishUnanswered(delivery);
   }
 
   channels(app: string, page: ChannelPageRequest): ChannelPage {
@@ -132,10 +132,6 @@ export class LocalBroker implements Broker {
   }
 }
 
-function seen({ app, channels, publication, reached, key }: Delivery): NodeDelivery<Publication> {
-  return { app, channels, content: publication, reached, key };
-}
-
 function memberOf(handler: BrokerHandler): NodeMember<Publication> {
   return {
     deliver(_app, channels, publication, taken) {
@@ -143,7 +139,7 @@ function memberOf(handler: BrokerHandler): NodeMember<Publication> {
         const isOwn = channel === publication.channel;
         handler.delivered(isOwn ? publication : { ...publication, channel });
       }
-      taken?.();
+      taken?.(true);
     },
     presence(app, channel, event) {
       // Members change, and each worker has its own.

@@ -55,7 +55,10 @@ export class Seat<Content> implements NodeSeat<Content> {
     const { router, seats, reservations, counters } = this.#node;
     counters.publications++;
     const { reached, key } = delivery;
-    if (key !== undefined) reservations.use(this, key);
+    if (key !== undefined && !reservations.use(this, key)) {
+      counters.lateKeys++;
+      throw new StarlingError("broker_unavailable", "the key is another delivery's by now");
+    }
     if (seats.size === 1) return this.#delivered(key, reached);
     const receipt = new Receipt();
     const total = reached + router.route(this, delivery, receipt);
@@ -69,7 +72,10 @@ export class Seat<Content> implements NodeSeat<Content> {
     const { router, seats, reservations, counters } = this.#node;
     counters.publications++;
     const { reached, key } = delivery;
-    if (key !== undefined) reservations.use(this, key);
+    if (key !== undefined && !reservations.use(this, key)) {
+      counters.lateKeys++;
+      return;
+    }
     const others = seats.size === 1 ? 0 : router.route(this, delivery, undefined);
     this.#delivered(key, reached + others);
   }

@@ -9,7 +9,10 @@ import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 
 /** A worker that takes over what it is handed when the test says so. */
 class Worker implements NodeMember<string> {
-  readonly handed: { readonly text: string; readonly taken: (() => void) | undefined }[] = [];
+  readonly handed: {
+    readonly text: string;
+    readonly taken: ((hasTaken: boolean) => void) | undefined;
+  }[] = [];
   readonly channels: string[] = [];
   readonly answers: ((value: unknown) => void)[] = [];
   onPresence: () => void = () => {};
@@ -17,10 +20,10 @@ class Worker implements NodeMember<string> {
   deliver(
     app: string,
     channels: readonly string[],
-    content: string,
-    taken: (() => void) | undefined,
+    publication: string,
+    taken: ((hasTaken: boolean) => void) | undefined,
   ): void {
-    this.handed.push({ text: `${app} ${channels} ${content}`, taken });
+    this.handed.push({ text: `${app} ${channels} ${publication}`, taken });
   }
 
   presence(): void {
@@ -40,7 +43,7 @@ class Worker implements NodeMember<string> {
   /** Takes over everything that it was handed. */
   take(): string[] {
     return this.handed.splice(0).map(({ text, taken }) => {
-      taken?.();
+      taken?.(true);
       return text;
     });
   }
@@ -57,7 +60,7 @@ function setUp(count: number) {
 const delivery = (more: Partial<NodeDelivery<string>> = {}): NodeDelivery<string> => ({
   app: "default",
   channels: ["a"],
-  content: "text",
+  publication: "text",
   reached: 1,
   key: undefined,
   ...more,

@@ -6,6 +6,7 @@ import type { Cancellation, RateName, WorkerId } from "./broker.ts";
 import { Budgets } from "./budgets.ts";
 import { Handovers } from "./handovers.ts";
 import { Interests } from "./interests.ts";
+import { DEFAULT_LEASE_MS } from "./lease.ts";
 import { NodeCounters } from "./node-counters.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
 import { PresenceRegistry } from "./presence-registry.ts";
@@ -20,6 +21,8 @@ export interface NodeOptions {
   readonly rates: Readonly<Record<RateName, Omit<RateLimiterOptions, "clock">>>;
   /** Milliseconds for which the answers of deliveries with a key are remembered; 0 = not at all. */
   readonly idempotencyWindowMs: number;
+  /** Milliseconds for which a worker may be silent; default 10,000. */
+  readonly leaseMs?: number;
 }
 
 /**
@@ -29,7 +32,8 @@ export interface NodeOptions {
 export class Node<Content> {
   readonly #state: NodeState<Content>;
 
-  constructor({ clock, apps, rates, idempotencyWindowMs }: NodeOptions) {
+  constructor(options: NodeOptions) {
+    const { clock, apps, rates, idempotencyWindowMs, leaseMs = DEFAULT_LEASE_MS } = options;
     const counters = new NodeCounters();
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
@@ -39,7 +43,7 @@ export class Node<Content> {
       interests,
       handovers,
       router: new Router(interests, handovers, counters),
-      reservations: new Reservations({ clock, windowMs: idempotencyWindowMs }),
+      reservations: new Reservations({ clock, windowMs: idempotencyWindowMs, leaseMs }),
       rates: {
         user: new RateLimiter({ ...rates.user, clock }),
         address: new RateLimiter({ ...rates.address, clock }),

@@ -5,7 +5,7 @@ import type { Cancellation } from "./broker.ts";
 import { CancellationSource } from "./cancellation.ts";
 
 /** Milliseconds for which answers of all workers are gathered. */
-export const GATHER_MS = 2_000;
+const GATHER_MS = 2_000;
 
 /** How a worker is asked. */
 export type Ask = (cancellation: Cancellation) => Answer<unknown>;

@@ -7,7 +7,7 @@ const key = (name: string, fingerprint = "request") => ({ key: name, fingerprint
 
 function setUp() {
   const clock = new FakeClock();
-  const reservations = new Reservations<string>({ clock, windowMs: 60_000 });
+  const reservations = new Reservations<string>({ clock, windowMs: 60_000, leaseMs: 10_000 });
   /** Reserves one key, which is to be free. */
   const hold = (worker: string, name: string) => {
     expect(reservations.reserve(worker, [key(name)])).toEqual([undefined]);
@@ -22,17 +22,19 @@ const failure = (answer: Answer<unknown>) =>
     (error: unknown) => error,
   );
 
-test("a reservation lasts ten seconds, but for as long as its delivery is under way", () => {
+test("a reservation lasts one and a half leases, but for as long as its delivery is under way", () => {
   const { clock, reservations } = setUp();
   expect(reservations.reserve("a", [key("k"), key("l")])).toEqual([undefined, undefined]);
   reservations.use("a", key("l"));
-  clock.advance(10_000);
+  clock.advance(14_999);
+  expect(reservations.size).toBe(2);
+  clock.advance(1);
   expect(reservations.size).toBe(1);
   expect(reservations.reserve("b", [key("k")])).toEqual([undefined]);
   expect(reservations.reserve("b", [key("l")])).toBeInstanceOf(Promise);
   reservations.answered(key("l"), 3);
   expect(reservations.reserve("b", [key("l")])).toEqual([3]);
-  clock.advance(10_000);
+  clock.advance(15_000);
   expect(reservations.size).toBe(0);
   expect(clock.pendingTimers).toBe(0);
 });
@@ -49,20 +51,27 @@ test("a key whose delivery is under way is neither released nor forgotten with i
   expect(reservations.size).toBe(0);
 });
 
-test("what is published after its reservation has run out is answered, and takes no key from others", async () => {
+test("what is published after its reservation has run out is waited for, unless the key is another's", async () => {
   const { clock, reservations, hold } = setUp();
   for (const name of ["k", "l"]) hold("a", name);
-  clock.advance(10_000);
+  clock.advance(15_000);
   hold("b", "l");
-  for (const late of [key("k"), key("l")]) {
-    reservations.use("a", late);
-    reservations.answered(late, 1);
-  }
-  expect(reservations.reserve("c", [key("k")])).toEqual([1]);
-  expect(reservations.size).toBe(1);
-  reservations.use("b", key("l"));
+  expect(reservations.use("a", key("k"))).toBe(true);
+  expect(reservations.use("a", key("k"))).toBe(false);
+  const waiting = reservations.reserve("c", [key("k")]);
+  expect(waiting).toBeInstanceOf(Promise);
+  clock.advance(14_999);
+  reservations.answered(key("k"), 1);
+  expect(await waiting).toEqual([1]);
+  expect(reservations.use("a", key("l"))).toBe(false);
+  expect(reservations.use("b", key("l", "different"))).toBe(false);
+  expect(reservations.use("b", key("l"))).toBe(true);
   reservations.answered(key("l"), 2);
+  expect(reservations.use("a", key("l"))).toBe(false);
+  expect(() => reservations.use("a", key("l", "different"))).toThrow("idempotency");
   expect(reservations.reserve("c", [key("l")])).toEqual([2]);
+  expect(reservations.size).toBe(0);
+  expect(clock.pendingTimers).toBe(0);
 });
 
 test("those who wait have their turn in the order of their coming, one after the other", async () => {
@@ -131,7 +140,7 @@ test("keys beyond the limit are refused and counted, and nothing of the call is 
   expect(reservations.reserve("a", [key("k")])).toEqual([undefined]);
   expect(() => reservations.reserve("a", [key("l")])).toThrow(full);
   expect(reservations.refused).toBe(2);
-  clock.advance(10_000);
+  clock.advance(15_000);
   expect(reservations.reserve("a", [key("l")])).toEqual([undefined]);
 });
 

@@ -5,8 +5,11 @@ import { IdempotencyWindow } from "../limits/idempotency.ts";
 import type { Clock } from "../ports.ts";
 import type { DeliveryKey } from "./broker.ts";
 
-/** Milliseconds for which a key is kept for the worker that reserved it. */
-export const RESERVATION_MS = 10_000;
+/**
+ * Leases for which a key is kept for the worker that reserved it. More than one: a worker that stands
+ * still is gone before another may have its key, and then delivers to nobody.
+ */
+const RESERVATION_LEASES = 1.5;
 /** Keys reserved and calls that wait for one, each, at the same time. */
 const MAX_ENTRIES = 100_000;
 
@@ -31,6 +34,8 @@ export interface ReservationsOptions {
   readonly clock: Clock;
   /** Milliseconds for which answers are remembered. */
   readonly windowMs: number;
+  /** Milliseconds for which a worker may be silent. */
+  readonly leaseMs: number;
 }
 
 /**
@@ -46,9 +51,9 @@ export class Reservations<Worker> {
   #waiting = 0;
   #refused = 0;
 
-  constructor({ clock, windowMs }: ReservationsOptions) {
+  constructor({ clock, windowMs, leaseMs }: ReservationsOptions) {
     this.#answers = new IdempotencyWindow({ windowMs, clock });
-    this.#deadlines = new DeadlineQueue(clock, RESERVATION_MS, (reservation) =>
+    this.#deadlines = new DeadlineQueue(clock, RESERVATION_LEASES * leaseMs, (reservation) =>
       this.#end(reservation),
     );
   }
@@ -90,23 +95,28 @@ export class Reservations<Worker> {
     }
   }
 
-  /** The worker's delivery is under way, and `answered` will follow. */
-  use(worker: Worker, { key, fingerprint }: DeliveryKey): void {
-    const reservation = this.#reserved.get(key);
-    if (reservation === undefined || reservation.isUsed) return;
-    if (reservation.worker !== worker || reservation.fingerprint !== fingerprint) return;
+  /**
+   * The worker's delivery is under way, and `answered` will follow. False, and then it must not be
+   * made, where the key was another's meanwhile.
+   *
+   * @throws StarlingError `idempotency_conflict`
+   */
+  use(worker: Worker, { key, fingerprint }: DeliveryKey): boolean {
+    if (this.#answers.find(key, fingerprint) !== undefined) return false;
+    // One that has run out and that nobody else wanted is the worker's again.
+    const reservation = this.#reserved.get(key) ?? this.#hold(worker, key, fingerprint);
+    if (reservation.worker !== worker || reservation.isUsed) return false;
+    if (reservation.fingerprint !== fingerprint) return false;
     reservation.isUsed = true;
     this.#deadlines.remove(reservation);
+    return true;
   }
 
-  /**
-   * What the delivery came to. It is remembered even where the reservation had run out before, so
-   * that whoever asks afterwards does not deliver again.
-   */
+  /** What the delivery came to whose key was used. */
   answered({ key, fingerprint }: DeliveryKey, total: number): void {
     this.#answers.remember(key, fingerprint, total);
     const reservation = this.#reserved.get(key);
-    if (reservation?.isUsed === true) this.#end(reservation);
+    if (reservation !== undefined) this.#end(reservation);
   }
 
   /** The worker is gone: its keys are free, and its calls fail. */
@@ -150,10 +160,11 @@ export class Reservations<Worker> {
     return { answers };
   }
 
-  #hold(worker: Worker, key: string, fingerprint: string): void {
+  #hold(worker: Worker, key: string, fingerprint: string): Reservation<Worker> {
     const reservation = { worker, key, fingerprint, isUsed: false, waiters: [] };
     this.#reserved.set(key, reservation);
     this.#deadlines.add(reservation);
+    return reservation;
   }
 
   /** Frees the key, and lets those who waited for it try again in the order of their coming. */

@@ -25,7 +25,7 @@ export class Router<Content, Worker extends Routed<Content>> {
    * subscribers those have. `receipt`, where there is one, waits for them.
    */
   route(publisher: Worker, delivery: NodeDelivery<Content>, receipt: Receipt | undefined): number {
-    const { app, channels, content } = delivery;
+    const { app, channels, publication } = delivery;
     const [first, second] = channels;
     if (first === undefined) return 0;
     if (second !== undefined) return this.#routeSeveral(publisher, delivery, receipt);
@@ -34,14 +34,14 @@ export class Router<Content, Worker extends Routed<Content>> {
       if (interest.worker === publisher) continue;
       // Read before, since a worker may cut a slow subscriber while it delivers.
       subscribers += interest.subscribers;
-      this.#hand(interest.worker, app, channels, content, receipt);
+      this.#hand(interest.worker, app, channels, publication, receipt);
     }
     return subscribers;
   }
 
   #routeSeveral(
     publisher: Worker,
-    { app, channels, content }: NodeDelivery<Content>,
+    { app, channels, publication }: NodeDelivery<Content>,
     receipt: Receipt | undefined,
   ): number {
     let subscribers = 0;
@@ -55,7 +55,7 @@ export class Router<Content, Worker extends Routed<Content>> {
         else names.push(channel);
       }
     }
-    for (const [worker, names] of targets) this.#hand(worker, app, names, content, receipt);
+    for (const [worker, names] of targets) this.#hand(worker, app, names, publication, receipt);
     return subscribers;
   }
 
@@ -63,11 +63,11 @@ export class Router<Content, Worker extends Routed<Content>> {
     worker: Worker,
     app: string,
     channels: readonly string[],
-    content: Content,
+    publication: Content,
     receipt: Receipt | undefined,
   ): void {
     this.#counters.handovers++;
     const taken = receipt === undefined ? undefined : this.#handovers.add(worker, receipt);
-    worker.member.deliver(app, channels, content, taken);
+    worker.member.deliver(app, channels, publication, taken);
   }
 }

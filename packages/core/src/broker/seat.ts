@@ -8,23 +8,24 @@ import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } fro
 export interface NodeDelivery<Content> {
   readonly app: string;
   readonly channels: readonly string[];
-  readonly content: Content;
+  /** The publication as this node holds it. */
+  readonly publication: Content;
   /** Subscribers that the worker itself has delivered to. */
   readonly reached: number;
-  readonly key: DeliveryKey | undefined;
+  readonly key?: DeliveryKey | undefined;
 }
 
 /** How the node reaches one worker; nothing here waits. */
 export interface NodeMember<Content> {
   /**
    * A delivery for those of its channels that the worker is interested in. Where `taken` is given,
-   * it is to be called once, when the worker has taken the delivery over or never will.
+   * it is to be called once, with whether the worker has taken the delivery over or never will.
    */
   deliver(
     app: string,
     channels: readonly string[],
-    content: Content,
-    taken: (() => void) | undefined,
+    publication: Content,
+    taken: ((hasTaken: boolean) => void) | undefined,
   ): void;
   presence(app: string, channel: string, event: PresenceEvent): void;
   /** Channels that came to be, or are no more, on any worker; only of apps that limit them. */

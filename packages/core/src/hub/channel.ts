@@ -73,6 +73,17 @@ export class SubscriberGroup {
     return own?.publish(this.#topic, frame) ?? fanout.publish(this.#topic, frame);
   }
 
+  /** The same with a frame that may be lost on the way, where the sockets can lose any. */
+  fanOutUnreliable(fanout: Fanout, frame: Frame, except: Subscriber | undefined): number {
+    if (fanout.publishUnreliable === undefined) return this.fanOut(fanout, frame, except);
+    const own = except !== undefined && this.#hasNative(except) ? except.socket : undefined;
+    const others = this.#nativeCount - (own === undefined ? 0 : 1);
+    if (others === 0) return 1;
+    if (this.#topic === undefined) return this.#loneSocket()?.sendUnreliable?.(frame) ?? 1;
+    const sent = own?.publishUnreliable?.(this.#topic, frame);
+    return sent ?? fanout.publishUnreliable(this.#topic, frame);
+  }
+
   #hasNative(subscriber: Subscriber): boolean {
     return includes(this.#members, subscriber) && !includes(this.#detached, subscriber);
   }

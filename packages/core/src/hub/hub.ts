@@ -2,13 +2,13 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, whenAnswered } from "../answer.ts";
 import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
-import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
 import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Counters } from "./counters.ts";
+import { Expectations } from "./expectations.ts";
 import { type AppConfig, optionsOf } from "./namespace.ts";
 import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
 import { Outlet } from "./outlet.ts";
@@ -32,8 +32,6 @@ export interface HubOptions {
   readonly maxChannelsPerConnection: number;
 }
 
-/** For how long the others send what is published in a channel that nobody is subscribed to yet. */
-const EXPECTED_WITHIN_MS = 10_000;
 /** Over how long those are closed who may have missed something, so that they come back spread. */
 const MISSED_WITHIN_MS = 5_000;
 
@@ -49,15 +47,14 @@ export class Hub implements HubApi {
   readonly #subscribers = new Bag<Subscriber>();
   readonly #apps = new Map<string, Map<string, Channel>>();
   readonly #outlet: Outlet;
-  /** Channels that the others were told of before anybody was subscribed to them. */
-  readonly #expected: DeadlineQueue<{ readonly app: string; readonly name: string }>;
+  readonly #expected: Expectations;
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.#broker = options.broker;
     this.#outlet = new Outlet(options);
     for (const app of options.apps.keys()) this.#apps.set(app, new Map());
-    this.#expected = new DeadlineQueue(options.clock, EXPECTED_WITHIN_MS, ({ app, name }) => {
+    this.#expected = new Expectations(options.clock, (app, name) => {
       if (!this.#channelsOf(app).has(name)) void this.#broker.interest(app, name, 0);
     });
     const { handlers } = options;
@@ -93,12 +90,16 @@ export class Hub implements HubApi {
   /**
    * Tells the other workers of a channel that somebody is about to be subscribed to, within ten
    * seconds; the answer comes when a subscriber will get what any of them publishes.
+   *
+   * @throws StarlingError `app_channels_full`
    */
   expect(app: string, name: string): Answer<void> {
     // A worker that is alone has nobody to tell.
-    if (!this.#broker.needsIds || this.#channelsOf(app).has(name)) return;
-    this.#expected.add({ app, name });
-    return this.#broker.interest(app, name, 1);
+    if (!this.#broker.needsIds) return;
+    // Whoever is expected has its channel, so this is where the limit is looked at.
+    this.requireChannel(app, name);
+    this.#expected.add(app, name);
+    return this.#broker.interest(app, name, this.#channelsOf(app).get(name)?.size ?? 1);
   }
 
   /** Makes a connection known; its app must be configured. */
@@ -129,7 +130,10 @@ export class Hub implements HubApi {
     if (!this.#subscribers.has(subscriber)) return;
     const channels = this.#channelsOf(subscriber.app);
     let channel = channels.get(name);
-    if (channel !== undefined && includes(subscriber.channels, channel)) return;
+    if (channel !== undefined && includes(subscriber.channels, channel)) {
+      // The first time may not have its answer yet.
+      return this.#broker.interest(subscriber.app, name, channel.size);
+    }
     if (sizeOf(subscriber.channels) >= this.#options.maxChannelsPerConnection) {
       throw new StarlingError("too_many_channels");
     }
@@ -140,6 +144,7 @@ export class Hub implements HubApi {
     }
     channel.add(subscriber, format);
     subscriber.channels = including(subscriber.channels, channel);
+    this.#expected.meet(subscriber.app, name);
     return this.#broker.interest(subscriber.app, name, channel.size);
   }
 
@@ -175,12 +180,23 @@ export class Hub implements HubApi {
     return this.#broker.publish(this.#begin(publication, channels, undefined, key));
   }
 
-  /** Hands a frame of one protocol to its subscribers in a channel, such as news of its members. */
-  relay(app: string, name: string, format: WireFormat, frame: Frame, except?: Subscriber): void {
+  /**
+   * Hands a frame of one protocol to its subscribers in a channel, such as news of its members. Where
+   * `isReplaced`, what comes later takes its place: it is no more reliable than the channel's data.
+   */
+  relay(
+    app: string,
+    name: string,
+    format: WireFormat,
+    frame: Frame,
+    except?: Subscriber,
+    isReplaced = false,
+  ): void {
     const group = this.#channelsOf(app).get(name)?.group(format);
     if (group === undefined) return;
     const { volatile } = optionsOf(this.#options.apps, app, name);
-    this.#outlet.hand(group, [frame], volatile, except);
+    const reliability = !volatile ? "reliable" : isReplaced ? "unreliable" : "volatile";
+    this.#outlet.hand(group, [frame], reliability, except);
   }
 
   /** Every connection, in no order. */
@@ -236,11 +252,12 @@ export class Hub implements HubApi {
     const channel = this.#channelsOf(publication.app).get(publication.channel);
     if (channel === undefined) return 0;
     const { volatile } = optionsOf(apps, publication.app, publication.channel);
+    const reliability = volatile ? "unreliable" : "reliable";
     let reached = 0;
     for (const group of channel.groups) {
       const frames = group.format.encode(publication);
       if (frames.length === 0) continue;
-      reached += this.#outlet.hand(group, frames, volatile, except, publication.id);
+      reached += this.#outlet.hand(group, frames, reliability, except, publication.id);
     }
     counters.deliveries += reached;
     return reached;
@@ -262,7 +279,8 @@ export class Hub implements HubApi {
     channel.remove(subscriber);
     const { app, name, size } = channel;
     if (size === 0) this.#channelsOf(app).delete(name);
-    void this.#broker.interest(app, name, size);
+    const isExpected = size === 0 && this.#expected.has(app, name);
+    void this.#broker.interest(app, name, isExpected ? 1 : size);
   }
 
   #channelsOf(app: string): Map<string, Channel> {

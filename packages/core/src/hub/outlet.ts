@@ -10,6 +10,12 @@ export interface OutletOptions {
   readonly slowConsumerBytes: number;
 }
 
+/**
+ * How sure it is that a frame arrives: `reliable` waits for who is not ready; `volatile` passes over
+ * who is not; `unreliable` may be lost on the way as well.
+ */
+export type Reliability = "reliable" | "volatile" | "unreliable";
+
 /** Hands frames to subscribers, and finds those who do not keep up. */
 export class Outlet {
   readonly #options: OutletOptions;
@@ -27,14 +33,14 @@ export class Outlet {
   hand(
     group: SubscriberGroup,
     frames: readonly Frame[],
-    volatile: boolean,
+    reliability: Reliability,
     except: Subscriber | undefined,
     id?: number,
   ): number {
     // Counted before, since who is cut by this very frame is no member afterwards.
     const reached = except !== undefined && group.has(except) ? group.size - 1 : group.size;
-    if (volatile) this.#handVolatile(group, frames, except, id);
-    else this.#handAll(group, frames, except, id);
+    if (reliability === "reliable") this.#handAll(group, frames, except, id);
+    else this.#handVolatile(group, frames, reliability, except, id);
     return reached;
   }
 
@@ -58,12 +64,18 @@ export class Outlet {
   #handVolatile(
     group: SubscriberGroup,
     frames: readonly Frame[],
+    reliability: "volatile" | "unreliable",
     except: Subscriber | undefined,
     id: number | undefined,
   ): void {
+    const { fanout } = this.#options;
     if (!group.isLagging && !group.hasDetached) {
       for (const frame of frames) {
-        if (group.fanOut(this.#options.fanout, frame, except) <= 0) group.isLagging = true;
+        const outcome =
+          reliability === "volatile"
+            ? group.fanOut(fanout, frame, except)
+            : group.fanOutUnreliable(fanout, frame, except);
+        if (outcome <= 0) group.isLagging = true;
       }
       return;
     }

@@ -48,7 +48,8 @@ export class DelayedBroker extends LocalBroker {
     return new DelayedBroker(node, worker, handler, new DelayedLink(), new DelayedLink());
   }
 
-  readonly #interests = new Set<string>();
+  /** By channel: undefined once the node has taken note. */
+  readonly #interests = new Map<string, Promise<void> | undefined>();
 
   private constructor(
     node: Node<Publication>,
@@ -75,12 +76,17 @@ export class DelayedBroker extends LocalBroker {
 
   override interest(app: string, channel: string, subscribers: number): never {
     const name = JSON.stringify([app, channel]);
-    const isNew = subscribers > 0 && !this.#interests.has(name);
-    if (subscribers > 0) this.#interests.add(name);
-    else this.#interests.delete(name);
     const tell = () => super.interest(app, channel, subscribers);
-    if (isNew) return through(this.up, this.down, tell) as never;
-    return this.up.send(tell) as never;
+    if (subscribers > 0 && !this.#interests.has(name)) {
+      const noted: Promise<void> = through(this.up, this.down, tell).then(() => {
+        if (this.#interests.get(name) === noted) this.#interests.set(name, undefined);
+      });
+      this.#interests.set(name, noted);
+      return noted as never;
+    }
+    if (subscribers === 0) this.#interests.delete(name);
+    this.up.send(tell);
+    return this.#interests.get(name) as never;
   }
 
   override publish(delivery: Delivery): Answer<number> {

@@ -14,7 +14,7 @@ const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 /**
  * Asks the Starling that runs with the same STATE_DIR.
  *
- * @throws CommandError `unavailable` when none does
+ * @throws CommandError `unavailable` when none does, or it gives no answer
  */
 export async function askRunning(
   context: CommandContext,
@@ -36,9 +36,25 @@ export async function askRunning(
       null,
     );
   } catch (error) {
-    if (error instanceof StarlingError && error.errorName !== "broker_unavailable") throw error;
-    throw new CommandError(exitCodes.unavailable, `no Starling runs with the folder ${stateDir}`, {
-      cause: error,
-    });
+    throw failureOf(error, stateDir);
   }
+}
+
+function failureOf(error: unknown, stateDir: string): unknown {
+  const failed = (code: number, message: string) =>
+    new CommandError(code, message, { cause: error });
+  if (error instanceof StarlingError) {
+    if (error.errorName !== "broker_unavailable") return error;
+    return failed(
+      exitCodes.unavailable,
+      `the Starling with the folder ${stateDir} gives no answer: it hangs, or has ended`,
+    );
+  }
+  if (error instanceof Error && "code" in error && error.code === "EACCES") {
+    return failed(
+      exitCodes.noPermission,
+      `this user may not ask the Starling with the folder ${stateDir}`,
+    );
+  }
+  return failed(exitCodes.unavailable, `no Starling runs with the folder ${stateDir}`);
 }

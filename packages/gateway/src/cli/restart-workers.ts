@@ -70,7 +70,7 @@ export async function restartWorkers(
     log.info({}, "restarted");
     return { ok: true };
   } catch (error) {
-    log.error({ error }, "the restart has ended half-way");
+    log.error({ error }, "a restart has failed");
     return failureOf(error);
   }
 }

@@ -7,8 +7,10 @@ import { type RunningGateway, startGateway } from "../main.ts";
 import { controlAnswers } from "../node/control.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
+import { sharedCountsOf } from "../node/shared-counts.ts";
 import type { NodeStatus } from "../node/status.ts";
 import { Health } from "../ops/health.ts";
+import type { SharedCounts } from "../publish/node-stats.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
 import { announce, logListening } from "./announce.ts";
@@ -25,6 +27,7 @@ export async function serve(preparation: Preparation): Promise<void> {
   const { context, config, settings, log, stopped, own } = preparation;
   const health = new Health();
   const node = new Node<Publication>({ ...nodeOptions(config), clock: systemClock });
+  const counts = () => sharedCountsOf(node);
   const gateway = await startGateway(config, {
     log,
     health,
@@ -32,13 +35,14 @@ export async function serve(preparation: Preparation): Promise<void> {
     listening: undefined,
     join: async (handlers) => ({
       broker: new LocalBroker(node, ALONE, handlers, { isAlone: true }),
+      sharedCounts: counts,
       close: async () => undefined,
     }),
   }).catch((error: unknown) => {
     throw listenError(error, config, settings);
   });
   logListening(log, gateway.listening);
-  const control = await serveControl(preparation, gateway);
+  const control = await serveControl(preparation, gateway, counts);
   try {
     own();
     await announce(context, config, log, gateway.listening, stopped);
@@ -56,6 +60,7 @@ export async function serve(preparation: Preparation): Promise<void> {
 async function serveControl(
   { config, log, lastWishes }: Preparation,
   gateway: RunningGateway,
+  counts: () => SharedCounts,
 ): Promise<SocketListener | undefined> {
   const startedAt = systemClock.now();
   const server = new IpcServer({
@@ -70,6 +75,7 @@ async function serveControl(
     log,
     answer: controlAnswers({
       status: () => statusOf(gateway, systemClock.now() - startedAt),
+      counts,
       restart: async () => ({
         ok: false,
         exitCode: exitCodes.unavailable,

@@ -10,6 +10,7 @@ import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
+import { sharedCountsOf } from "../node/shared-counts.ts";
 import { spawnWorkers } from "../node/spawn.ts";
 import type { NodeStatus } from "../node/status.ts";
 import type { Listening, WorkerEnd } from "../node/worker-process.ts";
@@ -58,6 +59,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
       status: () => statusOf(workers, listening, clock.now() - startedAt),
+      counts: () => sharedCountsOf(node),
       restart: (progress) => restartWorkers(preparation, workers, progress),
     }),
   });

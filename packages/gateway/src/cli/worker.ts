@@ -1,12 +1,14 @@
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import { configOf } from "../config/load.ts";
 import { startGateway } from "../main.ts";
+import { ControlQuestion } from "../node/control.ts";
 import type { DrainCause } from "../node/drain.ts";
 import { ratesOf } from "../node/node-options.ts";
 import { SupervisorChannel } from "../node/supervisor-channel.ts";
 import { seatOf } from "../node/worker-environment.ts";
 import { Health } from "../ops/health.ts";
 import { createLog } from "../ops/log.ts";
+import type { SharedCounts } from "../publish/node-stats.ts";
 import { openSocket } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
 import { type CommandContext, settingsOf } from "./context.ts";
@@ -77,7 +79,12 @@ export async function runWorker(context: CommandContext): Promise<void> {
           linkChanged: (isUp) =>
             health.set("link", isUp ? undefined : "the link to the node is down"),
         });
-        return { broker, close: () => broker.close() };
+        return {
+          broker,
+          sharedCounts: async () =>
+            (await broker.ask(ControlQuestion.counts, null)) as SharedCounts,
+          close: () => broker.close(),
+        };
       },
     }).catch((error: unknown) => {
       throw listenError(error, config, settings);

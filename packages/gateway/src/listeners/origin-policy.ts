@@ -1,25 +1,22 @@
+import { AllowedOrigins } from "@starling/core/limits/allowed-origins.ts";
+
 /** Which pages may use the subscriber port; a request without `Origin` comes from no page. */
 export class OriginPolicy {
-  readonly #origins: ReadonlySet<string>;
-  readonly #any: boolean;
+  readonly #origins: AllowedOrigins;
 
   /** `*` among the origins allows all. Pages of the very host that was asked need no mention. */
   constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins.map((origin) => origin.toLowerCase()));
-    this.#any = this.#origins.has("*");
+    this.#origins = new AllowedOrigins(origins);
   }
 
-  allows(request: Request): boolean {
-    const origin = request.headers.get("origin");
-    if (origin === null || this.#any) return true;
-    if (this.#origins.has(origin.toLowerCase())) return true;
-    return URL.parse(origin)?.host === request.headers.get("host");
+  allows({ headers }: Request): boolean {
+    return this.#origins.allows(headers.get("origin"), headers.get("host"));
   }
 
   /** The CORS headers (Fetch standard, section 3.2) of an answer to an allowed request. */
   headers(request: Request): Record<string, string> {
     const origin = request.headers.get("origin");
-    if (this.#any) return { "access-control-allow-origin": "*" };
+    if (this.#origins.any) return { "access-control-allow-origin": "*" };
     if (origin === null) return { vary: "Origin" };
     return { "access-control-allow-origin": origin, vary: "Origin" };
   }

@@ -1,9 +1,10 @@
 import type { IpcServerOptions } from "@starling/core/broker/ipc/server-options.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { SharedCounts } from "../publish/node-stats.ts";
 import type { NodeStatus } from "./status.ts";
 
-/** What the command line may ask a node. */
-export const ControlQuestion = { status: "status", restart: "restart" } as const;
+/** What a node may be asked: by the command line, and `counts` by its workers. */
+export const ControlQuestion = { status: "status", restart: "restart", counts: "counts" } as const;
 
 /** How a restart went; a refusal says which exit code the command has. */
 export type RestartOutcome =
@@ -18,10 +19,11 @@ export interface RestartProgress {
 
 export interface ControlledNode {
   status(): NodeStatus;
+  counts(): SharedCounts;
   restart(progress: (news: RestartProgress) => void): Promise<RestartOutcome>;
 }
 
-/** Answers the command line; workers ask nothing of this. */
+/** Answers those questions. */
 export function controlAnswers(node: ControlledNode): IpcServerOptions["answer"] {
   return (method, _argument, question) => {
     switch (method) {
@@ -29,6 +31,8 @@ export function controlAnswers(node: ControlledNode): IpcServerOptions["answer"]
         return node.status();
       case ControlQuestion.restart:
         return node.restart((news) => question.progress(news));
+      case ControlQuestion.counts:
+        return node.counts();
       default:
         throw new StarlingError("not_found", `the node knows no question ${method}`);
     }

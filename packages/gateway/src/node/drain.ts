@@ -1,4 +1,4 @@
-import { closePaced } from "@starling/core/hub/paced-close.ts";
+import { type Drainable, drainSubscribers } from "@starling/core/hub/drain.ts";
 import type { Subscriber } from "@starling/core/hub/subscriber.ts";
 import type { Clock, Random } from "@starling/core/ports.ts";
 import type { Health } from "../ops/health.ts";
@@ -7,18 +7,6 @@ import type { Health } from "../ops/health.ts";
  * Why a worker ends: the whole node stops, another worker has taken over, or the supervisor is dead.
  */
 export type DrainCause = "stop" | "leave" | "orphaned";
-
-/** What the end of a worker asks of the protocols that subscribers speak. */
-export interface Drainable {
-  /** Refuses new sessions with `shutting_down`; those that there are go on. */
-  refuseNew(): void;
-  /** Tells clients that understand it by when they will have been closed, ms since the epoch. */
-  notify(at: number): void;
-  /** Closes every session that is left, in the way that makes its client come back. */
-  shutDown(): void;
-  /** Sessions that are over, and whose clients have yet to fetch the last of what waits for them. */
-  readonly unfetched: number;
-}
 
 export interface DrainOptions {
   readonly cause: DrainCause;
@@ -34,12 +22,6 @@ export interface DrainOptions {
   leavePorts(): Promise<void>;
 }
 
-/** The part of the time in which connections are closed; the rest is for clients that fetch. */
-const PACED_SHARE = 0.7;
-/** Connections that `closePaced` closes in a millisecond at least. */
-const LEAST_RATE = 0.2;
-const LOOK_AGAIN_MS = 50;
-
 /**
  * Lets every client go, a few at a time; resolves when they are gone or have had their time. Requests
  * that are under way are left to the servers.
@@ -50,21 +32,9 @@ const LOOK_AGAIN_MS = 50;
 export async function drain(options: DrainOptions): Promise<void> {
   const { cause, health, services, drainMs, clock, random } = options;
   const deadline = clock.now() + drainMs;
-  const refuseNew = () => {
-    for (const service of services) service.refuseNew();
-  };
   health.set("draining", "shutting down");
-  if (cause !== "leave") refuseNew();
+  if (cause !== "leave") for (const service of services) service.refuseNew();
   await options.leavePorts();
-
   const subscribers = options.subscribers();
-  const withinMs = drainMs * PACED_SHARE;
-  const lastAt = clock.now() + Math.min(withinMs, subscribers.length / LEAST_RATE);
-  for (const service of services) service.notify(Math.ceil(lastAt));
-  await closePaced({ subscribers, reason: "shutting_down", withinMs, clock, random });
-  refuseNew();
-  for (const service of services) service.shutDown();
-  while (services.some(({ unfetched }) => unfetched > 0) && clock.now() < deadline) {
-    await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
-  }
+  await drainSubscribers({ services, subscribers, drainMs, deadline, clock, random });
 }

@@ -3,7 +3,12 @@ import type { Config } from "../config/config.ts";
 
 type Shared = Pick<
   Config,
-  "apps" | "connectRatePerUser" | "connectRatePerAddress" | "apiRatePerKey" | "idempotencyWindowMs"
+  | "apps"
+  | "connectRatePerUser"
+  | "connectRatePerAddress"
+  | "apiRatePerKey"
+  | "idempotencyWindowMs"
+  | "presenceLeaseMs"
 >;
 
 /** The limits that the workers of a node share, each for itself where its link to the node is down. */
@@ -17,6 +22,6 @@ export function ratesOf(config: Shared): NodeOptions["rates"] {
 
 /** What the configuration says of the state that the workers of a node share. */
 export function nodeOptions(config: Shared): Omit<NodeOptions, "clock"> {
-  const { apps, idempotencyWindowMs } = config;
-  return { apps, rates: ratesOf(config), idempotencyWindowMs };
+  const { apps, idempotencyWindowMs, presenceLeaseMs: leaseMs } = config;
+  return { apps, rates: ratesOf(config), idempotencyWindowMs, leaseMs };
 }

@@ -5,7 +5,6 @@ export const SHORT_LIFE_MS = 10_000;
 /** Short lives in a row after which a slot is given up. */
 export const MAX_SHORT_LIVES = 5;
 const FIRST_DELAY_MS = 200;
-const MAX_DELAY_MS = 10_000;
 
 /** When to start a worker again that has ended. */
 export class RestartPolicy {
@@ -26,7 +25,7 @@ export class RestartPolicy {
     else this.#shortLives++;
     if (this.#shortLives >= MAX_SHORT_LIVES) return undefined;
     const delay = this.#delayMs;
-    this.#delayMs = Math.min(2 * delay, MAX_DELAY_MS);
+    this.#delayMs = 2 * delay;
     const chance = (this.#random.bytes(1)[0] ?? 0) / 255;
     return (delay / 2) * (1 + chance);
   }

@@ -3,6 +3,8 @@ import { environmentOf } from "./worker-environment.ts";
 import type { SpawnWorker, WorkerMessage } from "./worker-process.ts";
 
 export interface SpawnOptions {
+  /** What to run, to which `worker` is added; default: this very program. */
+  readonly command?: readonly string[];
   /** Gets the log of the workers line by line; undefined lets them write to standard output. */
   readonly logLine: ((line: string) => void) | undefined;
   /** Gets what they write to standard error, line by line. */
@@ -13,10 +15,14 @@ export interface SpawnOptions {
 const LAST_LINES = 10;
 
 /** Starts workers as processes of the program that runs. */
-export function spawnWorkers({ logLine, errorLine }: SpawnOptions): SpawnWorker {
+export function spawnWorkers({
+  command = ownCommand(),
+  logLine,
+  errorLine,
+}: SpawnOptions): SpawnWorker {
   return (seat, events) => {
     const lastLines: string[] = [];
-    const child = Bun.spawn([...ownCommand(), "worker"], {
+    const child = Bun.spawn([...command, "worker"], {
       env: { ...process.env, ...environmentOf(seat) },
       stdin: "ignore",
       stdout: logLine === undefined ? "inherit" : "pipe",

@@ -336,6 +336,21 @@ describe("a restart", () => {
     expect(await restarted).toBe("done");
   });
 
+  test("lets the short lives before it be forgotten", async () => {
+    const workers = await serving(1);
+    for (let life = 0; life < 4; life++) {
+      processes.of(0).end(70);
+      clock.advance(2_000);
+    }
+    const old = processes.of(0);
+    const restarted = outcome(workers.restart(() => undefined));
+    processes.of(0).ready();
+    old.end(0);
+    expect(await restarted).toBe("done");
+    processes.of(0).end(70);
+    expect(states(workers)).toEqual([[0, "waiting"]]);
+  });
+
   test("that failed with nobody left tries again by itself", async () => {
     const workers = await serving(1);
     const restarted = outcome(workers.restart(() => undefined));
@@ -393,6 +408,31 @@ describe("a stop", () => {
     await stopped;
     expect(clock.pendingTimers).toBe(0);
     expect(processes.all).toHaveLength(3);
+  });
+
+  test("starts nobody for a slot that waits for its next try", async () => {
+    const workers = await serving(2);
+    processes.of(1).end(70);
+    const stopped = workers.stop();
+    clock.advance(10_000);
+    expect(processes.all).toHaveLength(2);
+    processes.of(0).drained();
+    processes.of(0).end(0);
+    await stopped;
+  });
+
+  test("of a worker that comes to serve only then lets it drain in the same time", async () => {
+    const workers = await serving(1);
+    processes.of(0).end(70);
+    clock.advance(200);
+    const stopped = workers.stop();
+    const late = processes.of(0);
+    live(1_000);
+    late.ready();
+    expect(states(workers)).toEqual([[0, "draining"]]);
+    live(timing.drainMs - 1_000);
+    await stopped;
+    expect(late.wasKilled).toBe(true);
   });
 
   test("kills whoever has not drained in time, and nobody else", async () => {

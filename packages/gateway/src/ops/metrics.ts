@@ -1,31 +1,6 @@
+import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-
-type CounterName = Exclude<keyof Counters, "connections">;
-
-const help: Readonly<Record<CounterName, string>> = {
-  publications: "Publications accepted for delivery",
-  deliveries: "Publications times the subscribers that each was handed to",
-  slowConsumers: "Connections cut because they read too slowly",
-  volatileDrops: "Messages of volatile namespaces dropped for subscribers that were not ready",
-  pingTimeouts: "Connections closed because a heartbeat was not answered",
-  authenticationTimeouts: "Connections closed because they did not authenticate in time",
-  malformedPackets: "Connections closed because a packet broke the protocol",
-  droppedSignals: "Signals dropped: undecodable, unknown, not allowed, or not joined",
-  floods: "Connections cut because they sent too many messages a second",
-  limitsExceeded: "Connections cut for too large a message, or too many channels",
-  refusedHandshakes: "Handshakes refused: origin, rate by address, budget, credentials",
-  refusedConnects: "Connects refused: token, user id, or rate by user",
-  requestsPassedOn: "Long-polling requests passed on to the worker that has the session",
-  requestsNotPassedOn: "Long-polling requests for another worker that were not answered",
-  sessionsMoved: "Sessions of other workers that came with their WebSocket",
-  failedMoves: "Sessions given up on their way from another worker",
-};
-
-/** `slowConsumers` as `starling_slow_consumers_total`. */
-function metricName(name: CounterName): string {
-  return `starling_${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`;
-}
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
 export class Metrics {
@@ -42,10 +17,10 @@ export class Metrics {
         this.set(counters.connections);
       },
     });
-    for (const name of Object.keys(help) as CounterName[]) {
+    for (const name of Object.keys(totalHelp) as TotalName[]) {
       new Counter({
-        name: metricName(name),
-        help: help[name],
+        name: totalMetricName(name),
+        help: totalHelp[name],
         registers,
         collect() {
           this.reset();

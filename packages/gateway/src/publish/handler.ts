@@ -13,12 +13,11 @@ import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
 import { NativeApi } from "./native-api.ts";
-import { NodeStats, type SharedCounts } from "./node-stats.ts";
+import { NodeStats, type SharedCounts, type WorkerStats } from "./node-stats.ts";
 import { openApiText } from "./openapi.ts";
 import { PresenceApi } from "./presence-api.ts";
 import { readText } from "./read-text.ts";
 import { json, jsonText, MethodNotAllowed, plainText, refusal } from "./responses.ts";
-import type { Stats } from "./schemas.ts";
 import { mintToken } from "./token-api.ts";
 
 /** What the publisher API needs of the configuration. */
@@ -38,8 +37,8 @@ export interface PublisherOptions {
   readonly counters: Counters;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** What the node itself counts, where this worker can ask for it. */
-  readonly sharedCounts?: (() => Answer<SharedCounts>) | undefined;
+  /** What the node itself counts. */
+  sharedCounts(): Answer<SharedCounts>;
 }
 
 /** The other end of the connection that a request came over. */
@@ -81,12 +80,12 @@ export function createPublisherHandler(options: PublisherOptions): PublisherHand
   const deliveries = new Deliveries(options.hub, broker);
   const refusals: Partial<Record<ErrorName, number>> = {};
   let requests = 0;
-  const own = (): Stats => ({
+  const own = (): WorkerStats => ({
     ok: true,
     hub: { ...options.counters },
     publisher: { requests, refusals: { ...refusals }, replays: deliveries.replays },
   });
-  const shared = options.sharedCounts;
+  const shared = () => options.sharedCounts();
   const stats = new NodeStats({ broker, handlers, metrics, own, shared });
   const routes = publisherRoutes({ ...options, gates, deliveries, stats });
 

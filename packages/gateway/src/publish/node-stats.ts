@@ -17,10 +17,14 @@ export interface NodeStatsOptions {
   readonly handlers: Pick<WorkerHandlers, "method">;
   readonly metrics: Metrics;
   /** What this worker has counted. */
-  own(): Stats;
-  /** Undefined where a worker cannot ask for it. */
-  shared: (() => Answer<SharedCounts>) | undefined;
+  own(): WorkerStats;
+  shared(): Answer<SharedCounts>;
 }
+
+/** The part of what is counted that each worker counts for itself. */
+export type WorkerStats = Omit<Stats, "publisher"> & {
+  readonly publisher: Omit<Stats["publisher"], keyof SharedCounts>;
+};
 
 /** The workers' questions to each other. */
 const STATS = "stats";
@@ -38,9 +42,9 @@ export class NodeStats {
 
   async stats(): Promise<Stats> {
     const { broker, own, shared } = this.#options;
-    const others = (await broker.gather(STATS, null)) as readonly Stats[];
+    const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher } = others.reduce(added, own());
-    return { ok: true, hub, publisher: { ...publisher, ...(await shared?.()) } };
+    return { ok: true, hub, publisher: { ...publisher, ...(await shared()) } };
   }
 
   /** The text exposition format. */
@@ -50,7 +54,7 @@ export class NodeStats {
   }
 }
 
-function added(a: Stats, b: Stats): Stats {
+function added(a: WorkerStats, b: WorkerStats): WorkerStats {
   return {
     ok: true,
     hub: sum(a.hub, b.hub),

@@ -187,8 +187,13 @@ export const statsSchema = z
       replays: count.meta({
         description: "Deliveries not made because their idempotency key had been used before.",
       }),
-      idempotencyForgottenEarly: count.optional(),
-      rateLimitUntracked: count.optional(),
+      idempotencyForgottenEarly: count.meta({
+        description:
+          "Answers of idempotency keys forgotten before their time: too many were in use.",
+      }),
+      rateLimitUntracked: count.meta({
+        description: "Requests let pass without a rate, since too many callers were known.",
+      }),
     }),
   })
   .meta({ description: "Counted since the start, on all workers." });

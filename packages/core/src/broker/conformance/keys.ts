@@ -93,7 +93,10 @@ export function describeKeys(setUp: SetUp): void {
       },
       answer: undefined,
     },
-    "has it after ten seconds": { end: (fixture) => fixture.advance(10_000), answer: undefined },
+    "has it after fifteen seconds": {
+      end: (fixture) => fixture.advance(15_000),
+      answer: undefined,
+    },
     "has it once its worker is gone": {
       end: (fixture, { broker }) => fixture.leave(broker),
       answer: undefined,
@@ -122,6 +125,42 @@ export function describeKeys(setUp: SetUp): void {
       expect(waiting.outcome).toEqual({ value: [undefined, answer] });
     });
   }
+
+  test("a delivery that comes when its key is another's is made nowhere", async () => {
+    const fixture = await setUp();
+    const [late, other, listener] = [await join(fixture), await join(fixture), await join(fixture)];
+    void listener.broker.interest("default", "a", 1);
+    await fixture.settle();
+    const outcome = async (published: ReturnType<typeof delivery>) => {
+      const asked = ask(() => late.broker.publish(published));
+      await fixture.settle();
+      return asked.outcome;
+    };
+    await answered(fixture, () => late.broker.reserve([key("k")]));
+    await fixture.advance(15_000);
+    await answered(fixture, () => other.broker.reserve([key("k")]));
+    const tooLate = delivery("a", "late", { key: key("k") });
+    expect(await outcome(tooLate)).toEqual(refusal("broker_unavailable"));
+    late.broker.publishUnanswered(tooLate);
+    await fixture.settle();
+    const inTime = delivery("a", "in time", { key: key("k"), reached: 2 });
+    expect(await answered(fixture, () => other.broker.publish(inTime))).toBe(3);
+    expect(await outcome(tooLate)).toEqual(refusal("broker_unavailable"));
+    const changed = delivery("a", "changed", { key: key("k", "different") });
+    expect(await outcome(changed)).toEqual(refusal("idempotency_conflict"));
+    expect(listener.take()).toEqual(["in time"]);
+    expect(await answered(fixture, () => late.broker.reserve([key("k")]))).toEqual([3]);
+  });
+
+  test("a key that ran out while nobody else wanted it is published with all the same", async () => {
+    const fixture = await setUp();
+    const { broker } = await join(fixture);
+    await answered(fixture, () => broker.reserve([key("k")]));
+    await fixture.advance(15_000);
+    const published = delivery("a", "1", { key: key("k"), reached: 2 });
+    expect(await answered(fixture, () => broker.publish(published))).toBe(2);
+    expect(await answered(fixture, () => broker.reserve([key("k")]))).toEqual([2]);
+  });
 
   test("a worker cannot release what another has reserved", async () => {
     const fixture = await setUp();

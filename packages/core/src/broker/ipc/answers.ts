@@ -15,6 +15,8 @@ export interface AnswersOptions {
   readonly codes: { readonly answer: number; readonly fail: number };
   /** Bytes of an answer; more is refused, since it would push everything else out of the queue. */
   readonly maxBytes: number;
+  /** An answer found no room, and whoever asked would wait for ever. */
+  refused(): void;
 }
 
 /** Answers what the peer of a link asks, when the answer is there. */
@@ -77,7 +79,7 @@ export class Answers {
     const place = writer.openBin();
     write(writer, value);
     writer.closeBin(place);
-    if (link.messageBytes <= maxBytes) link.commit(2);
+    if (link.messageBytes <= maxBytes) this.#commit();
     else this.#fail(id, new StarlingError("broker_unavailable", "the answer is too large"));
   }
 
@@ -90,6 +92,11 @@ export class Answers {
     writer.uint(codes.fail);
     writer.uint(id);
     writeError(writer, error);
-    link.commit(2);
+    this.#commit();
+  }
+
+  #commit(): void {
+    const { link, refused } = this.#options;
+    if (!link.commit(2) && !link.isDisposed) refused();
   }
 }

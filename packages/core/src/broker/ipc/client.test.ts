@@ -147,6 +147,9 @@ describe("the queue towards the node", () => {
     void worker.broker.interest("default", "b", 0);
     await fixture.settle();
     expect(worker.broker.counters.messagesSent - before).toBe(2);
+    void worker.broker.interest("default", "c", 1);
+    await fixture.settle();
+    expect(worker.broker.counters.messagesSent - before).toBe(3);
     expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(1_000);
   });
 
@@ -185,6 +188,28 @@ describe("a question", () => {
     await fixture.settle();
     expect(much.outcome).toEqual(refusal("broker_unavailable"));
     expect(less.outcome).toEqual({ value: "x".repeat(40_000) });
+  });
+
+  test("whose answer finds no room is refused, and the node is told all anew", async () => {
+    const { fixture, join } = setUp();
+    const [asker, asked] = [await join(), await join({ maxQueuedBytes: 20_000 })];
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    asked.reply = () => promise;
+    const answer = ask(() => asker.broker.call(2, "method", null));
+    await fixture.settle();
+    await fixture.links.cut(asked.broker);
+    const member = { clientId: "c".repeat(1_000), user: undefined, state: undefined, since: 1 };
+    for (let n = 0; n < 38; n++) {
+      const event = { type: "join", member: { ...member, connection: `${n}` } } as const;
+      asked.broker.present("default", "p", event);
+    }
+    resolve("x".repeat(5_000));
+    await fixture.settle();
+    await fixture.links.mend(asked.broker);
+    expect(answer.outcome).toEqual(refusal("broker_unavailable"));
+    expect(asked.missedCalls).toBe(1);
+    const stats = await answered(fixture, () => asker.broker.presenceStats("default", "p"));
+    expect(stats.members).toBe(38);
   });
 
   test("whose argument or answer MessagePack cannot say is refused", async () => {
@@ -233,4 +258,100 @@ test("an app without limits is not asked for room", async () => {
   await fixture.links.cut(broker);
   expect(broker.admit("default")).toBeUndefined();
   expect(broker.hasRoomForChannel("default", "any")).toBe(true);
+});
+
+test("what is not limited costs no message", async () => {
+  const { fixture, join } = setUp();
+  const { broker } = await join();
+  const before = broker.counters.messagesSent;
+  expect(broker.take("api", "key")).toBe(0);
+  broker.connectionOpened("default");
+  broker.connectionClosed("default");
+  expect(broker.interest("default", "a", 0)).toBeUndefined();
+  await fixture.settle();
+  expect(broker.counters.messagesSent).toBe(before);
+  broker.connectionOpened("small");
+  broker.connectionClosed("small");
+  await fixture.settle();
+  expect(broker.counters.messagesSent).toBe(before + 2);
+});
+
+test("a channel that is opened and closed before the node heard of it leaves its room", async () => {
+  const { fixture, join } = setUp();
+  const { broker } = await join();
+  for (const channel of ["a", "b", "c"]) {
+    void broker.interest("small", channel, 1);
+    void broker.interest("small", channel, 0);
+  }
+  await fixture.settle();
+  expect(broker.hasRoomForChannel("small", "d")).toBe(true);
+});
+
+test("once the node has taken note, interest has nothing to wait for", async () => {
+  const { fixture, join } = setUp();
+  const { broker } = await join();
+  expect(broker.interest("default", "a", 1)).toBeInstanceOf(Promise);
+  await fixture.settle();
+  expect(broker.interest("default", "a", 2)).toBeUndefined();
+});
+
+describe("a node that is given up", () => {
+  test("is not waited for with news of interest that it was never sent", async () => {
+    const { fixture, join } = setUp();
+    const { broker } = await join();
+    const noted = ask(() => broker.interest("default", "a", 1));
+    await fixture.links.cut(broker);
+    expect(noted.outcome).toBeUndefined();
+    await fixture.advance(10_000);
+    expect(noted.outcome).toEqual({ value: undefined });
+  });
+
+  test("is no longer answered: what it asked is given up", async () => {
+    const { fixture, join } = setUp();
+    const [asker, asked] = [await join(), await join()];
+    let isGivenUp = false;
+    asked.reply = (_method, _argument, cancellation) => {
+      cancellation.onCancel(() => {
+        isGivenUp = true;
+      });
+      return new Promise(() => {});
+    };
+    ask(() => asker.broker.call(2, "method", null));
+    await fixture.settle();
+    await fixture.links.cut(asked.broker);
+    expect(isGivenUp).toBe(false);
+    await fixture.advance(10_000);
+    expect(isGivenUp).toBe(true);
+  });
+});
+
+test("after a link that came back the next one is tried for as soon as the first", async () => {
+  const { fixture, join } = setUp();
+  const { broker } = await join();
+  await fixture.links.cut(broker);
+  await fixture.advance(5_000);
+  await fixture.links.mend(broker);
+  const stream = fixture.streamOf(broker);
+  if (stream !== undefined) fixture.transport.cut(stream);
+  await fixture.settle();
+  expect(broker.isConnected).toBe(false);
+  await fixture.advance(50);
+  expect(broker.isConnected).toBe(true);
+});
+
+test("leaving takes a second at most, and nothing of the broker runs on", async () => {
+  const { streams, fixture, join } = setUp();
+  const { broker } = await join();
+  ask(() => broker.members("default", "a"));
+  ask(() => broker.take("user", "u"));
+  await fixture.settle();
+  const stream = fixture.streamOf(broker);
+  if (stream !== undefined) streams.hold(stream);
+  const closing = ask(() => broker.close());
+  await fixture.advance(999);
+  expect(closing.outcome).toBeUndefined();
+  await fixture.advance(1);
+  expect(closing.outcome).toEqual({ value: undefined });
+  fixture.server.close();
+  expect(fixture.clock.pendingTimers).toBe(0);
 });

@@ -1,6 +1,7 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
+import { ByChannel } from "../../hub/by-channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
 import { RateLimiter } from "../../limits/rate-limiter.ts";
@@ -32,6 +33,8 @@ export class IpcBroker implements Broker {
   readonly #options: IpcBrokerOptions;
   readonly #ids: PublicationIds;
   readonly #told = new Told();
+  /** Settle when the node has taken note of an interest that is new. */
+  readonly #unnoted = new ByChannel<Promise<void>>();
   readonly #mirror: ChannelMirror;
   readonly #limiters: Readonly<Record<RateName, RateLimiter>>;
   readonly #link: NodeLink;
@@ -67,16 +70,6 @@ export class IpcBroker implements Broker {
     return this.#link.counters;
   }
 
-  /** Bytes that the node has not confirmed. */
-  get bytesWaiting(): number {
-    return this.#link.bytesWaiting;
-  }
-
-  /** Tells the node how this worker is, in anything that MessagePack can say; the last report counts. */
-  report(value: unknown): void {
-    this.#link.report(packValue(value));
-  }
-
   /** Asks the node itself. Rejected as `call` is. */
   ask(method: string, argument: unknown, cancellation?: Cancellation): Promise<unknown> {
     return this.#askValue(TO_NODE.ask, undefined, method, argument, cancellation);
@@ -88,11 +81,14 @@ export class IpcBroker implements Broker {
   }
 
   interest(app: string, channel: string, subscribers: number): Answer<void> {
-    const isNew = subscribers > 0 && this.#told.interests.get(app, channel) === undefined;
-    this.#told.interest(app, channel, subscribers);
-    this.#mirror.interest(app, channel, subscribers);
-    if (isNew) return this.#link.noted();
-    this.#link.schedule();
+    const before = this.#told.interests.get(app, channel) ?? 0;
+    if (subscribers !== before) {
+      this.#told.interest(app, channel, subscribers);
+      this.#mirror.interest(app, channel, subscribers);
+      this.#link.schedule();
+    }
+    if (subscribers === 0) return;
+    return before === 0 ? this.#noted(app, channel) : this.#unnoted.get(app, channel);
   }
 
   nextId(): number {
@@ -144,6 +140,7 @@ export class IpcBroker implements Broker {
   }
 
   take(rate: RateName, key: string): Answer<number> {
+    if (this.#options.rates[rate].ratePerSecond === 0) return 0;
     const alone = () => this.#limiters[rate].take(key);
     if (!this.isConnected) return alone();
     const write = (writer: Writer) => {
@@ -154,14 +151,13 @@ export class IpcBroker implements Broker {
   }
 
   admit(app: string): Answer<void> {
-    // Where there is no limit there is nothing to ask.
-    const { maxConnections = 0 } = this.#options.apps.get(app) ?? {};
-    if (maxConnections === 0) return;
+    if (!this.#limitsConnections(app)) return;
     const write = (writer: Writer) => writer.string(app);
     return this.#link.request("usual", TO_NODE.admit, write, () => {});
   }
 
   connectionOpened(app: string): void {
+    if (!this.#limitsConnections(app)) return;
     this.#told.connection(app, 1);
     this.#link.tell(TO_NODE.connectionsOpened, (writer) => {
       writer.string(app);
@@ -170,6 +166,7 @@ export class IpcBroker implements Broker {
   }
 
   connectionClosed(app: string): void {
+    if (!this.#limitsConnections(app)) return;
     this.#told.connection(app, -1);
     this.#link.tell(TO_NODE.connectionClosed, (writer) => writer.string(app));
   }
@@ -221,6 +218,21 @@ export class IpcBroker implements Broker {
     return this.#askValue(TO_NODE.gather, undefined, method, argument, undefined).then((answers) =>
       Array.isArray(answers) ? answers : [],
     );
+  }
+
+  #noted(app: string, channel: string): Answer<void> {
+    const noted = this.#link.noted();
+    if (noted === undefined) return;
+    const pending: Promise<void> = noted.then(() => {
+      if (this.#unnoted.get(app, channel) === pending) this.#unnoted.delete(app, channel);
+    });
+    this.#unnoted.set(app, channel, pending);
+    return pending;
+  }
+
+  /** Where there is no limit the node has nothing to count. */
+  #limitsConnections(app: string): boolean {
+    return (this.#options.apps.get(app)?.maxConnections ?? 0) > 0;
   }
 
   #askOfChannel<T>(

@@ -63,7 +63,7 @@ export class Connector {
       stream.closed();
       return;
     }
-    if (this.#isEnded || stream.isClosed) {
+    if (stream.isClosed) {
       opened.end();
       return;
     }

@@ -34,6 +34,8 @@ export class ControlLink {
       log: options.log,
       codes: TO_WORKER,
       maxBytes: options.maxQueuedBytes / 2,
+      // A link that is full drops what waits, and refuses nothing.
+      refused: () => {},
     });
   }
 

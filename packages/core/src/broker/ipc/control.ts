@@ -1,7 +1,8 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { AfterTurn, Clock, Log, OpenStream } from "../../ports.ts";
+import { DEFAULT_LEASE_MS } from "../lease.ts";
 import { helloFrame, readWelcome } from "./handshake.ts";
-import { DEFAULT_LEASE_MS, DEFAULT_MAX_QUEUED_BYTES, Link } from "./link.ts";
+import { DEFAULT_MAX_QUEUED_BYTES, Link } from "./link.ts";
 import { LinkCounters } from "./link-counters.ts";
 import { LinkStream } from "./link-stream.ts";
 import { readError } from "./messages.ts";

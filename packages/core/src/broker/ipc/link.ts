@@ -3,7 +3,7 @@ import { putFrameLength } from "./frames.ts";
 import type { LinkCounters } from "./link-counters.ts";
 import { FLAG_PROMPT, HEADER_BYTES, putHeader, readHeader } from "./link-header.ts";
 import { Reader } from "./reader.ts";
-import { SentFrames } from "./sent-frames.ts";
+import { type Confirmed, SentFrames } from "./sent-frames.ts";
 import { WireError } from "./wire-error.ts";
 import { Writer } from "./writer.ts";
 
@@ -14,7 +14,6 @@ const CONFIRM_BYTES = 64 * 1024;
 /** Milliseconds until anything that was received is confirmed. */
 const CONFIRM_MS = 100;
 
-export const DEFAULT_LEASE_MS = 10_000;
 export const DEFAULT_MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 
 export interface LinkOptions {
@@ -60,7 +59,7 @@ export class Link {
   #messages = 0;
   #end = HEADER_BYTES;
   #isPrompt = false;
-  #callbacks: (() => void)[] | undefined;
+  #callbacks: Confirmed[] | undefined;
   #received = 0;
   #confirmedBytes = 0;
   #mustConfirm = false;
@@ -75,11 +74,6 @@ export class Link {
     this.#lastHeard = options.clock.now();
     this.#openFrame();
     this.#setPulse();
-  }
-
-  /** When the peer was last heard, in milliseconds since the Unix epoch. */
-  get lastHeard(): number {
-    return this.#lastHeard;
   }
 
   get isAttached(): boolean {
@@ -98,11 +92,6 @@ export class Link {
   /** The number before the first frame that can be sent again. */
   get base(): number {
     return this.#sent.base;
-  }
-
-  /** Frames that the peer has confirmed, of all that were ever sent. */
-  get confirmed(): number {
-    return this.#sent.confirmed;
   }
 
   /** Bytes that the peer has not confirmed. */
@@ -147,9 +136,9 @@ export class Link {
   }
 
   /** Calls back once the message that was committed last is confirmed, or never will be. */
-  whenConfirmed(callback: () => void): void {
+  whenConfirmed(callback: Confirmed): void {
     if (this.#messages === 0) {
-      callback();
+      callback(false);
       return;
     }
     this.#isPrompt = true;

@@ -1,13 +1,13 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Answer } from "../../answer.ts";
 import type { ByteStream } from "../../ports.ts";
 import type { Cancellation } from "../broker.ts";
+import { DEFAULT_LEASE_MS } from "../lease.ts";
 import { Answers } from "./answers.ts";
 import type { ChannelMirror } from "./channel-mirror.ts";
 import type { IpcBrokerOptions } from "./client-options.ts";
 import { Connector } from "./connector.ts";
 import type { Hello, Welcome } from "./handshake.ts";
-import { DEFAULT_LEASE_MS, DEFAULT_MAX_QUEUED_BYTES, Link } from "./link.ts";
+import { DEFAULT_MAX_QUEUED_BYTES, Link } from "./link.ts";
 import { LinkCounters } from "./link-counters.ts";
 import * as messages from "./messages.ts";
 import { TO_NODE, TO_WORKER } from "./opcodes.ts";
@@ -52,9 +52,6 @@ export class NodeLink {
   readonly #connector: Connector;
   #joined: Joined | undefined;
   #hasJoined: ((isJoined: boolean) => void) | undefined;
-  /** The last report, and whether the node has it. */
-  #report: Uint8Array | undefined;
-  #isReportNew = false;
   #hasLeft: (() => void) | undefined;
   /** Called back when the node has noted the interest that it is yet to be told. */
   readonly #untold: (() => void)[] = [];
@@ -78,10 +75,6 @@ export class NodeLink {
 
   get isConnected(): boolean {
     return this.#joined?.link.isAttached ?? false;
-  }
-
-  get bytesWaiting(): number {
-    return this.#joined?.link.bytesWaiting ?? 0;
   }
 
   /** Connects; rejected where that takes longer than the lease. */
@@ -120,16 +113,9 @@ export class NodeLink {
   }
 
   /** Settles once the node has taken note of every interest so far, or is given up. */
-  noted(): Answer<void> {
-    if (!this.isConnected) return;
-    this.schedule();
+  noted(): Promise<void> | undefined {
+    if (!this.isConnected) return undefined;
     return new Promise((resolve) => this.#untold.push(resolve));
-  }
-
-  report(value: Uint8Array): void {
-    this.#report = value;
-    this.#isReportNew = true;
-    this.schedule();
   }
 
   /** Begins a message, after the interest that was told before it; undefined where there is no node. */
@@ -224,6 +210,7 @@ export class NodeLink {
 
   #newLink(id: number): Joined {
     const { clock, afterTurn, log } = this.#options;
+    const told = this.#told;
     const link = new Link({
       clock,
       afterTurn,
@@ -233,11 +220,19 @@ export class NodeLink {
       maxQueuedBytes: this.#maxQueuedBytes,
       whenFull: "refuse",
       receive: (message) => this.#receive(message),
-      fill: () => this.#tellChanges(),
+      fill: () => {
+        if (told.hasChangedInterests) this.#tellInterests(2);
+      },
       silent: () => this.#giveUp(),
     });
     const codes = { answer: TO_NODE.answer, fail: TO_NODE.fail };
-    const answers = new Answers({ link, log, codes, maxBytes: this.#maxQueuedBytes / 2 });
+    const answers = new Answers({
+      link,
+      log,
+      codes,
+      maxBytes: this.#maxQueuedBytes / 2,
+      refused: () => this.#giveUp(),
+    });
     this.#joined = { link, answers, id };
     return this.#joined;
   }
@@ -251,7 +246,6 @@ export class NodeLink {
     // Nobody waits for the answers: who watches asks again, since something was missed.
     const nextId = () => this.requests.nextId("usual");
     tellAnew(told, nextId, (code, write) => this.tell(code, write, share));
-    this.#isReportNew = this.#report !== undefined;
   }
 
   #tellInterests(share: number): void {
@@ -271,14 +265,6 @@ export class NodeLink {
       if (link === undefined) noted();
       else link.whenConfirmed(noted);
     }
-  }
-
-  #tellChanges(): void {
-    if (this.#told.hasChangedInterests) this.#tellInterests(2);
-    const report = this.#report;
-    if (!this.#isReportNew || report === undefined) return;
-    this.#isReportNew = false;
-    this.tell(TO_NODE.report, (writer) => writer.bin(report));
   }
 
   /** The stream is no more. */

@@ -22,8 +22,7 @@ export const TO_NODE = {
   cancel: 20,
   answer: 21,
   fail: 22,
-  report: 23,
-  leave: 24,
+  leave: 23,
 } as const;
 
 /** First value of a message from the node to a worker, or to whoever asks it something. */
@@ -34,7 +33,7 @@ export const TO_WORKER = {
   channelsAre: 4,
   question: 5,
   cancelQuestion: 6,
-  answer: 8,
-  fail: 9,
-  progress: 10,
+  answer: 7,
+  fail: 8,
+  progress: 9,
 } as const;

@@ -8,7 +8,7 @@ export type Patience =
   | "usual"
   /** A second, or until the link is down: there is something else to do then. */
   | "brief"
-  /** Fifteen seconds: a key may be another delivery's for ten. */
+  /** Twenty seconds: a key may be another delivery's for fifteen. */
   | "long"
   /** Until the node is given up. */
   | "endless";
@@ -16,7 +16,7 @@ export type Patience =
 const PATIENCE_MS: Readonly<Record<Patience, number>> = {
   brief: 1_000,
   usual: 5_000,
-  long: 15_000,
+  long: 20_000,
   endless: Number.POSITIVE_INFINITY,
 };
 

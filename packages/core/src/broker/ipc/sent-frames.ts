@@ -1,12 +1,15 @@
 import { WireError } from "./wire-error.ts";
 
+/** Told once whether the peer has what was sent; if not, it never will. */
+export type Confirmed = (isConfirmed: boolean) => void;
+
 /** A frame that is kept until the peer has it. */
 export interface SentFrame {
   readonly sequence: number;
   readonly bytes: Uint8Array;
   readonly messages: number;
   readonly isPrompt: boolean;
-  readonly callbacks: readonly (() => void)[] | undefined;
+  readonly callbacks: readonly Confirmed[] | undefined;
 }
 
 /** The numbered frames of one end of a link that its peer has not confirmed, in order. */
@@ -15,7 +18,6 @@ export class SentFrames {
   /** How many of them have been taken for the stream that there is. */
   #taken = 0;
   #last = 0;
-  #confirmed = 0;
   #bytes = 0;
 
   get bytes(): number {
@@ -27,16 +29,11 @@ export class SentFrames {
     return this.#last - this.#frames.length;
   }
 
-  /** The highest number that the peer has confirmed. */
-  get confirmed(): number {
-    return this.#confirmed;
-  }
-
   add(
     bytes: Uint8Array,
     messages: number,
     isPrompt: boolean,
-    callbacks: readonly (() => void)[] | undefined,
+    callbacks: readonly Confirmed[] | undefined,
   ): void {
     this.#last++;
     this.#bytes += bytes.length;
@@ -62,13 +59,12 @@ export class SentFrames {
    */
   confirm(sequence: number): void {
     if (sequence > this.#last) throw new WireError("a frame is confirmed that was not sent");
-    if (sequence > this.#confirmed) this.#confirmed = sequence;
     const count = sequence - this.base;
     if (count <= 0) return;
     const confirmed = this.#frames.splice(0, count);
     this.#taken = Math.max(0, this.#taken - count);
     for (const frame of confirmed) this.#bytes -= frame.bytes.length;
-    callBack(confirmed);
+    callBack(confirmed, true);
   }
 
   /** Drops everything; answers how many messages that were. What follows has a gap before it. */
@@ -77,14 +73,14 @@ export class SentFrames {
     this.#frames = [];
     this.#taken = 0;
     this.#bytes = 0;
-    callBack(dropped);
+    callBack(dropped, false);
     return dropped.reduce((sum, { messages }) => sum + messages, 0);
   }
 }
 
 /** Afterwards, since a callback may well send something. */
-function callBack(frames: readonly SentFrame[]): void {
+function callBack(frames: readonly SentFrame[], isConfirmed: boolean): void {
   for (const { callbacks } of frames) {
-    if (callbacks !== undefined) for (const callback of callbacks) callback();
+    if (callbacks !== undefined) for (const callback of callbacks) callback(isConfirmed);
   }
 }

@@ -34,11 +34,5 @@ export interface IpcServerOptions {
 /** What the node knows of a worker. */
 export interface WorkerView {
   readonly worker: WorkerId;
-  /** What it last reported of itself; undefined before its first report. */
-  readonly report: unknown;
-  /** When something last came from it, in milliseconds since the Unix epoch. */
-  readonly lastHeard: number;
-  /** Whether a stream connects it at this moment. */
-  readonly isConnected: boolean;
   readonly bytesWaiting: number;
 }

@@ -1,9 +1,10 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { ByteStream, ByteStreamHandler } from "../../ports.ts";
 import type { Cancellation, WorkerId } from "../broker.ts";
+import { DEFAULT_LEASE_MS } from "../lease.ts";
 import { ControlLink } from "./control-link.ts";
 import { readHello, welcomeFrame } from "./handshake.ts";
-import { DEFAULT_LEASE_MS, DEFAULT_MAX_QUEUED_BYTES, type Link } from "./link.ts";
+import { DEFAULT_MAX_QUEUED_BYTES, type Link } from "./link.ts";
 import { LinkCounters } from "./link-counters.ts";
 import { greet, LinkStream } from "./link-stream.ts";
 import type { Reader } from "./reader.ts";

@@ -1,3 +1,4 @@
+import { ByChannel } from "../../hub/by-channel.ts";
 import type { Member } from "../../hub/member.ts";
 import type { PresenceEvent } from "../broker.ts";
 
@@ -6,38 +7,6 @@ interface OwnMember {
   readonly member: Member;
   isOnline: boolean;
   payload: Uint8Array | undefined;
-}
-
-/** Values by app and channel. */
-class ByChannel<T> {
-  readonly #apps = new Map<string, Map<string, T>>();
-
-  get(app: string, channel: string): T | undefined {
-    return this.#apps.get(app)?.get(channel);
-  }
-
-  set(app: string, channel: string, value: T): void {
-    let channels = this.#apps.get(app);
-    if (channels === undefined) {
-      channels = new Map();
-      this.#apps.set(app, channels);
-    }
-    channels.set(channel, value);
-  }
-
-  delete(app: string, channel: string): void {
-    this.#apps.get(app)?.delete(channel);
-  }
-
-  clear(): void {
-    for (const channels of this.#apps.values()) channels.clear();
-  }
-
-  *entries(): Iterable<readonly [string, string, T]> {
-    for (const [app, channels] of this.#apps) {
-      for (const [channel, value] of channels) yield [app, channel, value];
-    }
-  }
 }
 
 /** What a node that knows nothing of this worker has to be told of it. */

@@ -34,7 +34,6 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
   readonly worker: WorkerId;
   readonly id: number;
   readonly link: Link;
-  report: unknown;
   readonly #options: WorkerLinkOptions;
   readonly #seat: NodeSeat<Uint8Array>;
   readonly #answers: Answers;
@@ -58,16 +57,10 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
       log: options.log,
       codes: TO_WORKER,
       maxBytes: options.maxQueuedBytes / 2,
+      // A link that is full drops what waits, and refuses nothing.
+      refused: () => {},
     });
     this.#tellChannels();
-  }
-
-  get lastHeard(): number {
-    return this.link.lastHeard;
-  }
-
-  get isConnected(): boolean {
-    return this.link.isAttached;
   }
 
   get bytesWaiting(): number {
@@ -95,14 +88,14 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
   deliver(
     app: string,
     channels: readonly string[],
-    content: Uint8Array,
-    taken: (() => void) | undefined,
+    publication: Uint8Array,
+    taken: ((hasTaken: boolean) => void) | undefined,
   ): void {
     const writer = this.link.begin();
     writer.uint(TO_WORKER.deliver);
     writer.string(app);
     writer.strings(channels);
-    writer.bin(content);
+    writer.bin(publication);
     this.link.commit();
     if (taken !== undefined) this.link.whenConfirmed(taken);
   }
@@ -191,9 +184,6 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
         return;
       case TO_NODE.cancel:
         this.#answers.cancel(message.uint());
-        return;
-      case TO_NODE.report:
-        this.report = readValue(message);
         return;
       case TO_NODE.leave:
         this.leave();
@@ -292,7 +282,7 @@ function readDelivery(message: Reader): NodeDelivery<Uint8Array> {
   const reached = message.uint();
   const key = messages.readOptionalKey(message);
   // The bytes are the stream's; the node hands them on before anything else is read.
-  return { app, channels, reached, key, content: message.binView() };
+  return { app, channels, reached, key, publication: message.binView() };
 }
 
 function readValue(message: Reader): unknown {

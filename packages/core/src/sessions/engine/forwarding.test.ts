@@ -114,6 +114,15 @@ describe("a request at another worker than its session's", () => {
     expect(other.counters.requestsNotPassedOn).toBe(3);
   });
 
+  test("that is answered is forgotten: a worker that leaves hurries only those that wait", async () => {
+    const { cluster, client, publish, other } = await subscribed();
+    const waiting = client.poll(2);
+    publish("1");
+    await cluster.settled(waiting);
+    other.engine.leave();
+    expect(other.broker.up.isEmpty).toBe(true);
+  });
+
   test("does not wait at a worker that leaves, and the session goes on elsewhere", async () => {
     const { cluster, client, publish, owner, other } = await subscribed();
     const noop = expect.objectContaining({ status: 200, body: "6" });

@@ -234,6 +234,19 @@ describe("a socket at another worker", () => {
     expect(await bodyOf(cluster, client)).toBe('42["open:1",1]');
   });
 
+  test("that goes on in the last moment still gets the session", async () => {
+    const { cluster, other, open } = await subscribed();
+    const socket = await open();
+    await cluster.settle();
+    socket.say("2probe");
+    cluster.clock.advance(9_999);
+    socket.say("5");
+    cluster.clock.advance(5_000);
+    await cluster.settle();
+    expect(socket.socket.isEnded).toBe(false);
+    expect(other.counters.sessionsMoved).toBe(1);
+  });
+
   test("that keeps sending while the session moves is closed", async () => {
     const { cluster, open, owner, other } = await subscribed();
     const socket = await open();
@@ -346,4 +359,22 @@ describe.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("after %i steps of a m
     expect(other.counters).toMatchObject({ connections: 0, slowConsumers: 1, failedMoves: 1 });
     expect(owner.engine.sessions).toBe(0);
   });
+});
+
+test("a session that receives more while it moves than its owner can tell of comes back anew", async () => {
+  const { cluster, client, owner, other, open } = await setUp({ slowConsumerBytes: 2 ** 24 });
+  await cluster.settled(client.post(1, '42["subscribe",{"channel":"open:1"}]'));
+  const socket = await open();
+  await cluster.settle();
+  socket.say("2probe", "5");
+  // Followed from here on.
+  while (other.counters.connections === 0) await steps(cluster, 1);
+  for (let n = 0; n < 65_536; n++) {
+    owner.hub.publishUnanswered(publication("open:1", "1"));
+    while (!owner.broker.up.isEmpty) owner.broker.up.step();
+    while (!other.broker.down.isEmpty) other.broker.down.step();
+  }
+  await cluster.settle();
+  expect(socket.socket.closedWith?.code).toBe(4006);
+  expect(other.counters).toMatchObject({ sessionsMoved: 0, failedMoves: 1, connections: 0 });
 });

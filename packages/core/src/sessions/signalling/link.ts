@@ -36,7 +36,7 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   pingedAt = 0;
   bagIndex = -1;
   readonly #context: LinkContext;
-  readonly #version: SignalVersion;
+  readonly version: SignalVersion;
   readonly user: LinkUser;
   #socket: MessageSocket | undefined;
   #slot = -1;
@@ -50,7 +50,7 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
     user: (link: SignallingLink) => LinkUser,
   ) {
     this.#context = context;
-    this.#version = version;
+    this.version = version;
     this.user = user(this);
   }
 
@@ -83,7 +83,7 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   drained(socket: MessageSocket): void {
     if (this.#ending === undefined || socket.getBufferedAmount() > 0) return;
     this.#stopTimer();
-    const { code, reason } = closingOf(this.#ending, this.#version);
+    const { code, reason } = closingOf(this.#ending, this.version);
     socket.close(code, reason);
   }
 
@@ -103,7 +103,7 @@ export class SignallingLink implements SocketHandler, HeartbeatMember {
   }
 
   close(name: CloseName): void {
-    const { code, reason } = closingOf(name, this.#version);
+    const { code, reason } = closingOf(name, this.version);
     this.#close(code, reason);
   }
 

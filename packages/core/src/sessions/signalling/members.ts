@@ -147,7 +147,8 @@ export class Members {
     pl: Uint8Array | undefined,
   ): void {
     const { hub, format } = this.#options;
-    hub.relay(app, channel, format, format.peer(op, channel, clientId, pl), except);
+    const frame = format.peer(op, channel, clientId, pl);
+    hub.relay(app, channel, format, frame, except, op === "peer_state");
   }
 
   #tell({ app }: { readonly app: string }, channel: string, event: PresenceEvent): void {

@@ -252,7 +252,7 @@ describe("a join that has to ask other workers", () => {
   });
 
   test("is nothing to a client that went meanwhile, and does not end the wait of another", async () => {
-    const { node, worker, a } = setUp();
+    const { clock, node, worker, a } = setUp();
     const alice = await a.joined("alice");
     const far = worker(DelayedBroker.join);
     const [gone, stays] = [
@@ -260,6 +260,7 @@ describe("a join that has to ask other workers", () => {
       await far.connect("publickey=k&id=stays&v=2"),
     ];
     for (const client of [gone, stays]) client.say(join("room", 1));
+    gone.say(data(new Uint8Array(1)));
     gone.leave();
     const settle = async () => {
       for (let round = 0; round < 3; round++) {
@@ -274,7 +275,10 @@ describe("a join that has to ask other workers", () => {
       { op: "ack" },
       { op: "snapshot", ms: [{ p: "alice" }] },
     ]);
+    expect(far.counters.droppedSignals).toBe(0);
     for (const client of [alice, stays]) client.leave();
+    // Who did not come was expected for as long.
+    clock.advance(10_000);
     await settle();
     expect(node.held).toBe(3);
   });

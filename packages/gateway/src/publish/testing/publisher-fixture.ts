@@ -2,6 +2,7 @@ import type { Answer as Known } from "@starling/core/answer.ts";
 import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
 import type { Broker, DeliveryKey } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import type { Node } from "@starling/core/broker/node.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
 import {
   type ChannelPage,
@@ -13,6 +14,7 @@ import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { LocalNode } from "@starling/core/testing/local-node.ts";
+import { sharedCountsOf } from "../../node/shared-counts.ts";
 import { Metrics } from "../../ops/metrics.ts";
 import { createPublisherHandler, type PublisherConfig } from "../handler.ts";
 import type { SharedCounts } from "../node-stats.ts";
@@ -111,15 +113,16 @@ export interface Settings extends Partial<PublisherConfig> {
 /** A publisher handler on a recording hub and a clock that stands still; its worker is alone. */
 export function publisherFixture(settings: Settings = {}) {
   const clock = new FakeClock();
-  return { clock, ...publisherOf(settings, clock, LocalNode.alone(nodeOptions(settings, clock))) };
+  const { node, ...worker } = LocalNode.alone(nodeOptions(settings, clock));
+  return { clock, ...publisherOf(settings, clock, node, worker) };
 }
 
 /** Two workers of one node. */
 export function twoPublishers(settings: Settings = {}) {
   const clock = new FakeClock();
-  const node = new LocalNode(nodeOptions(settings, clock));
-  const [first, second] = [node.join(), node.join()];
-  return [publisherOf(settings, clock, first), publisherOf(settings, clock, second)] as const;
+  const local = new LocalNode(nodeOptions(settings, clock));
+  const publisher = () => publisherOf(settings, clock, local.node, local.join());
+  return [publisher(), publisher()] as const;
 }
 
 function nodeOptions({ apiRatePerKey: api = 0, idempotencyWindowMs }: Settings, clock: FakeClock) {
@@ -131,6 +134,7 @@ function nodeOptions({ apiRatePerKey: api = 0, idempotencyWindowMs }: Settings, 
 function publisherOf(
   { apiRatePerKey: _rate, idempotencyWindowMs: _window, sharedCounts, ...config }: Settings,
   clock: FakeClock,
+  node: Node<Publication>,
   { broker, handlers }: { readonly broker: Broker; readonly handlers: WorkerHandlers },
 ) {
   const hub = new RecordingHub(broker);
@@ -146,7 +150,7 @@ function publisherOf(
     counters,
     metrics,
     log,
-    sharedCounts,
+    sharedCounts: sharedCounts ?? (() => sharedCountsOf(node)),
   });
 
   async function call(path: string, options: Call = {}): Promise<Answer> {

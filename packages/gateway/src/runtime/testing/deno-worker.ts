@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import type { Log } from "@starling/core/ports.ts";
-import { openSocketInDeno } from "./deno-stream.ts";
+import { openSocketInDeno } from "@starling/quic-worker/runtime/deno-stream.ts";
 
 declare const Deno: {
   readonly args: readonly string[];

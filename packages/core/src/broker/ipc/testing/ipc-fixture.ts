@@ -1,5 +1,11 @@
 import type { Answer } from "../../../answer.ts";
-import type { AfterTurn, ByteStream, ByteStreamHandler, OpenStream } from "../../../ports.ts";
+import type {
+  AfterTurn,
+  ByteStream,
+  ByteStreamHandler,
+  Clock,
+  OpenStream,
+} from "../../../ports.ts";
 import { FakeClock } from "../../../testing/fake-clock.ts";
 import { RecordingLog } from "../../../testing/recording-log.ts";
 import { SeededRandom } from "../../../testing/seeded-random.ts";
@@ -41,6 +47,9 @@ class Way {
   };
 }
 
+/** A node that the fixture has not made itself. */
+type OtherNode = IpcServerOptions["node"] & { held(): number };
+
 /** A node whose workers reach it over streams. */
 export class IpcFixture implements BrokerFixture {
   readonly clock = new FakeClock();
@@ -53,12 +62,21 @@ export class IpcFixture implements BrokerFixture {
   readonly #ways = new Map<Broker, Way>();
   #workers = 0;
 
-  constructor(settings: NodeSettings, transport: Transport, more: Partial<IpcServerOptions> = {}) {
+  readonly #other: OtherNode | undefined;
+
+  /** @param makeNode another node in the place of the one that holds bytes */
+  constructor(
+    settings: NodeSettings,
+    transport: Transport,
+    more: Partial<IpcServerOptions> = {},
+    makeNode?: (clock: Clock) => OtherNode,
+  ) {
     this.#settings = settings;
     this.transport = transport;
     this.node = new Node<Uint8Array>({ ...settings, clock: this.clock });
+    this.#other = makeNode?.(this.clock);
     this.server = new IpcServer({
-      node: this.node,
+      node: this.#other ?? this.node,
       clock: this.clock,
       random: this.#random,
       log: this.log,
@@ -121,7 +139,7 @@ export class IpcFixture implements BrokerFixture {
   }
 
   held(): number {
-    return this.node.held;
+    return this.#other?.held() ?? this.node.held;
   }
 
   /** The stream that connects a worker. */

@@ -1,15 +1,5 @@
 import type { ByteStream, ByteStreamHandler, OpenStream } from "@starling/core/ports.ts";
 
-/** What is used of Deno's API. */
-interface DenoConnection {
-  read(into: Uint8Array): Promise<number | null>;
-  write(bytes: Uint8Array): Promise<number>;
-  close(): void;
-}
-declare const Deno: {
-  connect(options: { transport: "unix"; path: string }): Promise<DenoConnection>;
-};
-
 /** Bytes that are read at once. */
 const CHUNK = 65_536;
 
@@ -21,13 +11,13 @@ export function openSocketInDeno(path: string): OpenStream {
 
 /** Deno's connections are written to with promises, so one write at a time is under way. */
 class DenoStream implements ByteStream {
-  readonly #connection: DenoConnection;
+  readonly #connection: Deno.UnixConn;
   readonly #handler: ByteStreamHandler;
   #isWriting = false;
   #isRefused = false;
   #isEnded = false;
 
-  constructor(connection: DenoConnection, handler: ByteStreamHandler) {
+  constructor(connection: Deno.UnixConn, handler: ByteStreamHandler) {
     this.#connection = connection;
     this.#handler = handler;
     void this.#read();

@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { LocalNode } from "@starling/core/testing/local-node.ts";
+import { sharedCountsOf } from "./shared-counts.ts";
+
+/** Callers, and answers of idempotency keys, that a node remembers at most. */
+const MAX_REMEMBERED = 100_000;
+
+test("a node counts callers that it could not remember, and answers that it had to forget", () => {
+  const clock = new FakeClock();
+  const apps = new Map([["default", { namespaces: new Map() }]]);
+  const rates = { api: 1, user: 1 };
+  const { node, broker } = LocalNode.alone({ clock, apps, rates, idempotencyWindowMs: 60_000 });
+  const publication = { app: "default", channel: "c", event: "e", data: "1" };
+  const publish = (n: number) => {
+    const key = { key: String(n), fingerprint: "" };
+    void broker.reserve([key]);
+    void broker.publish({ app: "default", channels: ["c"], publication, reached: 0, key });
+  };
+  for (let n = 0; n < MAX_REMEMBERED; n++) {
+    broker.take("api", String(n));
+    publish(n);
+  }
+  expect(sharedCountsOf(node)).toEqual({ idempotencyForgottenEarly: 0, rateLimitUntracked: 0 });
+  for (const more of [1, 2, 3]) broker.take("api", String(-more));
+  broker.take("user", "of another rate");
+  for (const more of [1, 2]) publish(-more);
+  expect(sharedCountsOf(node)).toEqual({ idempotencyForgottenEarly: 2, rateLimitUntracked: 3 });
+});
