@@ -205,6 +205,11 @@ export class WebTransportSession implements CapsuleHandler {
     this.#link.closing();
   }
 
+  /** Breaks the connection off: the client sees it lost, and learns neither code nor reason. */
+  terminate(): void {
+    this.#link.quic.close(0, "");
+  }
+
   /** @internal A stream of the client that belongs to the session. */
   receiveBidirectional(stream: QuicBidirectionalStream, early: Uint8Array | undefined): void {
     this.#bidirectional.push(this.#bidirectionalStream(stream, early));
