@@ -1,13 +1,16 @@
 /** What signals and commands to the processes of a cluster do when something is in their way. */
 
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { connect } from "node:tls";
 import { starling } from "../support/command.ts";
-import { eventually } from "../support/deadline.ts";
+import { eventually, within } from "../support/deadline.ts";
 import { EngineHttp } from "../support/engine-http.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
+import { startGatewayProcess } from "../support/gateway-process.ts";
 import { httpsCall } from "../support/https.ts";
 
 setDefaultTimeout(60_000);
@@ -43,6 +46,27 @@ function readyWith(node: NodeUnderTest, text: string): Promise<true> {
   return eventually(`ready to be "${text}"`, attempt, REPLACED_MS);
 }
 
+/** Connects a client that fetches nothing. */
+async function idlePollingSession({
+  process: { subscriberUrl, ca },
+}: NodeUnderTest): Promise<void> {
+  const endpoint = `${subscriberUrl}/socket.io/?uniqueUserId=${crypto.randomUUID()}`;
+  const http = new EngineHttp(endpoint, { ca });
+  const { sid } = await http.handshake();
+  await http.post(sid, "40");
+}
+
+/** Waits until every worker is so old, in milliseconds. */
+function livedFor(node: NodeUnderTest, ms: number): Promise<true> {
+  const attempt = async () => {
+    const rows: { uptimeMs: number }[] = JSON.parse(
+      (await node.starling("status", "--json")).out,
+    ).workers;
+    return rows.every(({ uptimeMs }) => uptimeMs >= ms) || undefined;
+  };
+  return eventually(`workers that have lived for ${ms} ms`, attempt);
+}
+
 test("a second signal ends every process at once, one that hangs as well", async () => {
   const node = await start();
   const { pid } = node.process;
@@ -66,12 +90,43 @@ test("a second signal ends every process at once, one that hangs as well", async
 test("a supervisor that hangs makes its workers unready, and none of them is replaced", async () => {
   const node = await start({ PRESENCE_LEASE: "1000" });
   const workers = node.workers();
+  // The shortest lease that there is leaves time for their reports.
+  await livedFor(node, 2_500);
   process.kill(node.process.pid, "SIGSTOP");
   await readyWith(node, "the link to the node is down");
   process.kill(node.process.pid, "SIGCONT");
   await readyWith(node, "ready");
   expect(node.workers()).toEqual(workers);
   expect(errors(node)).toEqual([]);
+});
+
+test("a supervisor waits for ports that a worker of a dead one still has", async () => {
+  // They have clients for longer than it waits, but no ports.
+  const node = await start({ DRAIN_SECONDS: "60" });
+  const { publisherUrl, subscriberUrl, pid } = node.process;
+  const workers = node.workers();
+  await idlePollingSession(node);
+  const slow = someWorker(node);
+  process.kill(slow, "SIGSTOP");
+  process.kill(pid, "SIGKILL");
+  const next = startGatewayProcess({
+    STATE_DIR: dirname(node.brokerSocket),
+    PRODUCER_PORT: new URL(publisherUrl).port,
+    CONSUMER_PORT: new URL(subscriberUrl).port,
+    CLUSTER_MODE: "1",
+  });
+  try {
+    // Longer than a start takes, shorter than it waits.
+    await Bun.sleep(1_000);
+  } finally {
+    process.kill(slow, "SIGCONT");
+  }
+  try {
+    expect(await (await next).stop()).toBe(0);
+    expect(workers.some(isRunning)).toBe(true);
+  } finally {
+    for (const each of workers) if (isRunning(each)) process.kill(each, "SIGKILL");
+  }
 });
 
 test("a worker that is told to stop by somebody else leaves, and another takes its place", async () => {
@@ -87,14 +142,36 @@ test("a worker that is told to stop by somebody else leaves, and another takes i
 
 test("a client that never fetches what waits for it keeps nobody longer than it may", async () => {
   const node = await start({ DRAIN_SECONDS: "1" });
-  const { subscriberUrl, ca } = node.process;
-  const endpoint = `${subscriberUrl}/socket.io/?uniqueUserId=${crypto.randomUUID()}`;
-  const http = new EngineHttp(endpoint, { ca });
-  const { sid } = await http.handshake();
-  await http.post(sid, "40");
+  await idlePollingSession(node);
   expect(await node.process.stop()).toBe(0);
   expect(errors(node)).toEqual([]);
   expect(node.logLines.filter(({ msg }) => msg === "a worker has left")).toHaveLength(2);
+});
+
+test("a publish that is under way when the node stops is answered", async () => {
+  const node = await start();
+  const { publisherUrl, ca, pid } = node.process;
+  const { hostname, port } = new URL(publisherUrl);
+  const body = '{"channel":"demo:hello","data":1}';
+  const socket = connect({ host: hostname, port: Number(port), ca, servername: "localhost" });
+  const answer = Promise.withResolvers<string>();
+  socket.on("data", (chunk) => answer.resolve(String(chunk)));
+  socket.on("close", () => answer.reject(new Error("the connection was closed")));
+  await within(once(socket, "secureConnect"), "a connection");
+  const head = `POST /api/publish HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}`;
+  socket.write(`${head}\r\n\r\n${body.slice(0, 5)}`);
+  // What was written has arrived before the signal.
+  await ready(node);
+  process.kill(pid, "SIGTERM");
+  await eventually("a drained node", async () => {
+    await Bun.sleep(20);
+    return node.logLines.filter(({ msg }) => msg === "drained").length === 2 || undefined;
+  });
+  await Bun.sleep(200);
+  socket.write(body.slice(5));
+  expect(await within(answer.promise, "an answer")).toStartWith("HTTP/1.1 200");
+  socket.destroy();
+  expect(await node.process.stop()).toBe(0);
 });
 
 test("a restart is one at a time", async () => {

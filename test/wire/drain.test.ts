@@ -48,6 +48,7 @@ test("a stop waits for who polls, and turns away who is new", () =>
     await beginStop(gateway);
     const ready = await httpsCall(`${subscriberUrl}/ready`, ca);
     expect([ready.status, ready.text]).toEqual([503, "shutting down"]);
+    await expect(httpsCall(`${publisherUrl}/ready`, ca)).rejects.toThrow("ECONNREFUSED");
     const newcomer = await http.request({ EIO: "4", transport: "polling" });
     expect(refusal(newcomer)).toEqual([503, 317, "shutting_down"]);
     const stream = await httpsCall(`${subscriberUrl}/events?channel=${channel}`, ca);

@@ -44,6 +44,6 @@ test("a Starling that goes away before it has answered was there", async () => {
   socket.stop();
   expect([exitCode, message]).toEqual([
     exitCodes.unavailable,
-    `the Starling with the folder ${folder} gives no answer: it hangs, or has ended`,
+    `the Starling with the folder ${folder} gives no answer: it hangs, has ended, or is of another version`,
   ]);
 });

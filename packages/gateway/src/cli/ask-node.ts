@@ -47,7 +47,7 @@ function failureOf(error: unknown, stateDir: string): unknown {
     if (error.errorName !== "broker_unavailable") return error;
     return failed(
       exitCodes.unavailable,
-      `the Starling with the folder ${stateDir} gives no answer: it hangs, or has ended`,
+      `the Starling with the folder ${stateDir} gives no answer: it hangs, has ended, or is of another version`,
     );
   }
   if (error instanceof Error && "code" in error && error.code === "EACCES") {

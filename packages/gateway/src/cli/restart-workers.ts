@@ -6,6 +6,7 @@ import { type VariableKey, variables } from "../config/variables.ts";
 import type { RestartOutcome, RestartProgress } from "../node/control.ts";
 import { ReplacementFailed } from "../node/slot.ts";
 import { RestartRefused, type Workers } from "../node/workers.ts";
+import type { QuicService } from "../quic/quic-service.ts";
 import { settingsOf } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Preparation } from "./preparation.ts";
@@ -49,7 +50,7 @@ function budgets({ apps }: Config): string {
 /** Replaces the workers, if the configuration as it is now lets new ones start; never throws. */
 export async function restartWorkers(
   { context, config, log }: Pick<Preparation, "context" | "config" | "log">,
-  workers: Workers,
+  { workers, quic }: { readonly workers: Workers; readonly quic: QuicService },
   progress: (news: RestartProgress) => void,
 ): Promise<RestartOutcome> {
   try {
@@ -67,6 +68,7 @@ export async function restartWorkers(
     await tlsMaterial(next, context.clock);
     log.info({}, "restarting the workers one by one");
     await workers.restart((slot) => progress({ slot, slots: workers.count }));
+    await quic.replace(next);
     log.info({}, "restarted");
     return { ok: true };
   } catch (error) {
