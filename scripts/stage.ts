@@ -24,6 +24,7 @@ export async function check(): Promise<StageResult> {
     ["tsc", "-p", "packages/protocol"],
     ["tsc", "-p", "packages/core"],
     ["tsc", "-p", "packages/webtransport"],
+    ["tsc", "-p", "packages/quic-worker"],
     ["tsc", "-p", "."],
     ["bun", "scripts/docs.ts", "--check"],
   ];

@@ -18,11 +18,15 @@ const FLAGS = [
  * the key of one self-signed certificate and no other.
  *
  * @param certificate PEM
+ * @param flags more of its command line
  */
-export function launchChromium(certificate: string): Promise<Browser> {
+export function launchChromium(
+  certificate: string,
+  flags: readonly string[] = [],
+): Promise<Browser> {
   return chromium.launch({
     executablePath: installedChromium(),
-    args: [...FLAGS, `--ignore-certificate-errors-spki-list=${keyDigest(certificate)}`],
+    args: [...FLAGS, ...flags, `--ignore-certificate-errors-spki-list=${keyDigest(certificate)}`],
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { within } from "./deadline.ts";
+import { eventually, within } from "./deadline.ts";
 
 /** A gateway in a process of its own, as `starling start` runs it. */
 export interface GatewayProcess {
@@ -21,6 +21,8 @@ export interface GatewayProcess {
   readonly logLines: readonly LogLine[];
   /** The greeting for the person at the terminal, as far as it is printed. */
   readonly greeting: string;
+  /** The next log line with that message that was not there at the last call for it. */
+  nextLine(message: string): Promise<LogLine>;
   /** Stops the process as a service manager does, and gives back its exit code. */
   stop(): Promise<number>;
 }
@@ -36,8 +38,9 @@ const STOP_MS = 10_000;
 const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", import.meta.url));
 
 /**
- * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own;
- * `environment` is all that it knows beside that, and may name other ports or another folder.
+ * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own and
+ * without WebTransport, which is a process more; `environment` is all that it knows beside that, and
+ * may name other ports or another folder.
  */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>> = {},
@@ -52,6 +55,7 @@ export async function startGatewayProcess(
       STATE_DIR: join(folder, "state"),
       PRODUCER_PORT: "0",
       CONSUMER_PORT: "0",
+      WEBTRANSPORT: "0",
       ...environment,
     },
     stdout: "pipe",
@@ -84,6 +88,7 @@ export async function startGatewayProcess(
       caFile,
       ca: readFileSync(caFile, "utf8"),
       logLines: log.lines,
+      nextLine: (message) => log.nextLine(message),
       get greeting() {
         return log.greeting;
       },
@@ -107,6 +112,20 @@ class LogReader {
   constructor(stream: ReadableStream<Uint8Array>) {
     this.#ended = this.#read(stream);
     this.#ended.catch(() => undefined);
+  }
+
+  /** How many lines with a message `nextLine` has given. */
+  readonly #given = new Map<string, number>();
+
+  async nextLine(message: string): Promise<LogLine> {
+    const given = this.#given.get(message) ?? 0;
+    const line = await eventually(`a log line "${message}"`, async () => {
+      const found = this.lines.filter(({ msg }) => msg === message)[given];
+      if (found === undefined) await Bun.sleep(10);
+      return found;
+    });
+    this.#given.set(message, given + 1);
+    return line;
   }
 
   /** The first line with that message; rejects when the stream ends without one. */

@@ -13,6 +13,7 @@ import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
 import { curlLine } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
+import { CERTIFICATE_HASH_PATH, certificateHashEndpoint } from "./listeners/certificate-hash.ts";
 import { Ports } from "./listeners/ports.ts";
 import { pathOf } from "./listeners/request-url.ts";
 import { BunFanout } from "./listeners/sockets.ts";
@@ -128,6 +129,9 @@ export async function startGateway(
       : undefined;
   const endpoints = new Map<string, Endpoint>(services.flatMap((each) => [...each.endpoints]));
   endpoints.set(READY_PATH, { fetch: () => readiness(health) });
+  if (config.tls.certificate.kind === "development") {
+    endpoints.set(CERTIFICATE_HASH_PATH, certificateHashEndpoint(tls.cert));
+  }
   // The demo page names the publishers' address, which a shared port has only once it listens.
   let publisherUrl = "";
   if (!config.production) {

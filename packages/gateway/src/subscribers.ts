@@ -1,5 +1,4 @@
 import type { Authenticator } from "@starling/core/auth/authenticator.ts";
-import { RotatingToken } from "@starling/core/auth/rotating-token.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
@@ -7,13 +6,9 @@ import type { Hub } from "@starling/core/hub/hub.ts";
 import type { Presence } from "@starling/core/hub/presence.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
 import type { Clock, Log, Random } from "@starling/core/ports.ts";
-import { EngineServer } from "@starling/core/sessions/engine/server.ts";
 import { SIGNALLING_PATH } from "@starling/core/sessions/signalling/admissions.ts";
 import { createSignalling } from "@starling/core/sessions/signalling/service.ts";
-import { ChannelApplication } from "@starling/core/sessions/socketio/channel-application.ts";
-import { ClientAuth } from "@starling/core/sessions/socketio/client-auth.ts";
-import { SocketIoMover } from "@starling/core/sessions/socketio/moving.ts";
-import { SocketIoServer } from "@starling/core/sessions/socketio/server.ts";
+import { createSocketIo, SOCKET_IO_PATH } from "@starling/core/sessions/socketio/service.ts";
 import { SseServer } from "@starling/core/sessions/sse/server.ts";
 import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
@@ -61,8 +56,6 @@ interface Shared extends SubscriberOptions {
   readonly clientAddress: ClientAddress;
 }
 
-/** Where stock Socket.IO clients connect. */
-const SOCKET_IO_PATH = "/socket.io/";
 const EVENTS_PATH = "/events";
 
 /** Every protocol that subscribers may speak, over one hub. */
@@ -77,47 +70,8 @@ export function createSubscriberServices(options: SubscriberOptions): readonly S
 }
 
 function socketIo(shared: Shared): SubscriberService {
-  const { config, hub, broker, handlers, fanout, authenticator } = shared;
-  const { counters, clock, random, log } = shared;
-  const { apps, messageRate, slowConsumerBytes } = config;
-  const application = new ChannelApplication({
-    hub,
-    apps,
-    auth: new ClientAuth({
-      rotating: config.token.required ? new RotatingToken({ ...config.token, clock }) : undefined,
-      authenticator,
-      acceptsJwt: config.jwt !== undefined,
-      hasWebhook: config.webhook !== undefined,
-      anonymous: config.anonymous,
-      userIdPattern: config.eventIdPattern,
-    }),
-    broker,
-    messageRate,
-    counters,
-    clock,
-    log,
-  });
-  const { authTimeoutMs, maxHandshakes } = config;
-  const handler = new SocketIoServer({
-    application,
-    clock,
-    random,
-    log,
-    counters,
-    authTimeoutMs,
-    maxHandshakes,
-  });
-  const engine = new EngineServer({
-    handler,
-    clock,
-    random,
-    log,
-    counters,
-    fanout,
-    cluster: { broker, handlers, mover: new SocketIoMover(handler, application) },
-    ...config.engine,
-    slowConsumerBytes,
-  });
+  const { config } = shared;
+  const engine = createSocketIo({ ...shared, settings: config });
   const endpoint = new EngineEndpoint({
     engine,
     origins: new OriginPolicy(config.allowedOrigins),

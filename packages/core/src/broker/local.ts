@@ -18,7 +18,7 @@ import { PublicationIds } from "./publication-ids.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
 
 export interface LocalBrokerOptions {
-  /** Whether no other worker will ever join the node, so that nothing needs an id; default `false`. */
+  /** Whether no session ever moves between workers, so that nothing needs an id; default `false`. */
   readonly isAlone?: boolean;
 }
 

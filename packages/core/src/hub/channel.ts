@@ -79,9 +79,12 @@ export class SubscriberGroup {
     const own = except !== undefined && this.#hasNative(except) ? except.socket : undefined;
     const others = this.#nativeCount - (own === undefined ? 0 : 1);
     if (others === 0) return 1;
-    if (this.#topic === undefined) return this.#loneSocket()?.sendUnreliable?.(frame) ?? 1;
-    const sent = own?.publishUnreliable?.(this.#topic, frame);
-    return sent ?? fanout.publishUnreliable(this.#topic, frame);
+    if (this.#topic === undefined) {
+      const lone = this.#loneSocket();
+      return lone?.sendUnreliable?.(frame) ?? lone?.send(frame) ?? 1;
+    }
+    if (own === undefined) return fanout.publishUnreliable(this.#topic, frame);
+    return own.publishUnreliable?.(this.#topic, frame) ?? own.publish(this.#topic, frame);
   }
 
   #hasNative(subscriber: Subscriber): boolean {

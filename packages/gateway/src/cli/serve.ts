@@ -1,5 +1,5 @@
+import { encodedNode } from "@starling/core/broker/ipc/encoded-node.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
-import { WireError } from "@starling/core/broker/ipc/wire-error.ts";
 import { LocalBroker } from "@starling/core/broker/local.ts";
 import { Node } from "@starling/core/broker/node.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
@@ -7,10 +7,13 @@ import { type RunningGateway, startGateway } from "../main.ts";
 import { controlAnswers } from "../node/control.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
+import { forOwnWorkers } from "../node/own-workers.ts";
 import { sharedCountsOf } from "../node/shared-counts.ts";
 import type { NodeStatus } from "../node/status.ts";
+import { firstWorkerId, workerTiming } from "../node/worker-timing.ts";
 import { Health } from "../ops/health.ts";
 import type { SharedCounts } from "../publish/node-stats.ts";
+import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
 import { announce, logListening } from "./announce.ts";
@@ -19,10 +22,10 @@ import { listenError } from "./listen-names.ts";
 import type { Preparation } from "./preparation.ts";
 import { version } from "./version.ts";
 
-/** The only worker, in the process of its node. */
+/** The worker in the process of its node. */
 const ALONE = 0;
 
-/** Serves in this one process, until it is told to stop. */
+/** Serves in this one process, and one for WebTransport, until it is told to stop. */
 export async function serve(preparation: Preparation): Promise<void> {
   const { context, config, settings, log, stopped, own } = preparation;
   const health = new Health();
@@ -42,39 +45,59 @@ export async function serve(preparation: Preparation): Promise<void> {
     throw listenError(error, config, settings);
   });
   logListening(log, gateway.listening);
-  const control = await serveControl(preparation, gateway, counts);
+  const side = await serveSocket(preparation, node, gateway, counts);
   try {
     own();
+    void side?.quic.start(gateway.listening);
     await announce(context, config, log, gateway.listening, stopped);
     const signal = await stopped;
     log.info({ signal }, "stopping");
-    await gateway.drain("stop");
+    await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
     log.info({}, "stopped");
   } finally {
-    control?.stop();
+    side?.quic.kill();
+    side?.socket.stop();
   }
 }
 
-/** Answers `starling status`; a gateway that cannot still serves. */
-async function serveControl(
-  { config, log, lastWishes }: Preparation,
+/** What comes over the socket of the node. */
+interface SocketSide {
+  readonly socket: SocketListener;
+  readonly quic: QuicService;
+}
+
+/** Answers `starling status`, and lets the quic worker join; a gateway that cannot still serves. */
+async function serveSocket(
+  { context, config, log, lastWishes }: Preparation,
+  node: Node<Publication>,
   gateway: RunningGateway,
   counts: () => SharedCounts,
-): Promise<SocketListener | undefined> {
+): Promise<SocketSide | undefined> {
   const startedAt = systemClock.now();
+  const path = nodeSocketPath(config.stateDir);
+  let lastId = firstWorkerId(systemRandom);
+  const quic = new QuicService({
+    config,
+    version,
+    environment: context.environment,
+    socket: path,
+    timing: workerTiming(config),
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    nextId: () => lastId++,
+    gone: (worker) => server.forget(worker),
+  });
   const server = new IpcServer({
-    node: {
-      join() {
-        throw new WireError("there are no other workers");
-      },
-    },
+    node: forOwnWorkers(encodedNode(node), (worker) => quic.has(worker)),
     clock: systemClock,
     random: systemRandom,
     afterTurn,
     log,
+    leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(gateway, systemClock.now() - startedAt),
+      status: () => statusOf(gateway, quic, systemClock.now() - startedAt),
       counts,
       restart: async () => ({
         ok: false,
@@ -85,16 +108,23 @@ async function serveControl(
     }),
   });
   try {
-    const socket = await listenOnSocket(nodeSocketPath(config.stateDir), server.accept);
-    lastWishes.push(() => socket.stop());
-    return socket;
+    const socket = await listenOnSocket(path, server.accept);
+    lastWishes.push(() => {
+      quic.kill();
+      socket.stop();
+    });
+    return { socket, quic };
   } catch (error) {
-    log.warn({ error }, "starling status will not find this process");
+    log.warn({ error }, "starling status will not find this process, and WebTransport is off");
     return undefined;
   }
 }
 
-function statusOf({ listening, report }: RunningGateway, uptimeMs: number): NodeStatus {
+function statusOf(
+  { listening, report }: RunningGateway,
+  quic: QuicService,
+  uptimeMs: number,
+): NodeStatus {
   const { connections, memoryBytes } = report();
   const { publisherUrl, subscriberUrl } = listening;
   const { pid } = process;
@@ -109,6 +139,7 @@ function statusOf({ listening, report }: RunningGateway, uptimeMs: number): Node
     subscriberUrl,
     workers: [
       {
+        kind: "gateway",
         slot: 0,
         worker: ALONE,
         pid,
@@ -118,6 +149,7 @@ function statusOf({ listening, report }: RunningGateway, uptimeMs: number): Node
         uptimeMs,
         restarts: 0,
       },
+      ...quic.status(),
     ],
   };
 }

@@ -4,6 +4,7 @@ import { statusText } from "./status.ts";
 
 const MIB = 1_048_576;
 const worker: WorkerStatus = {
+  kind: "gateway",
   slot: 0,
   worker: 7,
   pid: 4321,

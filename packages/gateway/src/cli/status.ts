@@ -17,11 +17,12 @@ export async function showStatus(context: CommandContext, options: StatusOptions
 /** A line of the node, and a table of its workers. */
 export function statusText(status: NodeStatus): string {
   const { version, pid, cluster, workers, restarting } = status;
-  const serving = workers.filter(({ state }) => state === "ready").length;
+  const gateways = workers.filter(({ kind }) => kind === "gateway");
+  const serving = gateways.filter(({ state }) => state === "ready").length;
   const connections = workers.reduce((sum, worker) => sum + worker.connections, 0);
   const node = [
     `Starling ${version}, pid ${pid}, up ${duration(status.uptimeMs)}`,
-    ...(cluster ? [`${serving} of ${slotsOf(workers)} workers ready`] : ["one process"]),
+    ...(cluster ? [`${serving} of ${slotsOf(gateways)} workers ready`] : ["one process"]),
     `${connections} connections`,
     ...(cluster ? [`supervisor ${mebibytes(status.memoryBytes)}`] : []),
     ...(restarting ? ["restarting"] : []),

@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
-import { WireError } from "@starling/core/broker/ipc/wire-error.ts";
 import { Node } from "@starling/core/broker/node.ts";
 import { tlsMaterial } from "../certificates/material.ts";
 import { ConfigError } from "../config/fault.ts";
@@ -10,11 +9,14 @@ import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
+import { forOwnWorkers } from "../node/own-workers.ts";
 import { sharedCountsOf } from "../node/shared-counts.ts";
 import { spawnWorkers } from "../node/spawn.ts";
 import type { NodeStatus } from "../node/status.ts";
 import type { Listening, WorkerEnd } from "../node/worker-process.ts";
+import { workerTiming } from "../node/worker-timing.ts";
 import { StartFailed, Workers } from "../node/workers.ts";
+import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
 import { announce, logListening } from "./announce.ts";
@@ -24,12 +26,6 @@ import type { Preparation } from "./preparation.ts";
 import { restartWorkers } from "./restart-workers.ts";
 import { version } from "./version.ts";
 
-/** From the start of a worker until it serves. */
-const START_MS = 30_000;
-/** What leaving the ports may take beside `DRAIN_SECONDS`. */
-const DRAIN_MARGIN_MS = 5_000;
-/** What a worker without clients may take to end: requests under way, the last frames. */
-const END_MS = 5_000;
 /** How long the workers of a supervisor that died may take to stop listening. */
 const ABANDONED_PORTS_MS = 5_000;
 const LOOK_AGAIN_MS = 100;
@@ -45,22 +41,16 @@ export async function supervise(preparation: Preparation): Promise<void> {
 
   const node = new Node<Uint8Array>({ ...nodeOptions(config), clock });
   const server = new IpcServer({
-    node: {
-      join(member, worker) {
-        // Of a supervisor that died: what it had is none of this node's.
-        if (!workers.has(worker)) throw new WireError(`there is no worker ${worker}`);
-        return node.join(member, worker);
-      },
-    },
+    node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
     random: systemRandom,
     afterTurn,
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(workers, listening, clock.now() - startedAt),
+      status: () => statusOf(workers, quic, listening, clock.now() - startedAt),
       counts: () => sharedCountsOf(node),
-      restart: (progress) => restartWorkers(preparation, workers, progress),
+      restart: (progress) => restartWorkers(preparation, { workers, quic }, progress),
     }),
   });
   const lost = Promise.withResolvers<WorkerEnd | undefined>();
@@ -72,23 +62,31 @@ export async function supervise(preparation: Preparation): Promise<void> {
       logLine: config.logsDir === undefined ? undefined : (line) => log.line(line),
       errorLine: context.err,
     }),
-    timing: {
-      startMs: START_MS,
-      leaseMs: config.presenceLeaseMs,
-      drainMs: config.drainMs + DRAIN_MARGIN_MS,
-      endMs: END_MS,
-    },
+    timing: workerTiming(config),
     clock,
     random: systemRandom,
     log,
     gone: (worker) => server.forget(worker),
     lost: lost.resolve,
   });
+  const quic = new QuicService({
+    config,
+    version,
+    environment: context.environment,
+    socket: socketPath,
+    timing: workerTiming(config),
+    clock,
+    random: systemRandom,
+    log,
+    nextId: () => workers.nextId(),
+    gone: (worker) => server.forget(worker),
+  });
   let listening: Listening | undefined;
   const socket = await listenOnSocket(socketPath, server.accept).catch((error: unknown) => {
     throw socketFault(error, preparation);
   });
   lastWishes.push(() => {
+    quic.kill();
     workers.kill();
     socket.stop();
   });
@@ -97,17 +95,19 @@ export async function supervise(preparation: Preparation): Promise<void> {
     if (listening !== undefined) {
       own();
       logListening(log, listening);
+      void quic.start(listening);
       await announce(context, config, log, listening, stopped);
     }
     const outcome = await Promise.race([stopped, lost.promise.then(describeLoss)]);
     if (outcome instanceof Error) throw outcome;
     log.info({ signal: outcome }, "stopping");
-    await workers.stop();
+    await Promise.all([workers.stop(), quic.stop()]);
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();
     throw error instanceof StartFailed ? startFault(error) : error;
   } finally {
+    quic.kill();
     server.close();
     socket.stop();
   }
@@ -153,6 +153,7 @@ function describeLoss(end: WorkerEnd | undefined): CommandError {
 
 function statusOf(
   workers: Workers,
+  quic: QuicService,
   listening: Listening | undefined,
   uptimeMs: number,
 ): NodeStatus {
@@ -165,6 +166,6 @@ function statusOf(
     memoryBytes: process.memoryUsage.rss(),
     publisherUrl: listening?.publisherUrl ?? "",
     subscriberUrl: listening?.subscriberUrl ?? "",
-    workers: workers.status(),
+    workers: [...workers.status(), ...quic.status()],
   };
 }

@@ -106,6 +106,8 @@ export interface Config {
   readonly publisherPort: number;
   /** TCP port of subscribers; 0 lets the system choose. */
   readonly subscriberPort: number;
+  /** Whether WebTransport is served, on the UDP port with the number of the subscribers' port. */
+  readonly webTransport: boolean;
   readonly clusterMode: boolean;
   /** A number, or `max`; as it was written. */
   readonly clusterInstances: string;

@@ -18,6 +18,7 @@ describe("an empty environment", () => {
       singlePort: undefined,
       publisherPort: 2053,
       subscriberPort: 8443,
+      webTransport: false,
       clusterMode: false,
       clusterInstances: "max",
       presenceLeaseMs: 10_000,

@@ -61,6 +61,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     singlePort: values.singlePort,
     publisherPort: values.singlePort ?? values.publisherPort,
     subscriberPort: values.singlePort ?? values.subscriberPort,
+    webTransport: values.webTransport,
     clusterMode: values.clusterMode,
     clusterInstances: values.clusterInstances,
     presenceLeaseMs: values.presenceLeaseMs,

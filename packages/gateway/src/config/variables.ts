@@ -93,6 +93,17 @@ export const variables = {
       "`CONSUMER_PORT`: see [one port](#one-port). 0 lets the system choose a free one.",
     source: "the presence backend",
   },
+  webTransport: {
+    name: "WEBTRANSPORT",
+    group: "Listening",
+    type: flag(),
+    default: "0",
+    description:
+      "1 serves the signalling protocol over WebTransport too, on the UDP port with the number of the " +
+      "subscribers' TCP port. Where that cannot be had, a line of the log says why, and everything " +
+      "else works; see [WebTransport](../guide/running.md#webtransport).",
+    source: "Starling",
+  },
   publisherPort: {
     name: "PRODUCER_PORT",
     aliases: ["HTTP_PORT"],

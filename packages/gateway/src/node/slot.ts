@@ -124,6 +124,7 @@ export class Slot {
     const rows = this.workers.map((worker): WorkerStatus => {
       const { connections, memoryBytes } = worker.report;
       return {
+        kind: "gateway",
         slot,
         worker: worker.seat.worker,
         pid: worker.pid,
@@ -137,7 +138,7 @@ export class Slot {
     if (rows.length > 0) return rows;
     const state = this.#givenUp === undefined ? "waiting" : "given up";
     const nothing = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
-    return [{ slot, state, ...nothing, restarts: this.#restarts }];
+    return [{ kind: "gateway", slot, state, ...nothing, restarts: this.#restarts }];
   }
 
   #again(worker: Worker, end: WorkerEnd): void {

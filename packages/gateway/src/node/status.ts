@@ -1,8 +1,11 @@
 import type { WorkerState } from "./worker.ts";
+import type { SlotName } from "./worker-process.ts";
 
 /** One worker, or a slot that has none at the moment. */
 export interface WorkerStatus {
-  readonly slot: number;
+  /** `gateway` serves TCP, `quic` WebTransport. */
+  readonly kind: "gateway" | "quic";
+  readonly slot: SlotName;
   readonly worker: number | null;
   readonly pid: number | null;
   /** `waiting` has no worker until the next try, `given up` will have none. */

@@ -10,10 +10,13 @@ export interface Listening {
   readonly subscriberUrl: string;
 }
 
+/** A place in a node: gateway workers have numbers, and the worker of the UDP port has a name. */
+export type SlotName = number | "quic";
+
 /** What a worker has to know beside the configuration. */
 export interface WorkerSeat {
   /** Its place among the workers of its node, from 0; whoever takes over has the same. */
-  readonly slot: number;
+  readonly slot: SlotName;
   readonly worker: WorkerId;
   /** Path of the node's socket. */
   readonly socket: string;

@@ -4,6 +4,7 @@ import { Slot } from "./slot.ts";
 import type { WorkerStatus } from "./status.ts";
 import { Worker, type WorkerTiming } from "./worker.ts";
 import { describeEnd, type Listening, type SpawnWorker, type WorkerEnd } from "./worker-process.ts";
+import { firstWorkerId } from "./worker-timing.ts";
 
 export interface WorkersOptions {
   readonly count: number;
@@ -48,9 +49,7 @@ export class Workers {
   constructor(options: WorkersOptions) {
     this.#options = options;
     const { clock, random, log } = options;
-    // Not where an earlier supervisor began, whose workers may still drain.
-    const [high = 0, low = 0] = random.bytes(2);
-    this.#nextId = 1 + 256 * high + low;
+    this.#nextId = firstWorkerId(random);
     this.#slots = Array.from(
       { length: options.count },
       (_, slot) =>
@@ -68,6 +67,11 @@ export class Workers {
   /** Slots, whether or not somebody serves there. */
   get count(): number {
     return this.#slots.length;
+  }
+
+  /** An id that no worker of the node has, or ever had. */
+  nextId(): WorkerId {
+    return this.#nextId++;
   }
 
   /** Whether a worker of that id lives. */
@@ -142,7 +146,7 @@ export class Workers {
   #launch(place: Slot, slot: number): Worker {
     const { spawn, timing, clock, log, socket } = this.#options;
     return new Worker({
-      seat: { slot, worker: this.#nextId++, socket, listening: this.#listening },
+      seat: { slot, worker: this.nextId(), socket, listening: this.#listening },
       spawn,
       timing,
       clock,

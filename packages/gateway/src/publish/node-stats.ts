@@ -43,8 +43,9 @@ export class NodeStats {
   async stats(): Promise<Stats> {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
-    const { hub, publisher } = others.reduce(added, own());
-    return { ok: true, hub, publisher: { ...publisher, ...(await shared()) } };
+    const { hub, publisher, webtransport } = others.reduce(added, own());
+    const whole = { ok: true, hub, publisher: { ...publisher, ...(await shared()) } } as const;
+    return webtransport === undefined ? whole : { ...whole, webtransport };
   }
 
   /** The text exposition format. */
@@ -55,7 +56,10 @@ export class NodeStats {
 }
 
 function added(a: WorkerStats, b: WorkerStats): WorkerStats {
+  // One worker at most has any.
+  const { webtransport = b.webtransport } = a;
   return {
+    ...(webtransport === undefined ? {} : { webtransport }),
     ok: true,
     hub: sum(a.hub, b.hub),
     publisher: {

@@ -195,6 +195,29 @@ export const statsSchema = z
         description: "Requests let pass without a rate, since too many callers were known.",
       }),
     }),
+    webtransport: z
+      .strictObject({
+        sessions: count.meta({ description: "Connections open now." }),
+        sessionsOpened: count,
+        datagramsSent: count,
+        datagramsReceived: count,
+        datagramsSkipped: count.meta({
+          description: "Not sent because too many of the session waited.",
+        }),
+        datagramsWithheld: count.meta({
+          description: "Not sent because the client's sign of life was late.",
+        }),
+        datagramsTooLarge: count.meta({
+          description: "Messages not sent because they fit no datagram, and there is no stream.",
+        }),
+        datagramsRefused: count.meta({ description: "Not sent because QUIC refused them." }),
+        datagramsDropped: count.meta({ description: "Received, and dropped." }),
+        protocolErrors: count.meta({
+          description: "QUIC connections closed because of what the client sent.",
+        }),
+      })
+      .optional()
+      .meta({ description: "Of the quic worker; absent where there is none." }),
   })
   .meta({ description: "Counted since the start, on all workers." });
 

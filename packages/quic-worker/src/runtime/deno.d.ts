@@ -10,6 +10,9 @@ declare namespace Deno {
   function exit(code?: number): never;
   function memoryUsage(): { readonly rss: number };
   function unrefTimer(id: number): void;
+  function addSignalListener(signal: "SIGINT" | "SIGTERM", listener: () => void): void;
   const stdin: { readonly readable: ReadableStream<Uint8Array<ArrayBuffer>> };
   const stdout: { writeSync(bytes: Uint8Array): number };
 }
+
+declare function setImmediate(callback: () => void): unknown;

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { AfterTurn, Clock, Random, TimerHandle } from "@starling/core/ports.ts";
 
 /** The clock of the machine. */

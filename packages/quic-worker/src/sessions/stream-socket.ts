@@ -134,31 +134,27 @@ export class StreamSocket extends SessionSocket {
 
   /** Writes what waits, as far as it goes together; answers how many packets that will be. */
   #write(): number {
-    const [first, ...others] = this.#waiting;
-    if (first === undefined || this.#stream === undefined) return 0;
-    let bytes = first.framed;
-    let count = 1;
-    if (others.length > 0) {
-      let length = bytes.length;
-      for (const { framed } of others) {
-        if (length + framed.length > WRITE_BYTES) break;
-        length += framed.length;
-        count++;
-      }
-      bytes = concatenated(this.#waiting.slice(0, count), length);
+    const { send } = this.#stream ?? {};
+    if (send === undefined) return 0;
+    let [count, length] = [0, 0];
+    for (const { framed } of this.#waiting) {
+      if (count > 0 && length + framed.length > WRITE_BYTES) break;
+      length += framed.length;
+      count++;
     }
+    const bytes = together(this.#waiting, count, length);
     this.#waiting = this.#waiting.slice(count);
     this.#waitingBytes -= bytes.length;
     this.#writingBytes += bytes.length;
-    void this.#stream.send.write(bytes).then((isTaken) => this.#written(bytes.length, isTaken));
+    void send.write(bytes).then((isTaken) => this.#written(bytes.length, isTaken));
     return Math.ceil(bytes.length / MAX_DATAGRAM_BYTES);
   }
 
   #written(length: number, isTaken: boolean): void {
     this.#writingBytes -= length;
     if (!isTaken) this.#endSession();
-    else if (this.hasMore) this.schedule();
-    else if (this.getBufferedAmount() === 0) this.handler.drained(this);
+    if (this.hasMore) this.schedule();
+    if (this.getBufferedAmount() === 0) this.handler.drained(this);
   }
 
   #endSession(): void {
@@ -178,10 +174,13 @@ export class StreamSocket extends SessionSocket {
   }
 }
 
-function concatenated(messages: readonly Outgoing[], length: number): Uint8Array {
+/** The first of them in one piece; one alone is not copied. */
+function together(messages: readonly Outgoing[], count: number, length: number): Uint8Array {
+  const [first] = messages;
+  if (count === 1 && first !== undefined) return first.framed;
   const bytes = new Uint8Array(length);
   let at = 0;
-  for (const { framed } of messages) {
+  for (const { framed } of messages.slice(0, count)) {
     bytes.set(framed, at);
     at += framed.length;
   }

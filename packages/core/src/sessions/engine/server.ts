@@ -36,7 +36,7 @@ export interface EngineServerOptions<Data> {
 /** One HTTP request, stripped of its runtime. */
 export interface EngineRequest extends Handshake, ForeignRequest {}
 
-/** What to do with a WebSocket handshake: let the handler have the socket, or refuse. */
+/** What to do with a handshake for a socket: let the handler have the socket, or refuse. */
 export type SocketAdmission =
   | { readonly handler: SocketHandler }
   | { readonly refusal: HttpAnswer };
@@ -124,15 +124,28 @@ export class EngineServer<Data> implements EngineContext<Data> {
       return { refusal: engineRefusal("unsupportedProtocol") };
     }
     const id = query.get("sid");
-    if (id === null) {
-      return whenAnswered(this.#admit(handshake), (refusal) =>
-        refusal === undefined ? { handler: this.#createSession(handshake) } : { refusal },
-      );
-    }
+    if (id === null) return this.#admitNew(handshake);
     const handler = this.#polling.get(id);
     if (handler !== undefined) return { handler };
     const arrival = this.#refusesNew ? undefined : this.#elsewhere?.admitSocket(id);
     return arrival ?? { refusal: engineRefusal("unknownSession") };
+  }
+
+  /**
+   * A request for a WebTransport session: see `EngineStreams`. The stock client has nothing in its
+   * query, so what is absent there is as it should be.
+   */
+  admitStream(handshake: Handshake): Answer<SocketAdmission> {
+    const { query } = handshake;
+    if ((query.get("transport") ?? "webtransport") !== "webtransport") {
+      return { refusal: engineRefusal("unknownTransport") };
+    }
+    if ((query.get("EIO") ?? PROTOCOL_REVISION) !== PROTOCOL_REVISION) {
+      return { refusal: engineRefusal("unsupportedProtocol") };
+    }
+    // No upgrade to it was offered: the session of that id may be polling at any worker.
+    if (query.get("sid") !== null) return { refusal: engineRefusal("badRequest") };
+    return this.#admitNew(handshake);
   }
 
   /** From now on there are no new sessions here; those that there are go on. */
@@ -180,6 +193,12 @@ export class EngineServer<Data> implements EngineContext<Data> {
     const verdict = this.#refusesNew ? undefined : this.handler.admit(handshake);
     return whenAnswered(verdict, (refusal) =>
       this.#refusesNew ? catalogueRefusal("shutting_down") : refusal,
+    );
+  }
+
+  #admitNew(handshake: Handshake): Answer<SocketAdmission> {
+    return whenAnswered(this.#admit(handshake), (refusal) =>
+      refusal === undefined ? { handler: this.#createSession(handshake) } : { refusal },
     );
   }
 

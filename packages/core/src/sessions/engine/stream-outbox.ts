@@ -1,28 +1,52 @@
-/** The side of a stream that this end writes. */
+/** The side of a stream that this end writes. Neither promise rejects. */
 export interface OutgoingStream {
-  /** Answers, once the transport has taken the bytes, whether it did. Never rejects. */
+  /** Answers, once the transport has taken the bytes, whether it did. */
   write(bytes: Uint8Array): Promise<boolean>;
+  /** Ends the stream after what was written. */
+  finish(): Promise<void>;
 }
 
-/** Bytes of small frames that are put together for one write. */
-const WRITE_BYTES = 65_536;
+/** Something with packets to send. */
+export interface PacedWriter {
+  /** Sends some of what waits; answers about how many packets that will be. */
+  flush(): number;
+  /** Whether more could be sent now. */
+  readonly hasMore: boolean;
+}
 
 /**
- * What waits to be written to a stream. One write is under way at a time, and what comes meanwhile
- * leaves with the next: under load there are fewer writes, and a promise for each of those alone.
+ * Has writers flush soon, at the end of this turn of the event loop or in slices after it: a burst
+ * of packets to many clients would drown what comes in meanwhile.
  */
-export class StreamOutbox {
+export interface Pacer {
+  /** To be called once until the writer has flushed and has no more. */
+  add(writer: PacedWriter): void;
+}
+
+/** Bytes of frames that are put together for one write. */
+const WRITE_BYTES = 65_536;
+/** Bytes of a packet, about. */
+const PACKET_BYTES = 1_150;
+
+/**
+ * What waits to be written to a stream. What is sent within a turn leaves as one write, and while
+ * that is under way no other is: under load there are fewer promises than messages.
+ */
+export class StreamOutbox implements PacedWriter {
   readonly #stream: OutgoingStream;
-  /** Everything was taken, or the stream takes nothing any more. */
-  readonly #emptied: () => void;
+  readonly #pacer: Pacer;
+  /** Told when nothing waits any more, and whether all of it was taken; if not, the stream is dead. */
+  readonly #emptied: (isTaken: boolean) => void;
   #waiting: Uint8Array[] = [];
   #bytes = 0;
   /** Of these, what is being written. */
   #underWay = 0;
+  #isPaced = false;
   #isEnded = false;
 
-  constructor(stream: OutgoingStream, emptied: () => void) {
+  constructor(stream: OutgoingStream, pacer: Pacer, emptied: (isTaken: boolean) => void) {
     this.#stream = stream;
+    this.#pacer = pacer;
     this.#emptied = emptied;
   }
 
@@ -31,12 +55,25 @@ export class StreamOutbox {
     return this.#bytes;
   }
 
+  get hasMore(): boolean {
+    return this.#waiting.length > 0 && this.#underWay === 0;
+  }
+
   /** The bytes are not to be changed afterwards. */
   push(bytes: Uint8Array): void {
     if (this.#isEnded) return;
     this.#bytes += bytes.length;
-    if (this.#underWay > 0) this.#waiting.push(bytes);
-    else this.#write(bytes);
+    this.#waiting.push(bytes);
+    this.#schedule();
+  }
+
+  flush(): number {
+    this.#isPaced = false;
+    if (!this.hasMore) return 0;
+    const bytes = this.#next();
+    this.#underWay = bytes.length;
+    void this.#stream.write(bytes).then((isTaken) => this.#written(isTaken));
+    return Math.ceil(bytes.length / PACKET_BYTES);
   }
 
   /** Drops what waits, and takes no more. */
@@ -46,9 +83,10 @@ export class StreamOutbox {
     this.#bytes = 0;
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#underWay = bytes.length;
-    void this.#stream.write(bytes).then((isTaken) => this.#written(isTaken));
+  #schedule(): void {
+    if (this.#isPaced || !this.hasMore) return;
+    this.#isPaced = true;
+    this.#pacer.add(this);
   }
 
   #written(isTaken: boolean): void {
@@ -56,31 +94,30 @@ export class StreamOutbox {
     this.#bytes -= this.#underWay;
     this.#underWay = 0;
     if (!isTaken) this.end();
-    const next = this.#next();
-    if (next === undefined) this.#emptied();
-    else this.#write(next);
+    if (this.hasMore) this.#schedule();
+    else this.#emptied(isTaken);
   }
 
   /** As much of what waits as one write should hold. */
-  #next(): Uint8Array | undefined {
-    const [first] = this.#waiting;
-    if (first === undefined) return undefined;
-    let [count, length] = [1, first.length];
-    for (let more = this.#waiting[1]; more !== undefined; more = this.#waiting[++count]) {
-      if (length + more.length > WRITE_BYTES) break;
-      length += more.length;
+  #next(): Uint8Array {
+    let [count, length] = [0, 0];
+    for (const frame of this.#waiting) {
+      if (count > 0 && length + frame.length > WRITE_BYTES) break;
+      length += frame.length;
+      count++;
     }
-    const parts = this.#waiting.splice(0, count);
-    return count === 1 ? first : concatenated(parts, length);
+    const frames = this.#waiting.splice(0, count);
+    const [first] = frames;
+    return count === 1 && first !== undefined ? first : concatenated(frames, length);
   }
 }
 
-function concatenated(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
+function concatenated(frames: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
   let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
+  for (const frame of frames) {
+    bytes.set(frame, at);
+    at += frame.length;
   }
-  return all;
+  return bytes;
 }

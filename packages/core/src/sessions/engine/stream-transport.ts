@@ -1,18 +1,14 @@
-import { closeCatalogue } from "@starling/protocol/close-codes.ts";
+import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.ts";
 import type { Counters } from "../../hub/counters.ts";
 import { DeadlineQueue } from "../../limits/deadline-queue.ts";
-import type { Clock } from "../../ports.ts";
+import type { Clock, Fanout, Log } from "../../ports.ts";
 import type { SocketHandler } from "../socket-handler.ts";
 import { PacketType } from "./packets.ts";
 import { UPGRADE_TIMEOUT_MS } from "./session.ts";
 import { FrameEncoder, FrameReader } from "./stream-frames.ts";
-import type { OutgoingStream } from "./stream-outbox.ts";
-import { StreamSocket, type Topics } from "./stream-socket.ts";
-
-/** A session that carries streams; its shape is that of @starling/webtransport. */
-export interface StreamSession {
-  close(info: { readonly closeCode: number; readonly reason: string }): void;
-}
+import type { OutgoingStream, Pacer } from "./stream-outbox.ts";
+import { type StreamContext, type StreamSession, StreamSocket } from "./stream-socket.ts";
+import { StreamTopics } from "./stream-topics.ts";
 
 /** The side of a stream that the client writes. */
 export interface IncomingStream {
@@ -25,7 +21,7 @@ export interface IncomingStream {
 /** A stream of both directions that the client opened. */
 export interface TwoWayStream {
   readonly receive: IncomingStream;
-  readonly send: OutgoingStream & { finish(): Promise<void> };
+  readonly send: OutgoingStream;
 }
 
 /** What happens in a session, to be set as its events. */
@@ -38,9 +34,9 @@ export interface StreamEvents {
 
 export interface EngineStreamsOptions {
   readonly clock: Clock;
+  readonly log: Log;
   readonly counters: Counters;
-  /** The same that `EngineServerOptions.fanout` publishes to. */
-  readonly topics: Topics;
+  readonly pacer: Pacer;
   /** Bytes of the largest message a client may send. */
   readonly maxPayloadBytes: number;
   /** Bytes that may wait for one client before it is cut. */
@@ -57,9 +53,10 @@ const LOST = 1006;
 /**
  * Engine.IO over WebTransport: the client opens one stream, and both sides send packets over it.
  *
- * To be used for a request whose query says `transport=webtransport`:
+ * The hub and the `EngineServer` must publish to `fanout`, too. A request for the path of the clients,
+ * whose query the stock client leaves empty, is served by
  *
- *     const admission = await engine.admitSocket(handshake, "webtransport");
+ *     const admission = await engine.admitStream(handshake);
  *     if ("refusal" in admission) return request.reject(admission.refusal.status);
  *     const session = request.accept();
  *     if (session !== undefined) session.events = streams.serve(session, admission.handler);
@@ -68,16 +65,25 @@ const LOST = 1006;
  */
 export class EngineStreams {
   readonly #options: EngineStreamsOptions;
-  readonly #encoder = new FrameEncoder();
+  readonly #topics = new StreamTopics();
+  readonly #context: StreamContext;
   /** Sessions whose clients have not sent the open packet. */
   readonly #silent: DeadlineQueue<EngineStream>;
 
   constructor(options: EngineStreamsOptions) {
+    const { clock, counters, pacer, slowConsumerBytes } = options;
     this.#options = options;
-    this.#silent = new DeadlineQueue(options.clock, UPGRADE_TIMEOUT_MS, (stream) => {
-      options.counters.authenticationTimeouts++;
+    const encoder = new FrameEncoder();
+    this.#context = { clock, pacer, slowConsumerBytes, encoder, topics: this.#topics };
+    this.#silent = new DeadlineQueue(clock, UPGRADE_TIMEOUT_MS, (stream) => {
+      counters.authenticationTimeouts++;
       stream.end("authentication_timeout");
     });
+  }
+
+  /** Reaches the sockets of the sessions that are served here. */
+  get fanout(): Fanout & Pick<StreamTopics, "has" | "size"> {
+    return this.#topics;
   }
 
   /** Sessions whose clients have not sent the open packet. */
@@ -87,36 +93,39 @@ export class EngineStreams {
 
   /** Lets the handler have the stream that the client opens in the session. */
   serve(session: StreamSession, handler: SocketHandler): StreamEvents {
-    const stream = new EngineStream({
-      ...this.#options,
-      session,
-      handler,
-      encoder: this.#encoder,
-      spoke: () => this.#silent.remove(stream),
-    });
+    const stream = new EngineStream(session, handler, this.#options, this.#context, () =>
+      this.#silent.remove(stream),
+    );
     this.#silent.add(stream);
     return stream;
   }
 }
 
-interface EngineStreamOptions extends EngineStreamsOptions {
-  readonly session: StreamSession;
-  readonly handler: SocketHandler;
-  readonly encoder: FrameEncoder;
-  /** The client has sent its first packet, or never will. */
-  spoke(): void;
-}
-
 /** The one stream of a session. */
 class EngineStream implements StreamEvents {
-  readonly #options: EngineStreamOptions;
+  readonly #session: StreamSession;
+  readonly #handler: SocketHandler;
+  readonly #options: EngineStreamsOptions;
+  readonly #context: StreamContext;
+  /** The client has sent its first packet, or never will. */
+  readonly #spoke: () => void;
   #socket: StreamSocket | undefined;
   /** Whether the client has sent the open packet. */
   #isOpen = false;
   #isOver = false;
 
-  constructor(options: EngineStreamOptions) {
+  constructor(
+    session: StreamSession,
+    handler: SocketHandler,
+    options: EngineStreamsOptions,
+    context: StreamContext,
+    spoke: () => void,
+  ) {
+    this.#session = session;
+    this.#handler = handler;
     this.#options = options;
+    this.#context = context;
+    this.#spoke = spoke;
   }
 
   // The session
@@ -127,15 +136,14 @@ class EngineStream implements StreamEvents {
       void send.finish();
       return;
     }
-    const { session, handler } = this.#options;
-    const socket = new StreamSocket({
-      ...this.#options,
-      stream: send,
-      end: (closeCode, reason) => session.close({ closeCode, reason }),
-      drained: () => handler.drained(socket),
-    });
+    const socket = new StreamSocket(this.#context, this.#session, send, () =>
+      this.#handler.drained(socket),
+    );
     this.#socket = socket;
-    void this.#read(receive, socket);
+    this.#read(receive, socket).catch((error: unknown) => {
+      this.#options.log.warn({ error }, "a packet could not be handled");
+      this.end("internal_error");
+    });
   }
 
   unidirectionalStream(stream: IncomingStream): void {
@@ -146,21 +154,16 @@ class EngineStream implements StreamEvents {
   datagram(): void {}
 
   closed({ closeCode, isClean }: { readonly closeCode: number; readonly isClean: boolean }): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#options.spoke();
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    socket.closed();
-    if (this.#isOpen) this.#options.handler.closed(socket, isClean ? closeCode : LOST);
+    this.#socket?.ended();
+    this.#leave(isClean ? closeCode : LOST);
   }
 
-  /** Ends the session by a close of the catalogue, although the client has not opened it. */
-  end(reason: "authentication_timeout" | "malformed_packet"): void {
+  /** Ends the session, and does not wait until the client has answered that. */
+  end(reason: CloseName): void {
     const { code, reason: text } = closeCatalogue[reason];
-    this.#options.spoke();
     if (this.#socket !== undefined) this.#socket.close(code, text);
-    else this.#options.session.close({ closeCode: code, reason: text });
+    else this.#session.close({ closeCode: code, reason: text });
+    this.#leave(code);
   }
 
   // The stream
@@ -175,35 +178,41 @@ class EngineStream implements StreamEvents {
       if (this.#isOver) return;
       if (typeof bytes === "string") {
         // The stock client ends its stream only with its session.
-        socket.close(0, "");
+        socket.finished();
+        this.#leave(LOST);
         return;
       }
       if (!reader.push(bytes)) {
-        if (!this.#isOver) this.#malformed();
+        if (this.#isOver) return;
+        this.#options.counters.malformedPackets++;
+        this.end("malformed_packet");
         return;
       }
       const wanted = Math.min(Math.max(READ_BYTES, reader.missing), MAX_READ_BYTES);
-      room = new Uint8Array(wanted === bytes.buffer.byteLength ? bytes.buffer : wanted);
+      const { buffer } = bytes;
+      room = buffer.byteLength === wanted ? new Uint8Array(buffer) : new Uint8Array(wanted);
     }
   }
 
   /** Answers whether the session goes on. */
   #message(socket: StreamSocket, message: string | Uint8Array): boolean {
-    const { handler, spoke } = this.#options;
     if (this.#isOpen) {
-      handler.message(socket, message);
+      this.#handler.message(socket, message);
       return !this.#isOver;
     }
     // With an id behind it, it would be a session of another transport that is to move here.
     if (message !== PacketType.open) return false;
     this.#isOpen = true;
-    spoke();
-    handler.opened(socket);
+    this.#spoke();
+    this.#handler.opened(socket);
     return true;
   }
 
-  #malformed(): void {
-    this.#options.counters.malformedPackets++;
-    this.end("malformed_packet");
+  /** Nothing more comes of the client. */
+  #leave(code: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#spoke();
+    if (this.#isOpen && this.#socket !== undefined) this.#handler.closed(this.#socket, code);
   }
 }

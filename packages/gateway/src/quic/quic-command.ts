@@ -1,0 +1,137 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { QuicWorkerConfig } from "@starling/quic-worker/config.ts";
+import type { Environment } from "../config/environment.ts";
+
+/** How the quic worker is run. */
+export interface QuicCommand {
+  /** The program of Deno, then its arguments; nothing that is secret. */
+  readonly command: readonly string[];
+  readonly environment: Record<string, string>;
+}
+
+/** Why there can be no quic worker. */
+export class NoQuicWorker extends Error {}
+
+/** What of the environment Deno and its `fetch` know. */
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "TMPDIR",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+  "LD_LIBRARY_PATH",
+] as const;
+
+/** Packages of the program of Deno, for the systems that Starling runs on. */
+const PLATFORM_PACKAGES: Readonly<Record<string, string>> = {
+  "linux-x64": "@deno/linux-x64-glibc",
+  "linux-arm64": "@deno/linux-arm64-glibc",
+  "darwin-x64": "@deno/darwin-x64",
+  "darwin-arm64": "@deno/darwin-arm64",
+};
+
+/**
+ * The command of a worker with that configuration, which may do what it has to and nothing else.
+ *
+ * @throws NoQuicWorker when Deno, or the worker's program, is not installed
+ */
+export function quicCommand(
+  config: QuicWorkerConfig,
+  { environment, cacheDir }: { readonly environment: Environment; readonly cacheDir: string },
+): QuicCommand {
+  const socket = escaped(config.socket);
+  const { DENO_DIR = cacheDir } = environment;
+  const net = [
+    `${bracketed(config.host)}:${config.port}`,
+    `unix:${socket}`,
+    ...askedServers(config).map(escaped),
+  ];
+  return {
+    command: [
+      denoProgram(),
+      "run",
+      "--quiet",
+      "--no-prompt",
+      "--no-remote",
+      "--no-check",
+      "--no-lock",
+      "--unstable-net",
+      `--allow-net=${net.join(",")}`,
+      `--allow-read=${socket}`,
+      `--allow-write=${socket}`,
+      // A library of Socket.IO looks through it; it holds what stands below and nothing else.
+      "--allow-env",
+      workerProgram(),
+    ],
+    environment: {
+      ...passedOn(environment),
+      DENO_DIR,
+      DENO_NO_UPDATE_CHECK: "1",
+      NO_COLOR: "1",
+    },
+  };
+}
+
+/** The servers that the worker asks about clients, as `host:port`. */
+function askedServers({ settings: { jwt, webhook } }: QuicWorkerConfig): string[] {
+  return [jwt?.keySet?.url, webhook?.url]
+    .filter((url) => url !== undefined)
+    .map((text) => {
+      const { protocol, hostname, port } = new URL(text);
+      return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
+    });
+}
+
+function passedOn(environment: Environment): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of PASSED_ON) {
+    const value = environment[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  // The same meaning under another name.
+  const { NODE_EXTRA_CA_CERTS: DENO_CERT } = environment;
+  return DENO_CERT === undefined ? passed : { ...passed, DENO_CERT };
+}
+
+function denoProgram(): string {
+  const name = PLATFORM_PACKAGES[`${process.platform}-${process.arch}`];
+  const require = createRequire(import.meta.url);
+  try {
+    const owner = createRequire(require.resolve("deno/package.json"));
+    const program = join(dirname(owner.resolve(`${name}/package.json`)), "deno");
+    if (existsSync(program)) return program;
+  } catch {
+    // Said below.
+  }
+  throw new NoQuicWorker(
+    "the npm package deno is not installed, or has no program for this system",
+  );
+}
+
+function workerProgram(): string {
+  let program: string;
+  try {
+    program = fileURLToPath(import.meta.resolve("@starling/quic-worker/main.ts"));
+  } catch {
+    throw new NoQuicWorker("the package @starling/quic-worker is not installed");
+  }
+  // A single-file executable has nothing that Deno could read.
+  if (existsSync(program) && !program.startsWith("/$bunfs/")) return program;
+  throw new NoQuicWorker("this build of Starling has no quic worker");
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+/** A comma separates what Deno allows. */
+function escaped(text: string): string {
+  return text.replaceAll(",", ",,");
+}

@@ -1,0 +1,126 @@
+import { describe, expect, test } from "bun:test";
+import { SocketFixture } from "../testing/socket-fixture.ts";
+import { MAX_DATAGRAM_BYTES } from "./datagram-queue.ts";
+import { Outgoing } from "./outgoing.ts";
+
+const framed = (text: string) =>
+  new Outgoing(new TextEncoder().encode(text)).framed.slice() as Uint8Array<ArrayBuffer>;
+
+describe("a socket of version 2", () => {
+  test("is open when its client has opened a stream", async () => {
+    const fixture = new SocketFixture();
+    const { session, handler } = fixture.streamSocket();
+    session.events.datagram?.(new Uint8Array(1));
+    expect(handler.told).toEqual([]);
+    expect(fixture.counters.datagramsEarly).toBe(1);
+    const stream = session.open();
+    stream.push(framed("hello"));
+    await fixture.settle();
+    session.events.datagram?.(new TextEncoder().encode("fast"));
+    expect(handler.told).toEqual(["opened", "message hello", "message fast"]);
+  });
+
+  test("ends where its client opens none in time", () => {
+    const fixture = new SocketFixture();
+    const { session, handler } = fixture.streamSocket();
+    fixture.clock.advance(3_000);
+    expect(session.closedWith).toEqual({ closeCode: 4003, reason: "authentication timeout" });
+    expect(handler.told).toEqual([]);
+  });
+
+  test("takes no second stream", () => {
+    const { session } = new SocketFixture().openStreamSocket();
+    expect(session.open().isCancelled).toBe(true);
+  });
+
+  test("writes what is sent within a turn at once, and in order", async () => {
+    const fixture = new SocketFixture();
+    const { socket, stream } = fixture.openStreamSocket();
+    for (const text of ["1", "2", "3"]) socket.send(text);
+    await fixture.settle();
+    expect([stream.written.length, stream.messages]).toEqual([1, ["1", "2", "3"]]);
+  });
+
+  test("sends what may be lost as a datagram, unless it is too large for one", async () => {
+    const fixture = new SocketFixture();
+    const { session, socket, stream } = fixture.openStreamSocket();
+    const large = "x".repeat(MAX_DATAGRAM_BYTES + 1);
+    socket.sendUnreliable("small");
+    socket.sendUnreliable(large);
+    await fixture.settle();
+    expect([session.datagrams, stream.messages]).toEqual([["small"], [large]]);
+  });
+
+  test("waits for QUIC, says how much waits, and when nothing does any more", async () => {
+    const fixture = new SocketFixture();
+    const { socket, stream, handler } = fixture.openStreamSocket();
+    stream.isBlocked = true;
+    expect(socket.send("1")).toBe(1);
+    await fixture.settle();
+    expect(socket.send("2")).toBe(-1);
+    expect(socket.getBufferedAmount()).toBe(10);
+    stream.takeAll();
+    await fixture.settle();
+    stream.takeAll();
+    await fixture.settle();
+    expect(stream.messages).toEqual(["1", "2"]);
+    expect(socket.getBufferedAmount()).toBe(0);
+    expect(handler.told.at(-1)).toBe("drained");
+  });
+
+  test("drops what is sent to a client that does not read, so that it is cut off", async () => {
+    const fixture = new SocketFixture();
+    const { socket, stream } = fixture.openStreamSocket();
+    stream.isBlocked = true;
+    expect(socket.send("x".repeat(1_000))).toBe(1_000);
+    expect(socket.send("y")).toBe(0);
+    stream.takeAll();
+    await fixture.settle();
+    expect(stream.messages.length).toBe(1);
+  });
+
+  test("lets its client read the last messages before it says why it closes", async () => {
+    const fixture = new SocketFixture();
+    const { session, socket, stream, handler } = fixture.openStreamSocket();
+    socket.send("last words");
+    socket.close(4005, "limit exceeded");
+    expect(socket.send("too late")).toBe(0);
+    stream.push(framed("too late"));
+    await fixture.settle();
+    expect([stream.messages, stream.isFinished]).toEqual([["last words"], true]);
+    expect(session.closedWith).toBeUndefined();
+    stream.push("finished");
+    await fixture.settle();
+    expect(session.closedWith).toEqual({ closeCode: 4005, reason: "limit exceeded" });
+    expect(handler.told).not.toContain("message too late");
+  });
+
+  test("closes a client that does not end its stream after a moment", async () => {
+    const fixture = new SocketFixture();
+    const { session, socket } = fixture.openStreamSocket();
+    socket.close(4000, "bye");
+    fixture.clock.advance(499);
+    expect(session.closedWith).toBeUndefined();
+    fixture.clock.advance(1);
+    expect(session.closedWith).toEqual({ closeCode: 4000, reason: "bye" });
+  });
+
+  test("ends with the stream of its client", async () => {
+    const fixture = new SocketFixture();
+    const { session, stream, handler } = fixture.openStreamSocket();
+    stream.push("finished");
+    await fixture.settle();
+    expect(session.closedWith).toMatchObject({ closeCode: 1000 });
+    expect(handler.told).toEqual(["opened", "closed 1000"]);
+  });
+
+  test("closes a client whose message is too big, before that is there", async () => {
+    const fixture = new SocketFixture();
+    const { session, stream } = fixture.openStreamSocket();
+    stream.push(new Uint8Array([0, 0, 0x13, 0x89]));
+    await fixture.settle();
+    stream.push("finished");
+    await fixture.settle();
+    expect(session.closedWith).toMatchObject({ closeCode: 1009 });
+  });
+});
