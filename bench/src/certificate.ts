@@ -1,3 +1,5 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CertificateFiles } from "./peers/peer.ts";
 
@@ -15,4 +17,10 @@ export function makeCertificate(directory: string): CertificateFiles {
   ]);
   if (!made.success) throw new Error(`openssl made no certificate: ${made.stderr.toString()}`);
   return files;
+}
+
+/** What WebTransport clients know a certificate by: the SHA-256 of its DER, base64. */
+export function certificateHash({ certificate }: CertificateFiles): string {
+  const { raw } = new X509Certificate(readFileSync(certificate));
+  return createHash("sha256").update(raw).digest("base64");
 }

@@ -8,7 +8,15 @@ import { idle } from "./modes/idle.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
-import { clusterPeers, httpPeers, peerNamed, peers, presencePeers } from "./peers/index.ts";
+import { webTransport } from "./modes/webtransport.ts";
+import {
+  clusterPeers,
+  httpPeers,
+  peerNamed,
+  peers,
+  presencePeers,
+  quicPeers,
+} from "./peers/index.ts";
 import { nchanTwoWorkers } from "./peers/nchan.ts";
 import type { Server } from "./peers/peer.ts";
 import { endAll } from "./processes.ts";
@@ -174,6 +182,24 @@ subcommand("cluster", "Starling with one process, one worker and two workers", c
     run(cluster({ ...options, perTick: 1, overOneWorker: 1.1 }), clusterPeers, options, {
       wrk: wrkVersion(),
     }),
+  );
+
+subcommand("webtransport", "sessions that send and hear datagrams", quicPeers)
+  .option("--sessions <n>", "in all", count(5_000, 2), 1_000)
+  .option("--rate <n>", "states a second of one session, each for all others", count(1_000), 20)
+  .option("--own-rate <n>", "states a second of each session, for nobody", count(1_000), 10)
+  .option("--seconds <n>", "duration of one measurement", count(600), 8)
+  .option("--settle-seconds <n>", "pause before memory is read", count(600), 5)
+  .action((options) =>
+    run(
+      webTransport({
+        ...options,
+        atMost: { microsOut: 26, kilobytes: 120, lostPerMillion: 1 },
+      }),
+      quicPeers,
+      options,
+      {},
+    ),
   );
 
 try {

@@ -115,6 +115,7 @@ export interface LogEntry {
   readonly url?: unknown;
   readonly publisherUrl?: unknown;
   readonly subscriberUrl?: unknown;
+  readonly port?: unknown;
 }
 
 /** Reads a line that is a JSON object; undefined for any other line. */
@@ -136,7 +137,7 @@ export function loopback(address: unknown): URL {
 }
 
 /** Reads to the end, because a full pipe would stop the child. */
-async function eachLine(
+export async function eachLine(
   stream: ReadableStream<Uint8Array>,
   take: (line: string) => void,
 ): Promise<void> {

@@ -37,6 +37,8 @@ export interface RunningPeer {
   /** CPU time and memory are measured of this process and its descendants. */
   readonly pid: number;
   readonly urls: { readonly publisher: URL; readonly subscriber: URL };
+  /** SHA-256 of its certificate, base64, where clients know it by that. */
+  readonly certificateHash?: string;
 }
 
 /** A certificate for loopback, as PEM files. */

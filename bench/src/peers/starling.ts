@@ -25,16 +25,19 @@ export function gatewayAnnounced(line: string): Announced {
 export function startGateway(
   directory: string,
   environment: Readonly<Record<string, string>>,
+  announced: (line: string) => Announced = gatewayAnnounced,
 ): Promise<RunningPeer> {
   return startListening({
     command: [process.execPath, join(gateway, "src/cli/main.ts"), "start"],
     directory,
-    announced: gatewayAnnounced,
+    announced,
     environment: {
       PRODUCER_PORT: "0",
       CONSUMER_PORT: "0",
       STATE_DIR: join(directory, "state"),
       LOG_LEVEL: "info",
+      // A process of its own, which only the mode of that name measures.
+      WEBTRANSPORT: "0",
       // A server that still drained would share the machine with the next trial.
       DRAIN_SECONDS: "0",
       CONNECT_RATE_PER_USER: "0",

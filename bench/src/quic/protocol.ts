@@ -1,0 +1,74 @@
+/** Opens sessions that join a channel; answered with `opened`. */
+export interface OpenCommand {
+  readonly kind: "open";
+  /** Origin of the server. */
+  readonly url: string;
+  /** SHA-256 of the server's certificate, base64. */
+  readonly hash: string;
+  /** Path and query of each session. */
+  readonly paths: readonly string[];
+  /** The channel of each session. */
+  readonly channels: readonly string[];
+  /** Whether a session joins by a signal that the server answers; else opening it is joining. */
+  readonly speaksSignals: boolean;
+  /** Sessions that may be in the making at the same time. */
+  readonly window: number;
+  readonly timeoutMs: number;
+}
+
+/** One session after the other sends a state, the next one every second; answered with `heard`. */
+export interface FanOutCommand {
+  readonly kind: "fan out";
+  /** States a second. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+/** All sessions send states, evenly spread over the time; answered with `sent`. */
+export interface SendCommand {
+  readonly kind: "send";
+  /** States a second of each session. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+/** Closes all sessions; answered with `left`. */
+export interface LeaveCommand {
+  readonly kind: "leave";
+}
+
+export type QuicLoadCommand = OpenCommand | FanOutCommand | SendCommand | LeaveCommand;
+
+export interface Opened {
+  readonly seconds: number;
+}
+
+export interface HeardStates {
+  readonly sent: number;
+  /** Of these, the states that nobody has heard: lost on their way to the server. */
+  readonly unheard: number;
+  readonly deliveries: number;
+  /** Bytes of the messages. */
+  readonly bytes: number;
+  /** Heard twice, out of order, or by their sender. */
+  readonly wrong: number;
+  /** Sessions that have ended. */
+  readonly closed: number;
+  /** From the first state to the last delivery. */
+  readonly seconds: number;
+  /** Milliseconds from sending to hearing. */
+  readonly delay: { readonly median: number; readonly p99: number };
+}
+
+export interface SentStates {
+  readonly sent: number;
+  readonly closed: number;
+}
+
+export type QuicLoadAnswer =
+  | { readonly kind: "ready" }
+  | { readonly kind: "failed"; readonly message: string }
+  | ({ readonly kind: "opened" } & Opened)
+  | ({ readonly kind: "heard" } & HeardStates)
+  | ({ readonly kind: "sent" } & SentStates)
+  | { readonly kind: "left" };
