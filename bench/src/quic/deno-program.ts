@@ -22,6 +22,7 @@ export function denoCommand(program: string): string[] {
   const permissions = ["--allow-net", "--allow-read", "--allow-env"];
   return [
     ...[denoProgram(), "run", "--quiet", "--no-prompt", "--no-remote", "--no-check", "--no-lock"],
-    ...["--unstable-net", ...permissions, program],
+    // As the gateway runs its quic worker.
+    ...["--v8-flags=--max-semi-space-size=2", "--unstable-net", ...permissions, program],
   ];
 }

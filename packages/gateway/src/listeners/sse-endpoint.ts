@@ -6,6 +6,7 @@ import type { Log } from "@starling/core/ports.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import type { SseServer } from "@starling/core/sessions/sse/server.ts";
 import type { SseSession } from "@starling/core/sessions/sse/session.ts";
+import { closeCatalogue } from "@starling/protocol/close-codes.ts";
 import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
 import { bearerToken } from "./bearer-token.ts";
@@ -51,6 +52,7 @@ export class SseEndpoint implements Endpoint {
       counters.refusedHandshakes++;
       if (!(error instanceof StarlingError)) log.error({ error }, "a stream could not be opened");
       const known = error instanceof StarlingError ? error : new StarlingError("internal");
+      if (known.errorName === "shutting_down") return comeBack(headers);
       return Response.json(errorBody(known), { status: known.status, headers });
     }
   }
@@ -116,4 +118,16 @@ export class SseEndpoint implements Endpoint {
       },
     });
   }
+}
+
+/**
+ * A stream that says that the server shuts down, and ends: an `EventSource` comes back after that, but
+ * gives up for good at any status but 200 (WHATWG HTML, section 9.2.2).
+ */
+function comeBack(headers: Record<string, string>): Response {
+  const { code, reason } = closeCatalogue.shutting_down;
+  const data = JSON.stringify({ code, reason });
+  return new Response(`retry: ${RETRY_MS}\n\nevent: starling:close\ndata: ${data}\n\n`, {
+    headers: { ...headers, "content-type": "text/event-stream", "cache-control": "no-store" },
+  });
 }

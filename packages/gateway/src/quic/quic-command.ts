@@ -63,6 +63,8 @@ export function quicCommand(
       "--no-check",
       "--no-lock",
       "--unstable-net",
+      // Else the garbage of 1,000 handshakes leaves the heap 20 MB larger, for no less work.
+      "--v8-flags=--max-semi-space-size=2",
       `--allow-net=${net.join(",")}`,
       `--allow-read=${socket}`,
       `--allow-write=${socket}`,
