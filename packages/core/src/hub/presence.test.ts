@@ -7,6 +7,7 @@ import type { Node } from "../broker/node.ts";
 import { DelayedBroker } from "../testing/delayed-broker.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { LocalNode } from "../testing/local-node.ts";
+import { turn } from "../testing/turn.ts";
 import type { Member } from "./member.ts";
 import { Presence } from "./presence.ts";
 import type { Publication } from "./publication.ts";
@@ -237,11 +238,11 @@ describe("after a loss", () => {
     say("changes", 3);
     expect(b.heard).toEqual([]);
     b.handlers.missed();
-    await turns();
+    await turn();
     expect(b.heard).toEqual([]);
     b.broker.isDown = false;
     clock.advance(1_000);
-    await turns();
+    await turn();
     expect(b.heard).toEqual([
       "room leave goes 1",
       "room state changes 3",
@@ -279,7 +280,7 @@ describe("after a loss", () => {
         }
         b.broker.isDown = false;
         b.handlers.missed();
-        await turns();
+        await turn();
         const others = b.presence
           .members(APP, "room")
           .filter(({ connection }) => connection !== "own");
@@ -316,8 +317,4 @@ class Unreachable extends LocalBroker {
         : super.watch(app, channel)
     ) as never;
   }
-}
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }

@@ -8,6 +8,7 @@ import type { SocketAdmission } from "../sessions/engine/server.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeSocket } from "./fake-network.ts";
 import { socketIoWorker } from "./socketio-worker.ts";
+import { turn } from "./turn.ts";
 
 export const ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 export const BOB = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
@@ -62,7 +63,7 @@ export function setUp(settings: Settings = {}) {
   const handlers = new WorkerHandlers();
   const broker = new LocalBroker(testNode(clock, apps, settings), 0, handlers, { isAlone: true });
   const worker = socketIoWorker({ clock, apps, broker, handlers, withToken, maxHandshakes, jwt });
-  const { network, engine } = worker;
+  const { network, engine, authenticator } = worker;
   const handshake = (query: string, address = "192.0.2.1"): SocketAdmission => {
     const admission = engine.admitSocket({
       query: new URLSearchParams(`EIO=4&transport=websocket&${query}`),
@@ -106,7 +107,12 @@ export function setUp(settings: Settings = {}) {
     if (page instanceof Promise) throw new Error("a single worker has nobody to ask");
     return page.channels.map(({ channel }) => channel);
   };
-  return { ...worker, handshake, open, connect, publish, channels };
+  /** Lets the checks that are under way come to their end, and everything that comes of them. */
+  const settle = async (): Promise<void> => {
+    await authenticator.settled();
+    await turn();
+  };
+  return { ...worker, settle, handshake, open, connect, publish, channels };
 }
 
 export const publication = (channel: string, data = "1") => ({

@@ -7,6 +7,7 @@ import { DelayedBroker } from "./delayed-broker.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeSocket } from "./fake-network.ts";
 import { type SocketIoWorker, socketIoWorker } from "./socketio-worker.ts";
+import { turn } from "./turn.ts";
 
 export interface ClusterSettings extends Settings {
   readonly workers?: number;
@@ -59,10 +60,18 @@ export class SocketIoCluster {
   /** Lets everything arrive that is on its way, and everything that comes of it. */
   async settle(): Promise<void> {
     await turn();
-    while (this.links.some((link) => !link.isEmpty)) {
+    while (!this.#isIdle) {
       for (const link of this.links) link.step();
+      for (const { authenticator } of this.workers) await authenticator.settled();
       await turn();
     }
+  }
+
+  get #isIdle(): boolean {
+    return (
+      this.links.every((link) => link.isEmpty) &&
+      this.workers.every(({ authenticator }) => authenticator.isIdle)
+    );
   }
 
   /** The answer once everything has arrived. */
@@ -161,12 +170,4 @@ export class ClusterSocket {
     this.socket.terminate();
     this.#handler.closed(this.socket, 1006);
   }
-}
-
-/** Far more promises than one answer waits for in a row. */
-const PROMISES = 40;
-
-/** Lets promises come to their end. */
-export async function turn(): Promise<void> {
-  for (let count = 0; count < PROMISES; count++) await undefined;
 }

@@ -1,4 +1,3 @@
-import { Authenticator } from "../auth/authenticator.ts";
 import type { JwtVerifier } from "../auth/jwt.ts";
 import { PublicKeys } from "../auth/public-keys.ts";
 import { RotatingToken } from "../auth/rotating-token.ts";
@@ -14,6 +13,7 @@ import { SocketIoMover } from "../sessions/socketio/moving.ts";
 import { SocketIoServer } from "../sessions/socketio/server.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { FakeNetwork } from "./fake-network.ts";
+import { NotedAuthenticator } from "./noted-authenticator.ts";
 import { RecordingLog } from "./recording-log.ts";
 import { SeededRandom } from "./seeded-random.ts";
 
@@ -59,18 +59,19 @@ export function socketIoWorker(settings: WorkerSettings) {
     graceMs: 300_000,
     clock,
   });
+  const authenticator = new NotedAuthenticator({
+    apps,
+    publicKeys: new PublicKeys({ keys: new Map() }),
+    jwt,
+    webhook: undefined,
+    anonymousSse: false,
+  });
   const application = new ChannelApplication({
     hub,
     apps,
     auth: new ClientAuth({
       rotating: withToken ? token : undefined,
-      authenticator: new Authenticator({
-        apps,
-        publicKeys: new PublicKeys({ keys: new Map() }),
-        jwt,
-        webhook: undefined,
-        anonymousSse: false,
-      }),
+      authenticator,
       acceptsJwt: jwt !== undefined,
       hasWebhook: false,
       anonymous: !withToken && jwt === undefined,
@@ -104,7 +105,7 @@ export function socketIoWorker(settings: WorkerSettings) {
     maxPayloadBytes: 1_000_000,
     slowConsumerBytes,
   });
-  return { clock, network, counters, log, hub, token, engine, broker, handlers };
+  return { clock, network, counters, log, hub, token, authenticator, engine, broker, handlers };
 }
 
 export type SocketIoWorker = ReturnType<typeof socketIoWorker>;

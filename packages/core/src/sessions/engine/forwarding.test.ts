@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { publication } from "../../testing/channel-fixture.ts";
 import { SeededRandom } from "../../testing/seeded-random.ts";
-import { SocketIoCluster, turn } from "../../testing/socketio-cluster.ts";
+import { SocketIoCluster } from "../../testing/socketio-cluster.ts";
+import { turn } from "../../testing/turn.ts";
 import { MAX_WAITING, SMALL_BODY_BYTES } from "./forwarder.ts";
 import type { HttpAnswer } from "./http.ts";
 import { createSessionId, ownerOf } from "./session-id.ts";

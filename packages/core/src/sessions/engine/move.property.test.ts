@@ -6,8 +6,8 @@ import {
   type ClusterClient,
   type ClusterSocket,
   SocketIoCluster,
-  turn,
 } from "../../testing/socketio-cluster.ts";
+import { turn } from "../../testing/turn.ts";
 
 const CHANNELS = ["open:a", "open:b"] as const;
 

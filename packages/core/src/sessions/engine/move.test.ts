@@ -5,8 +5,8 @@ import {
   type ClusterSettings,
   type ClusterSocket,
   SocketIoCluster,
-  turn,
 } from "../../testing/socketio-cluster.ts";
+import { turn } from "../../testing/turn.ts";
 import { GAP_MS } from "./owner.ts";
 
 async function setUp(settings: ClusterSettings = {}, user?: string, namespace?: string) {

@@ -9,6 +9,7 @@ import { DelayedBroker } from "../../testing/delayed-broker.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { LocalNode } from "../../testing/local-node.ts";
 import { control, openApps, signallingWorker } from "../../testing/signalling-worker.ts";
+import { turn } from "../../testing/turn.ts";
 
 type CreateBroker<B> = (node: Node<Publication>, worker: WorkerId, handler: BrokerHandler) => B;
 
@@ -79,7 +80,7 @@ describe("clients of two workers", () => {
       { op: "peer_offline", p: "anna" },
     ]);
     b.handlers.missed();
-    await turns();
+    await turn();
     clock.advance(100);
     expect(bob.read()).toEqual([]);
   });
@@ -200,11 +201,11 @@ describe("a join that has to ask other workers", () => {
     bob.say({ t: "control", op: "ping", id: 2 });
     expect(bob.read()).toEqual([]);
     while (!far.broker.up.isEmpty) far.broker.up.step();
-    await turns();
+    await turn();
     alice.say(control("peer_state", "", numbered(7)));
     while (!far.broker.down.isEmpty) far.broker.down.step();
     expect(bob.read()).toEqual([]);
-    await turns();
+    await turn();
     expect(bob.read()).toMatchObject([
       { op: "channel_join", c: "room" },
       { op: "ack", id: 1 },
@@ -231,7 +232,7 @@ describe("a join that has to ask other workers", () => {
     for (let round = 0; round < 4; round++) {
       while (!far.broker.up.isEmpty) far.broker.up.step();
       while (!far.broker.down.isEmpty) far.broker.down.step();
-      await turns();
+      await turn();
     }
     expect(
       bob.read().map((signal) => ("id" in signal ? signal.id : "op" in signal && signal.op)),
@@ -266,7 +267,7 @@ describe("a join that has to ask other workers", () => {
       for (let round = 0; round < 3; round++) {
         while (!far.broker.up.isEmpty) far.broker.up.step();
         while (!far.broker.down.isEmpty) far.broker.down.step();
-        await turns();
+        await turn();
       }
     };
     await settle();
@@ -291,7 +292,7 @@ describe("a join that has to ask other workers", () => {
       await alone.connect("publickey=k&id=two&v=2"),
     ];
     for (const client of [one, two]) client.say(join("room", 1), data(bytes(5), 2));
-    await turns();
+    await turn();
     expect(one.socket.closedWith?.code).toBe(1013);
     expect(two.read()).toMatchObject([
       { op: "error", id: 1, c: "room", code: 901 },
@@ -310,9 +311,9 @@ describe("a publication with an acknowledgement", () => {
     bob.say({ t: "control", op: "subscribe", c: "room" }, data(bytes(5), 1));
     expect(bob.read()).toEqual([]);
     while (!far.broker.up.isEmpty) far.broker.up.step();
-    await turns();
+    await turn();
     while (!far.broker.down.isEmpty) far.broker.down.step();
-    await turns();
+    await turn();
     expect(bob.read()).toMatchObject([{ op: "ack", id: 1, c: "room" }]);
   });
 
@@ -321,7 +322,7 @@ describe("a publication with an acknowledgement", () => {
     const alone = worker((node, id, handler) => new Unreachable(node, id, handler));
     const bob = await alone.connect("publickey=k&id=bob&v=2");
     bob.say({ t: "control", op: "subscribe", c: "room" }, data(bytes(5), 1), data(bytes(6)));
-    await turns();
+    await turn();
     expect(bob.read()).toMatchObject([{ op: "error", id: 1, c: "room", code: 901 }]);
   });
 });
@@ -357,8 +358,4 @@ class Unreachable extends LocalBroker {
   override publish(): Promise<number> {
     return Promise.reject(new StarlingError("broker_unavailable"));
   }
-}
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }

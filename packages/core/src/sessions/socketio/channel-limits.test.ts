@@ -3,7 +3,6 @@ import { JwtVerifier } from "../../auth/jwt.ts";
 import { JwtIssuer } from "../../auth/jwt-issuer.ts";
 import { ALICE, BOB, publication, setUp, taken } from "../../testing/channel-fixture.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import type { FakeSocket } from "../../testing/fake-network.ts";
 
 describe("the budget before authentication", () => {
   test("is whole again after clients that left in every possible way", () => {
@@ -81,21 +80,20 @@ describe("a JWT", () => {
     const issuer = new JwtIssuer({ secret, clock });
     const mint = async (ttlSeconds: number, user = ALICE, app = "default") =>
       (await issuer.mint({ user, app, ttlSeconds, permissions: { subscribe: ["news:*"] } })).token;
-    return { ...setUp({ jwt, clock }), mint };
-  }
-
-  /** Lets the checks that are under way come to their end. */
-  async function settled(socket: FakeSocket, packets: number): Promise<string[]> {
-    for (let turn = 0; turn < 10_000 && socket.received.length < packets; turn++) {
-      await new Promise((done) => setImmediate(done));
-    }
-    return taken(socket);
+    const channels = setUp({ jwt, clock });
+    /** What the client gets once the checks that are under way have come to their end. */
+    const settled = async ({ socket }: ReturnType<typeof channels.open>): Promise<string[]> => {
+      await channels.settle();
+      return taken(socket);
+    };
+    return { ...channels, mint, settled };
   }
 
   test("says who the client is and what it may do, and ends with the connection", async () => {
-    const { clock, publish, connect, mint } = await withJwt();
-    const { socket, say } = connect(undefined, `{"token":"${await mint(60)}"}`);
-    expect((await settled(socket, 1))[0]).toStartWith('40{"sid"');
+    const { clock, publish, connect, mint, settled } = await withJwt();
+    const client = connect(undefined, `{"token":"${await mint(60)}"}`);
+    const { socket, say } = client;
+    expect((await settled(client))[0]).toStartWith('40{"sid"');
     publish(publication(ALICE));
     expect(taken(socket)).toEqual([`42["${ALICE}",1]`]);
     say('421["subscribe",{"channel":"news:1"}]', '422["subscribe",{"channel":"other:1"}]');
@@ -107,25 +105,24 @@ describe("a JWT", () => {
   });
 
   test("that runs out closes the connection with 4004, unless a fresh one came in time", async () => {
-    const { clock, connect, mint } = await withJwt();
-    const clients = [connect(undefined, `{"token":"${await mint(20)}"}`)];
-    clients.push(connect(undefined, `{"token":"${await mint(20, BOB)}"}`));
-    for (const { socket } of clients) await settled(socket, 1);
-    const [lapsing, fresh] = clients;
-    fresh?.say(`421["authenticate",{"token":"${await mint(40, BOB)}"}]`);
-    expect((await settled(fresh?.socket as FakeSocket, 1))[0]).toStartWith('431[{"ok":true');
+    const { clock, connect, mint, settled } = await withJwt();
+    const lapsing = connect(undefined, `{"token":"${await mint(20)}"}`);
+    const fresh = connect(undefined, `{"token":"${await mint(20, BOB)}"}`);
+    for (const client of [lapsing, fresh]) await settled(client);
+    fresh.say(`421["authenticate",{"token":"${await mint(40, BOB)}"}]`);
+    expect((await settled(fresh))[0]).toStartWith('431[{"ok":true');
     clock.advance(20_000);
-    expect(lapsing?.socket.closedWith?.code).toBe(4004);
-    expect(fresh?.socket.isEnded).toBe(false);
+    expect(lapsing.socket.closedWith?.code).toBe(4004);
+    expect(fresh.socket.isEnded).toBe(false);
   });
 
   test("that is checked when its client is gone already leaves nothing behind", async () => {
-    const { clock, connect, mint } = await withJwt();
-    const { socket, say, close } = connect(undefined, `{"token":"${await mint(20)}"}`);
-    await settled(socket, 1);
+    const { clock, connect, mint, settle } = await withJwt();
+    const { say, close } = connect(undefined, `{"token":"${await mint(20)}"}`);
+    await settle();
     say(`421["authenticate",{"token":"${await mint(40)}"}]`);
     close();
-    for (let turn = 0; turn < 200; turn++) await new Promise((done) => setImmediate(done));
+    await settle();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -133,17 +130,16 @@ describe("a JWT", () => {
     ["of another app", "shop", undefined, 309],
     ["for another user than the address says", "default", BOB, 310],
   ])("%s is refused with its number", async (_what, app, user, code) => {
-    const { connect, mint } = await withJwt();
-    const { socket } = connect(user, `{"token":"${await mint(60, ALICE, app)}"}`);
-    expect((await settled(socket, 1))[0]).toContain(`"code":${code}`);
+    const { connect, mint, settled } = await withJwt();
+    const client = connect(user, `{"token":"${await mint(60, ALICE, app)}"}`);
+    expect((await settled(client))[0]).toContain(`"code":${code}`);
   });
 
   test("that is none is 'invalid token'", async () => {
-    const { connect } = await withJwt();
+    const { connect, settled } = await withJwt();
     for (const auth of ["", '{"token":"abc"}']) {
-      expect((await settled(connect(ALICE, auth).socket, 1))[0]).toContain("invalid token");
+      expect((await settled(connect(ALICE, auth)))[0]).toContain("invalid token");
     }
-    const { socket } = connect(ALICE, '{"token":"a.b.c"}');
-    expect((await settled(socket, 1))[0]).toContain('"code":306');
+    expect((await settled(connect(ALICE, '{"token":"a.b.c"}')))[0]).toContain('"code":306');
   });
 });

@@ -3,7 +3,8 @@ import { JwtVerifier } from "../../auth/jwt.ts";
 import { JwtIssuer } from "../../auth/jwt-issuer.ts";
 import { ALICE, BOB, publication } from "../../testing/channel-fixture.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { type ClusterSettings, SocketIoCluster, turn } from "../../testing/socketio-cluster.ts";
+import { type ClusterSettings, SocketIoCluster } from "../../testing/socketio-cluster.ts";
+import { turn } from "../../testing/turn.ts";
 
 function setUp(settings: ClusterSettings = {}) {
   const cluster = new SocketIoCluster(settings);
@@ -144,12 +145,7 @@ test("what a token allows, and how long, goes with the session to another worker
   });
   const cluster = new SocketIoCluster({ jwt, clock });
   const client = await cluster.client();
-  const posted = client.post(1, `40{"token":"${token}"}`);
-  await posted;
-  for (let turns = 0; turns < 1_000 && cluster.worker(1).counters.connections === 0; turns++) {
-    await new Promise((done) => setImmediate(done));
-    await cluster.settle();
-  }
+  await cluster.settled(client.post(1, `40{"token":"${token}"}`));
   const socket = await cluster.settled(client.webSocket(2));
   await cluster.settle();
   socket.say("2probe", "5");
