@@ -1,4 +1,4 @@
-import { within } from "./deadline.ts";
+import { patience, within } from "./deadline.ts";
 
 interface Waiter<T> {
   resolve(item: T): void;
@@ -8,7 +8,7 @@ interface Waiter<T> {
 /** What a connection has received and a test has not yet read, in order of arrival. */
 export class Inbox<T> {
   readonly #items: T[] = [];
-  readonly #waiters: Waiter<T>[] = [];
+  #waiters: Waiter<T>[] = [];
   #ended: Error | undefined;
   #reader: ((item: T) => void) | undefined;
 
@@ -28,13 +28,20 @@ export class Inbox<T> {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#ended);
   }
 
-  next(what: string): Promise<T> {
+  async next(what: string, ms = patience): Promise<T> {
     const item = this.#items.shift();
-    if (item !== undefined) return Promise.resolve(item);
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (item !== undefined) return item;
+    if (this.#ended !== undefined) throw this.#ended;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    this.#waiters.push({ resolve, reject });
-    return within(promise, what);
+    const waiter = { resolve, reject };
+    this.#waiters.push(waiter);
+    try {
+      return await within(promise, what, ms);
+    } catch (error) {
+      // Who has given up must not take what others wait for.
+      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      throw error;
+    }
   }
 
   /** Calls back with everything that is not yet read, and from now on with each item at once. */

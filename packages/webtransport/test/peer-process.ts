@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { eventually, within } from "../../../test/support/deadline.ts";
+import { eventually, patience, within } from "../../../test/support/deadline.ts";
 import { Inbox } from "../../../test/support/inbox.ts";
 import type { ServerCertificate } from "../../../test/support/server-certificate.ts";
 
@@ -42,15 +42,13 @@ export class DenoProcess {
   }
 
   /** The next event of that name; those that come before it are passed over. */
-  async next(name: string, ms?: number): Promise<PeerEvent> {
-    const search = async () => {
-      for (;;) {
-        const event = await this.#events.next(name);
-        if (event.event === "error") throw new Error(JSON.stringify(event));
-        if (event.event === name) return event;
-      }
-    };
-    return within(search(), name, ms);
+  async next(name: string, ms = patience): Promise<PeerEvent> {
+    const end = Date.now() + ms;
+    for (;;) {
+      const event = await this.#events.next(name, end - Date.now());
+      if (event.event === "error") throw new Error(JSON.stringify(event));
+      if (event.event === name) return event;
+    }
   }
 
   /** Forgets what has happened so far. */

@@ -44,6 +44,7 @@ async function echo({ receive, send }: BidirectionalStream): Promise<void> {
 
 /** Answers a stream of one direction by one of the other. */
 async function answer(session: WebTransportSession, stream: ReceiveStream): Promise<void> {
+  print("incoming stream");
   const { text, end } = await readAll(stream);
   print("unidirectional", { text, end });
   const reply = await session.createUnidirectionalStream();
