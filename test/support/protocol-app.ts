@@ -7,19 +7,23 @@ import { within } from "./deadline.ts";
  * Without any setting it is `test/wire/protocol-app.ts`. To run the same tests against another
  * implementation, set one of these environment variables:
  *
- * - `PROTOCOL_APP_ENGINE_URL`, `PROTOCOL_APP_SOCKET_URL`: origins such as `http://127.0.0.1:3000`
- *   of servers that already run. Tests that kill and restart the server are then skipped.
- * - `PROTOCOL_APP_COMMAND`: a command, its words separated by spaces, to which `engine PORT` or
- *   `socket PORT` is appended. Port 0 asks for an ephemeral port; the first line on standard
- *   output has to be `listening on http://127.0.0.1:PORT`.
+ * - `PROTOCOL_APP_ENGINE_URL`, `PROTOCOL_APP_HEARTBEAT_URL`, `PROTOCOL_APP_SOCKET_URL`: origins
+ *   such as `http://127.0.0.1:3000` of servers that already run. Tests that kill and restart the
+ *   server are then skipped.
+ * - `PROTOCOL_APP_COMMAND`: a command, its words separated by spaces, to which `engine` or `socket`,
+ *   the port and the ping timeout in milliseconds are appended. Port 0 asks for an ephemeral port;
+ *   the first line on standard output has to be `listening on http://127.0.0.1:PORT`.
  *
- * Every implementation needs a ping interval of 300 ms, a ping timeout of 200 ms, a maximum
- * payload of 1,000,000 bytes, a connect timeout of 1,000 ms and CORS `*`.
+ * Every implementation needs a ping interval of 300 ms, a maximum payload of 1,000,000 bytes, a
+ * connect timeout of 1,000 ms and CORS `*`.
  *
- * - `engine`, at `/engine.io/`, echoes every message, text or binary.
+ * - `engine`, at `/engine.io/`, echoes every message, text or binary; its ping timeout is 20,000 ms,
+ *   so that no client on a busy machine is taken for dead.
+ * - `heartbeat` is the same with a ping timeout of 1,000 ms, for tests that wait for it.
  * - `socket`, at `/socket.io/`, has the namespaces `/` and `/custom`. On connection both emit
  *   `auth` with the client's auth object. `/` answers `message` with `message-back` and the same
- *   arguments, and `message-with-ack` with an acknowledgement that carries them.
+ *   arguments, and `message-with-ack` with an acknowledgement that carries them. Its ping timeout
+ *   is 20,000 ms.
  */
 export interface ProtocolApp {
   /** Origin without a trailing slash. */
@@ -29,14 +33,20 @@ export interface ProtocolApp {
   kill(): Promise<void>;
 }
 
-export type ProtocolAppKind = "engine" | "socket";
+export type ProtocolAppKind = "engine" | "heartbeat" | "socket";
+
+/** What each kind is started as. */
+const ARGUMENTS = {
+  engine: { protocol: "engine", pingTimeoutMs: 20_000 },
+  heartbeat: { protocol: "engine", pingTimeoutMs: 1_000 },
+  socket: { protocol: "socket", pingTimeoutMs: 20_000 },
+} as const satisfies Record<ProtocolAppKind, object>;
 
 const startMs = 20_000;
 
 /** The origin of a server that somebody else started, where one was named. */
 export function runningProtocolApp(kind: ProtocolAppKind): string | undefined {
-  const { PROTOCOL_APP_ENGINE_URL, PROTOCOL_APP_SOCKET_URL } = process.env;
-  const url = kind === "engine" ? PROTOCOL_APP_ENGINE_URL : PROTOCOL_APP_SOCKET_URL;
+  const url = process.env[`PROTOCOL_APP_${kind.toUpperCase()}_URL`];
   return url === undefined || url === "" ? undefined : url.replace(/\/+$/, "");
 }
 
@@ -45,7 +55,8 @@ export async function startProtocolApp(kind: ProtocolAppKind, port = 0): Promise
   if (running !== undefined) {
     return { url: running, port: Number(new URL(running).port), kill: async () => {} };
   }
-  const child = Bun.spawn([...command(), kind, String(port)], {
+  const { protocol, pingTimeoutMs } = ARGUMENTS[kind];
+  const child = Bun.spawn([...command(), protocol, String(port), String(pingTimeoutMs)], {
     stdout: "pipe",
     stderr: "inherit",
   });

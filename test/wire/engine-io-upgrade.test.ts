@@ -92,6 +92,9 @@ describe("an upgrade", () => {
   });
 
   test("keeps the heartbeat going, and its timeout", async () => {
+    const heartbeat = await startProtocolApp("heartbeat");
+    await using _ = { [Symbol.asyncDispose]: () => heartbeat.kill() };
+    const http = new EngineHttp(`${heartbeat.url}/engine.io/`);
     const { sid } = await http.handshake();
     const url = http.webSocketUrl({ EIO: "4", transport: "websocket", sid });
     using link = new WebSocketLink(url, false);

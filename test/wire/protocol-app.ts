@@ -2,7 +2,8 @@
  * Serves Starling's protocol code, and nothing else of it, over plain HTTP with short timings, so
  * that the conformance suites of both protocols can run against it.
  *
- * Usage: bun test/wire/protocol-app.ts engine|socket PORT
+ * Usage: bun test/wire/protocol-app.ts engine|socket PORT [PING_TIMEOUT_MS]; without a timeout the
+ * one of those suites.
  */
 import { Counters } from "@starling/core/hub/counters.ts";
 import type { Log } from "@starling/core/ports.ts";
@@ -16,6 +17,7 @@ import { OriginPolicy } from "@starling/gateway/listeners/origin-policy.ts";
 import { BunFanout, socketHandlers } from "@starling/gateway/listeners/sockets.ts";
 import { systemClock, systemRandom } from "@starling/gateway/runtime/system.ts";
 
+const DEFAULT_PING_TIMEOUT_MS = 200;
 const MAX_PAYLOAD_BYTES = 1_000_000;
 const SLOW_CONSUMER_BYTES = 1_048_576;
 const AUTH_DELAY_MS = 5;
@@ -57,7 +59,16 @@ const application: SocketIoApplication<undefined> = {
   disconnected: () => undefined,
 };
 
-function serve<Data>(handler: EngineHandler<Data>, path: string, port: number): string {
+interface Listening {
+  readonly path: string;
+  readonly port: number;
+  readonly pingTimeoutMs: number;
+}
+
+function serve<Data>(
+  handler: EngineHandler<Data>,
+  { path, port, pingTimeoutMs }: Listening,
+): string {
   const engine = new EngineServer({
     handler,
     clock: systemClock,
@@ -66,7 +77,7 @@ function serve<Data>(handler: EngineHandler<Data>, path: string, port: number): 
     counters,
     fanout,
     pingIntervalMs: 300,
-    pingTimeoutMs: 200,
+    pingTimeoutMs,
     maxPayloadBytes: MAX_PAYLOAD_BYTES,
     slowConsumerBytes: SLOW_CONSUMER_BYTES,
   });
@@ -93,9 +104,11 @@ function serve<Data>(handler: EngineHandler<Data>, path: string, port: number): 
   return `http://127.0.0.1:${server.port}`;
 }
 
-function main(protocol: string | undefined, port: number): string {
-  if (protocol === "engine") return serve(echoHandler, "/engine.io/", port);
-  if (protocol !== "socket") throw new Error("usage: protocol-app.ts engine|socket PORT");
+function main(protocol: string | undefined, port: number, pingTimeoutMs: number): string {
+  const common = { port, pingTimeoutMs };
+  if (protocol === "engine") return serve(echoHandler, { path: "/engine.io/", ...common });
+  if (protocol !== "socket")
+    throw new Error("usage: protocol-app.ts engine|socket PORT [PING_TIMEOUT_MS]");
   const handler = new SocketIoServer({
     application,
     clock: systemClock,
@@ -105,7 +118,8 @@ function main(protocol: string | undefined, port: number): string {
     authTimeoutMs: 1_000,
     maxHandshakes: 1_000,
   });
-  return serve(handler, "/socket.io/", port);
+  return serve(handler, { path: "/socket.io/", ...common });
 }
 
-console.log(`listening on ${main(process.argv[2], Number(process.argv[3]))}`);
+const [protocol, port, pingTimeoutMs = DEFAULT_PING_TIMEOUT_MS] = process.argv.slice(2);
+console.log(`listening on ${main(protocol, Number(port), Number(pingTimeoutMs))}`);
