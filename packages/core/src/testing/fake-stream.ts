@@ -106,13 +106,16 @@ export class FakeStreams {
     this.#held.delete(stream);
   }
 
-  /** Lets a chunk of each stream arrive, and ends the turn; false when nothing was under way. */
+  /**
+   * Ends the turn before, whose promises have settled, and lets a chunk of each stream arrive; false
+   * when nothing was under way.
+   */
   step(): boolean {
-    let hasMoved = false;
-    for (const stream of [...this.#streams]) if (this.#move(stream)) hasMoved = true;
     const callbacks = this.#turn;
     this.#turn = [];
     for (const callback of callbacks) callback();
+    let hasMoved = false;
+    for (const stream of [...this.#streams]) if (this.#move(stream)) hasMoved = true;
     return hasMoved || callbacks.length > 0;
   }
 

@@ -339,6 +339,26 @@ describe("the supervisor", () => {
     expect(second.isConnected).toBe(true);
   });
 
+  test("passes on what a worker answered right before it left", async () => {
+    const { fixture, join } = setUp();
+    const [asker, leaving] = [await join(), await join()];
+    let answer = (_value: string): void => {};
+    leaving.reply = () =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const asked = ask(() => asker.broker.call(leaving.broker.worker, "method", null));
+    await fixture.settle();
+    answer("last words");
+    // The answer is written, and leaves in one frame with the farewell.
+    for (let promises = 10; promises > 0; promises--) await Promise.resolve();
+    const closed = leaving.broker.close();
+    await fixture.settle();
+    await closed;
+    expect(asked.outcome).toEqual({ value: "last words" });
+    expect(fixture.node.workers).toEqual([asker.broker.worker]);
+  });
+
   test("is left with nothing when a worker closes its link", async () => {
     const { fixture, join } = setUp();
     const [leaving, other] = [await join(), await join()];

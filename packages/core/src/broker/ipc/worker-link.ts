@@ -186,7 +186,8 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
         this.#answers.cancel(message.uint());
         return;
       case TO_NODE.leave:
-        this.leave();
+        // An answer that came before it is still on its way to whoever asked, promise by promise.
+        this.#options.afterTurn(() => this.leave());
         return;
       default:
         this.#answer(code, message.uint(), message);
