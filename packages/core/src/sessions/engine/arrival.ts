@@ -157,7 +157,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
       const peeked = (await this.#ask(Question.peek)) as PeekAnswer;
       if (this.#state !== "moving") return;
       if (peeked.is === "gone") {
-        this.close("internal_error", peeked.farewell);
+        this.close(peeked.reason, peeked.farewell);
         return;
       }
       this.#followed = new FrameQueue(this.#context.slowConsumerBytes);
@@ -166,7 +166,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
       if (this.#state !== "moving") return;
       if (taken.is !== "changed") {
         if (taken.is === "taken") this.#arrive(taken);
-        else this.close("internal_error", taken.farewell);
+        else this.close(taken.reason, taken.farewell);
         return;
       }
       this.#stopFollowing();

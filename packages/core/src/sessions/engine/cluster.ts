@@ -85,6 +85,8 @@ export interface ProbeName {
 /** The session cannot be had: it has ended, say, or another probe has taken the place of this one. */
 export interface GoneSession {
   readonly is: "gone";
+  /** What its client is told. */
+  readonly reason: CloseName;
   /** What the client of a session that has ended was still to be told. */
   readonly farewell: readonly Frame[];
 }

@@ -334,7 +334,7 @@ describe.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("after %i steps of a m
     owner.handlers.missed();
     await cluster.settle();
     expect(other.counters.sessionsMoved).toBe(0);
-    expect(socket.socket.closedWith?.code).toBe(4006);
+    expect(socket.socket.closedWith?.code).toBe(4007);
   });
 
   test("a gap at either worker closes the client, which comes back", async () => {
@@ -358,6 +358,38 @@ describe.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("after %i steps of a m
     await cluster.settle();
     expect(other.counters).toMatchObject({ connections: 0, slowConsumers: 1, failedMoves: 1 });
     expect(owner.engine.sessions).toBe(0);
+  });
+});
+
+describe("after a gap at its owner", () => {
+  test("a session that was there goes on polling until it is closed", async () => {
+    const { cluster, client, owner, other, publish, open } = await subscribed();
+    owner.handlers.missed();
+    const socket = await open();
+    await cluster.settle();
+    socket.say("2probe", "5");
+    await cluster.settle();
+    expect(socket.socket.isEnded).toBe(true);
+    publish("1");
+    await cluster.settle();
+    expect(await bodyOf(cluster, client)).toBe('42["open:1",1]');
+    expect(owner.counters.connections + other.counters.connections).toBe(1);
+    const waiting = client.poll(2);
+    cluster.clock.advance(GAP_MS / 2);
+    expect((await cluster.settled(waiting)).body).toBe("1");
+  });
+
+  test("a session that began behind it moves at once", async () => {
+    const { cluster, owner, other } = await setUp();
+    owner.handlers.missed();
+    cluster.clock.advance(1);
+    const client = await cluster.client();
+    const socket = await cluster.settled(client.webSocket(2));
+    await cluster.settle();
+    socket.say("2probe", "5");
+    await cluster.settle();
+    expect(socket.socket.isEnded).toBe(false);
+    expect(other.counters.sessionsMoved).toBe(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { Cancellation } from "../../broker/broker.ts";
 import type { Clock } from "../../ports.ts";
 import {
@@ -24,15 +25,15 @@ export interface SessionOwnerOptions<Data> {
 }
 
 /**
- * Milliseconds after a gap for which no session leaves: those that may have missed something are
- * closed within that time, and only here is it known who they are.
+ * Milliseconds after a gap for which no session leaves that was there before: those that may have
+ * missed something are closed within that time, and only here is it known who they are.
  */
 export const GAP_MS = 10_000;
 
 /** Answers what other workers ask about the sessions of this one. */
 export class SessionOwner<Data> {
   readonly #options: SessionOwnerOptions<Data>;
-  #staysUntil = 0;
+  #gapAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SessionOwnerOptions<Data>) {
     this.#options = options;
@@ -53,7 +54,7 @@ export class SessionOwner<Data> {
     handlers.method(Question.peek, (name) => this.#peek(name as ProbeName));
     handlers.method(Question.take, (name) => this.#take(name as ProbeName));
     handlers.onMissed(() => {
-      this.#staysUntil = options.clock.now() + GAP_MS;
+      this.#gapAt = options.clock.now();
     });
   }
 
@@ -71,7 +72,10 @@ export class SessionOwner<Data> {
   }
 
   #probe({ sid, probe }: ProbeName): boolean {
-    return this.#options.find(sid)?.probeFrom(new RemoteProbe(probe)) ?? false;
+    const session = this.#options.find(sid);
+    // A client whose socket is refused that early goes on polling, and is told of the gap that way.
+    if (session === undefined || this.#mustStay(session)) return false;
+    return session.probeFrom(new RemoteProbe(probe));
   }
 
   #unprobe(name: ProbeName): void {
@@ -97,11 +101,11 @@ export class SessionOwner<Data> {
   }
 
   #take(name: ProbeName): TakeAnswer {
-    const { clock, cluster, underWay } = this.#options;
+    const { cluster, underWay } = this.#options;
     const probed = this.#probed(name);
-    const stays = clock.now() < this.#staysUntil;
-    if (probed === undefined || stays || probed.probe.isOverfull) return this.#gone(name);
+    if (probed === undefined || probed.probe.isOverfull) return this.#gone(name);
     const { session, probe } = probed;
+    if (this.#mustStay(session)) return this.#gone(name, "messages_missed");
     const description = JSON.stringify(cluster.mover.describe(session));
     if (underWay.isBusy(session) || description !== probe.description) return { is: "changed" };
     // From here to the end nothing else happens, so what is delivered is delivered before or elsewhere.
@@ -109,8 +113,12 @@ export class SessionOwner<Data> {
     return { is: "taken", state, frames: session.handOver(), ids: [...probe.ids] };
   }
 
-  #gone({ sid }: ProbeName): GoneSession {
-    return { is: "gone", farewell: this.#options.find(sid)?.takeFarewell() ?? [] };
+  #mustStay({ since }: EngineSession<Data>): boolean {
+    return since <= this.#gapAt && this.#options.clock.now() < this.#gapAt + GAP_MS;
+  }
+
+  #gone({ sid }: ProbeName, reason: CloseName = "internal_error"): GoneSession {
+    return { is: "gone", reason, farewell: this.#options.find(sid)?.takeFarewell() ?? [] };
   }
 
   /** The open session that this very probe is for. */

@@ -31,6 +31,8 @@ const UPGRADE_NOOP_MS = 100;
 /** One Engine.IO session over long-polling, WebSocket, or first the one and then the other. */
 export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   readonly id: string;
+  /** When it came to this worker, ms since the epoch. */
+  readonly since: number;
   /** What the handler keeps for this session. */
   data: Data;
   pingedAt = 0;
@@ -46,6 +48,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   constructor(id: string, data: Data, context: EngineContext<Data>) {
     this.id = id;
+    this.since = context.clock.now();
     this.data = data;
     this.#context = context;
   }
