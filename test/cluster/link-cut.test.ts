@@ -68,8 +68,7 @@ describe("links that are cut", () => {
       await Bun.sleep(2 * LEASE_MS);
       links.mend();
       const { recorder } = load;
-      const returned = () => new Set(recorder.ends.map(({ client }) => client)).size;
-      await load.until("all were closed", () => returned() === load.clients.length, 8_000);
+      await load.allEnded(8_000);
       await load.allSubscribed();
       await Bun.sleep(load.random.integer(500, 1_000));
       // Version 1 gets 1013 for whatever asks it to come back, and polling has no codes.

@@ -132,6 +132,22 @@ export class Load {
     );
   }
 
+  /**
+   * Resolves once every client has lost a connection: the last words of a process may still be on
+   * their way when it is gone.
+   */
+  async allEnded(ms: number): Promise<void> {
+    const missing = () => {
+      const ended = new Set(this.recorder.ends.map(({ client }) => client));
+      return this.clients.filter(({ name }) => !ended.has(name));
+    };
+    await this.until("all clients were closed", () => missing().length === 0, ms).catch(
+      (error: unknown) => {
+        throw new Error(`${error}: ${missing().map(({ name }) => name)}`);
+      },
+    );
+  }
+
   async until(what: string, condition: () => boolean, ms: number): Promise<void> {
     const attempt = async () => {
       await Bun.sleep(WHILE_MS);
