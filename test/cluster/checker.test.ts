@@ -9,7 +9,14 @@ import { type Draft, randomHistory, randomLimits } from "../support/faults/rando
 import { SeededRandom } from "../support/faults/seeded-random.ts";
 
 const channel = "room";
-const empty: History = { publications: [], stays: [], memberships: [], lags: [], end: 100_000 };
+const empty: History = {
+  publications: [],
+  stays: [],
+  memberships: [],
+  lags: [],
+  cuts: [],
+  end: 100_000,
+};
 
 function published(number: number, sentAt: number, answeredAt?: number): Publication {
   return { publisher: "ada", channel, number, sentAt, answeredAt };
@@ -84,6 +91,30 @@ describe("a message that arrived", () => {
 
   test("twice is a duplicate", () => {
     expect(delivery(three, stay(at40(1, 2, 3, 2)))).toEqual(["duplicate"]);
+  });
+
+  test("twice is right where it was sent again after a worker had lost the node", () => {
+    const gone = { until: 50, ending: "missed" } as const;
+    const keyed = (answeredAt?: number) => ({ ...published(1, 10, answeredAt), isKeyed: true });
+    const check = (publication: Publication, times: number[], each: Partial<Stay>, cut = 15) => {
+      const stays = [
+        stay(
+          times.map((at) => [1, at]),
+          each,
+        ),
+      ];
+      return kinds(checkDelivery({ ...empty, publications: [publication], stays, cuts: [cut] }));
+    };
+    expect(check(keyed(45), [14, 40], gone)).toEqual([]);
+    expect(check(keyed(), [14, 40], gone)).toEqual([]);
+    const duplicate = ["duplicate"];
+    expect(check(keyed(45), [14, 40, 41], gone)).toEqual(duplicate);
+    expect(check(keyed(45), [12, 14], gone)).toEqual(duplicate);
+    expect(check(keyed(45), [14, 40], { ...gone, ending: "orderly" })).toEqual(duplicate);
+    expect(check(keyed(45), [14, 40], {})).toEqual(duplicate);
+    expect(check(published(1, 10, 45), [14, 40], gone)).toEqual(duplicate);
+    expect(check(keyed(14), [14, 40], gone)).toEqual(duplicate);
+    expect(check(keyed(45), [14, 40], gone, 9)).toEqual(duplicate);
   });
 
   test("after one that was sent when it had been answered is out of order", () => {

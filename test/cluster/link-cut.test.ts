@@ -64,6 +64,7 @@ describe("links that are cut", () => {
     "for longer than the lease make clients come back, who so learn of the gap (seed %i)",
     async (seed) => {
       const { load, links } = await startBehindProxy(seed, { PRESENCE_LEASE: String(LEASE_MS) });
+      load.recorder.cut();
       links.cut();
       await Bun.sleep(2 * LEASE_MS);
       links.mend();

@@ -1,4 +1,4 @@
-import type { History, Publication, Stay } from "./history.ts";
+import type { History, Moment, Publication, Stay } from "./history.ts";
 
 /** Something that a guarantee forbids. */
 export interface Violation {
@@ -20,11 +20,11 @@ export interface Violation {
 const ORDERLY_GRACE_MS = 500;
 
 /** Finds messages that were lost, doubled, out of order or never published. */
-export function checkDelivery({ publications, stays, lags }: History): Violation[] {
+export function checkDelivery({ publications, stays, lags, cuts }: History): Violation[] {
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
   return stays.flatMap((stay) => {
     const published = byChannel.get(stay.channel) ?? [];
-    return [...losses(stay, published), ...wrongReceipts(stay, published, lags)];
+    return [...losses(stay, published), ...wrongReceipts(stay, published, { lags, cuts })];
   });
 }
 
@@ -57,10 +57,11 @@ export function losses(stay: Stay, published: readonly Publication[]): Violation
 function wrongReceipts(
   stay: Stay,
   published: readonly Publication[],
-  lags: History["lags"],
+  { lags, cuts }: Pick<History, "lags" | "cuts">,
 ): Violation[] {
   const known = new Map(published.map((each) => [keyOf(each), each]));
   const seen = new Set<string>();
+  const repeated = new Set<string>();
   const highest = new Map<string, number>();
   const violations: Violation[] = [];
   for (const receipt of stay.receipts) {
@@ -71,6 +72,8 @@ function wrongReceipts(
     const before = highest.get(publisher) ?? 0;
     if (publication === undefined || publication.sentAt > at) {
       violations.push({ kind: "unknown", text: `${what} got ${key}, which nobody had published` });
+    } else if (seen.has(key) && !repeated.has(key) && mayRepeat(stay, publication, at, cuts)) {
+      repeated.add(key);
     } else if (seen.has(key)) {
       violations.push({ kind: "duplicate", text: `${what} got ${name(publication)} again` });
     } else if (number < before && isSettled(publication, lags)) {
@@ -80,6 +83,20 @@ function wrongReceipts(
     highest.set(publisher, Math.max(before, number));
   }
   return violations;
+}
+
+/**
+ * Whether a receipt may be the second: the publication has a key and was under way when a worker lost
+ * the node, it was published again afterwards, and the client is told that it came upon a gap.
+ */
+function mayRepeat(
+  { ending }: Stay,
+  { sentAt, answeredAt = Number.POSITIVE_INFINITY, isKeyed }: Publication,
+  at: Moment,
+  cuts: readonly Moment[],
+): boolean {
+  if (isKeyed !== true || ending !== "missed") return false;
+  return cuts.some((cutAt) => sentAt < cutAt && cutAt < answeredAt && cutAt < at);
 }
 
 /** Whether a publication has arrived everywhere before whatever is published after its answer. */

@@ -11,6 +11,8 @@ export interface Publication {
   readonly sentAt: Moment;
   /** When the publisher was told ok; undefined where it never was. */
   readonly answeredAt?: Moment | undefined;
+  /** Whether it has an idempotency key, and is sent again until its publisher is told ok. */
+  readonly isKeyed?: boolean | undefined;
 }
 
 /** What a client got. */
@@ -67,6 +69,11 @@ export interface History {
    * answered then may be overtaken by what is published at that very worker.
    */
   readonly lags: readonly (readonly [Moment, Moment])[];
+  /**
+   * When workers lost the node for longer than the lease. What they were handing over then, their own
+   * clients have and the node may not: sent again under its key, it reaches those clients twice.
+   */
+  readonly cuts: readonly Moment[];
   /** The last moment. */
   readonly end: Moment;
 }

@@ -49,7 +49,11 @@ export class HttpPublisher {
   async publish(until: AbortSignal): Promise<void> {
     const { channels, pause, isKeyed } = this.#options;
     while (!until.aborted) {
-      const publication = this.#recorder.publication(this.name, this.#random.pick(channels));
+      const publication = this.#recorder.publication(
+        this.name,
+        this.#random.pick(channels),
+        isKeyed,
+      );
       const body = this.#body(publication);
       const attempts = isKeyed ? MAX_ATTEMPTS : 1;
       for (let attempt = 1; attempt <= attempts; attempt++) {

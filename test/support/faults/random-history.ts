@@ -41,7 +41,7 @@ export function randomHistory(seed: number): Draft {
   });
   const memberships = randomMemberships(random);
   const end = Math.max(last, ...memberships.map(({ until = 0 }) => until)) + 10 * STEP;
-  return { publications, stays, memberships, lags: [], end };
+  return { publications, stays, memberships, lags: [], cuts: [], end };
 }
 
 function randomPublications(random: SeededRandom): Publication[] {

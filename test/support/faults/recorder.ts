@@ -55,6 +55,7 @@ export class Recorder {
   readonly #stays: OpenStay[] = [];
   readonly #memberships: OpenMembership[] = [];
   readonly #lags: [Moment, Moment][] = [];
+  readonly #cuts: Moment[] = [];
   readonly #numbers = new Map<string, number>();
   #now = 0;
 
@@ -64,11 +65,12 @@ export class Recorder {
   }
 
   /** The next message of a publisher in a channel, from now on on its way. */
-  publication(publisher: string, channel: string): OpenPublication {
+  publication(publisher: string, channel: string, isKeyed = false): OpenPublication {
     const key = `${publisher} ${channel}`;
     const number = (this.#numbers.get(key) ?? 0) + 1;
     this.#numbers.set(key, number);
-    const publication = { publisher, channel, number, sentAt: this.now(), answeredAt: undefined };
+    const [sentAt, answeredAt] = [this.now(), undefined];
+    const publication = { publisher, channel, number, sentAt, answeredAt, isKeyed };
     this.#publications.push(publication);
     return publication;
   }
@@ -102,6 +104,11 @@ export class Recorder {
     this.#lags.push([from, this.now()]);
   }
 
+  /** At this moment workers lose the node, for longer than the lease. */
+  cut(): void {
+    this.#cuts.push(this.now());
+  }
+
   /** Takes every end that there was for one of that kind. */
   takeEndsFor(ending: Ending): void {
     for (const stay of this.#stays) if (stay.ending !== undefined) stay.ending = ending;
@@ -113,6 +120,7 @@ export class Recorder {
       stays: this.#stays,
       memberships: this.#memberships,
       lags: this.#lags,
+      cuts: this.#cuts,
       end: this.now(),
     };
   }
