@@ -424,6 +424,26 @@ describe("the command line", () => {
     expect(set.fixture.clock.pendingTimers).toBe(0);
   });
 
+  test.each([2_000, 60_000])(
+    "waits as long as the node thinks, whatever the lease of workers: %i ms",
+    async (leaseMs) => {
+      let answer = (_value: string): void => {};
+      const set = setUp({
+        leaseMs,
+        answer: () =>
+          new Promise((resolve) => {
+            answer = resolve;
+          }),
+      });
+      const asked = ask(() => askNode(options(set), "restart", null));
+      await set.fixture.advance(30_000);
+      expect(asked.outcome).toBeUndefined();
+      answer("done");
+      await set.fixture.settle();
+      expect(asked.outcome).toEqual({ value: "done" });
+    },
+  );
+
   test("who goes away is not answered, and the node knows", async () => {
     let isCancelled = false;
     const set = setUp({

@@ -136,7 +136,8 @@ export class IpcServer {
   }
 
   #control(stream: ByteStream): Link {
-    const control = new ControlLink(this.#linkOptions);
+    // The other end does not know the lease of workers, and gives a sign of itself by this one.
+    const control = new ControlLink({ ...this.#linkOptions, leaseMs: DEFAULT_LEASE_MS });
     const { link } = control;
     this.#controls.set(link, control);
     greet(stream, welcomeFrame({ isResumed: false, link: 0, received: 0, base: 0 }));
