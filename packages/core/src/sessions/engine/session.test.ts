@@ -345,13 +345,19 @@ describe("a session that has ended", () => {
     expect(counters.slowConsumers).toBe(0);
   });
 
-  test("is unknown to later requests, and takes no post while it waits to be fetched", async () => {
-    const { openPolling } = setUp();
+  test("passes over posts, refusing none, until it is fetched, and is then unknown", async () => {
+    const { openPolling, handler } = setUp();
     const client = await openPolling();
+    client.session.send("waits");
+    const underWay = client.post("4late");
     client.session.close("shutting_down");
-    expect((await client.post("4late")).status).toBe(400);
+    expect(await underWay).toMatchObject({ status: 200, body: "ok" });
+    expect(await client.post("4later")).toMatchObject({ status: 200, body: "ok" });
+    expect(handler.messages).toEqual([]);
+    expect(await bodyOf(client.poll())).toBe("4waits");
     expect(await bodyOf(client.poll())).toBe("1");
     expect(await bodyOf(client.poll())).toContain("Session ID unknown");
+    expect(await bodyOf(client.post("4never"))).toContain("Session ID unknown");
   });
 
   test("takes a probe that was under way with it", async () => {

@@ -27,6 +27,11 @@ export const UPGRADE_TIMEOUT_MS = 10_000;
 export const MOVE_TIMEOUT_MS = 10_000;
 /** How long a poll may wait while the client upgrades; short, since the client waits for it. */
 const UPGRADE_NOOP_MS = 100;
+/**
+ * The answer to a post, also of a session that is ending: a client that is refused gives its session
+ * up, and does not fetch what waits for it.
+ */
+const RECEIVED: HttpAnswer = { status: 200, contentType: "text/html", body: "ok" };
 
 /** One Engine.IO session over long-polling, WebSocket, or first the one and then the other. */
 export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
@@ -285,7 +290,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   async #post(readBody: () => Promise<string | HttpAnswer>): Promise<HttpAnswer> {
     const polling = this.#polling;
-    if (polling === undefined || this.#state !== "open") return engineRefusal("badRequest");
+    if (polling === undefined || this.#state === "closed") return engineRefusal("badRequest");
+    if (this.#state === "ending") return RECEIVED;
     if (polling.posting) {
       this.#malformed("a second post at the same time");
       return engineRefusal("badRequest");
@@ -324,7 +330,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   #receivePayload(body: string): HttpAnswer {
     for (const packet of decodePayload(body)) {
-      if (this.#state !== "open") return engineRefusal("badRequest");
+      if (this.#state === "closed") return engineRefusal("badRequest");
+      if (this.#state === "ending") return RECEIVED;
       if (packet.type === "message") {
         const data: unknown = packet.data ?? "";
         if (typeof data === "string" || data instanceof Uint8Array) this.#handle(data);
@@ -337,7 +344,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
         return engineRefusal("badRequest");
       }
     }
-    return { status: 200, contentType: "text/html", body: "ok" };
+    return RECEIVED;
   }
 
   /** Whatever a message makes the layers above throw ends this session, not the process. */
