@@ -127,7 +127,11 @@ export class Load {
     const missing = () => this.clients.filter((each) => each.isReturning && !each.isSubscribed);
     await this.until("all clients are subscribed", () => missing().length === 0, CONNECT_MS).catch(
       (error: unknown) => {
-        throw new Error(`${error}: ${missing().map(({ name }) => name)}`);
+        const names = missing().map(({ name }) => name);
+        const refusals = this.recorder.failures.filter(({ publisher }) =>
+          names.includes(publisher),
+        );
+        throw new Error(`${error}: ${names} ${JSON.stringify(refusals)}`);
       },
     );
   }

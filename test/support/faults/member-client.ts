@@ -8,6 +8,8 @@ import { contentOf, type OpenMembership, type OpenPublication } from "./recorder
 /** How often a member publishes, in milliseconds from one answer to the next message. */
 export type Pause = readonly [number, number];
 
+/** Code of the refusal of a worker that cannot reach the others, and is to be asked again. */
+const UNAVAILABLE = 901;
 /** Longer than a gateway may take to refuse what it cannot hand on. */
 const ANSWER_MS = 10_000;
 
@@ -80,7 +82,7 @@ export class MemberClient extends FaultClient {
     this.beginStays();
     for (const c of this.channels) {
       this.#memberships.set(c, recorder.membership(this.name, c));
-      client.send({ t: "control", op: "channel_join", c, pl: this.#state });
+      this.#join(client, c);
     }
     client.readWith((signal) => this.#take(client, signal));
     const { code } = await client.ended;
@@ -134,6 +136,7 @@ export class MemberClient extends FaultClient {
           reason: `${signal.code} ${signal.msg}`,
         });
         this.#settle(id, false);
+        if (signal.code === UNAVAILABLE && this.#isJoining(c)) void this.#joinLater(client, c);
         break;
       case "notice":
         this.#isNoticed = true;
@@ -141,6 +144,20 @@ export class MemberClient extends FaultClient {
       default:
         this.context.recorder.troubles.push(`${this.name} got ${JSON.stringify(signal)}`);
     }
+  }
+
+  #join(client: SignallingClient, c: string): void {
+    client.send({ t: "control", op: "channel_join", c, pl: this.#state });
+  }
+
+  #isJoining(channel: string): boolean {
+    const stay = this.stays.get(channel);
+    return stay !== undefined && stay.from === undefined;
+  }
+
+  async #joinLater(client: SignallingClient, c: string): Promise<void> {
+    await this.pause();
+    if (client === this.#client && !this.isStopped) this.#join(client, c);
   }
 
   #joined(client: SignallingClient, c: string): void {
