@@ -65,6 +65,16 @@ describe("a message that did not arrive", () => {
       [],
       stay([[1, 10.5]], { until: 2_400, ending: "orderly" }),
     ],
+    [
+      "is undecided where the end had to be fetched, for five seconds",
+      [],
+      stay([], { until: 5_010, ending: "orderly", isFetched: true }),
+    ],
+    [
+      "is lost where the end was fetched later",
+      ["loss"],
+      stay([], { until: 5_012, ending: "orderly", isFetched: true }),
+    ],
     ["is what the client was told of", [], stay([[2, 2_000.5]], { ...gone, ending: "missed" })],
     ["is not owed before the subscription is answered", [], stay([], { from: undefined })],
     ["is not owed to its publisher", [], stay([], { client: "ada" })],

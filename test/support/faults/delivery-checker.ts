@@ -18,6 +18,8 @@ export interface Violation {
  * the close may have been on its way when the answer was.
  */
 const ORDERLY_GRACE_MS = 500;
+/** The same where the client had to fetch its end, which waits for it that long. */
+const FETCHED_GRACE_MS = 5_000;
 
 /** Finds messages that were lost, doubled, out of order or never published. */
 export function checkDelivery({ publications, stays, lags, cuts }: History): Violation[] {
@@ -30,7 +32,7 @@ export function checkDelivery({ publications, stays, lags, cuts }: History): Vio
 
 /** Publications that a client was owed in a stay and did not get. */
 export function losses(stay: Stay, published: readonly Publication[]): Violation[] {
-  const { from, until, ending, client } = stay;
+  const { from, until, ending, client, isFetched } = stay;
   if (from === undefined || ending === "missed") return [];
   const got = new Set(stay.receipts.map(keyOf));
   const isOver = until !== undefined;
@@ -39,7 +41,8 @@ export function losses(stay: Stay, published: readonly Publication[]): Violation
     (last, each) => (got.has(keyOf(each)) && each.sentAt > last ? each.sentAt : last),
     Number.NEGATIVE_INFINITY,
   );
-  const orderly = ending === "orderly" && isOver ? until - ORDERLY_GRACE_MS : latest;
+  const graceMs = isFetched === true ? FETCHED_GRACE_MS : ORDERLY_GRACE_MS;
+  const orderly = ending === "orderly" && isOver ? until - graceMs : latest;
   const owedUntil = isOver ? Math.max(latest, orderly) : Number.POSITIVE_INFINITY;
   return published
     .filter(

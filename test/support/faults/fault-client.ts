@@ -15,6 +15,8 @@ export interface EndOfConnection {
   readonly ending: Ending;
   readonly code?: number | undefined;
   readonly isNoticed?: boolean | undefined;
+  /** Whether it was told by the answer to a poll. */
+  readonly isFetched?: boolean;
   /** More of it for a person, where there is more to say. */
   readonly why?: string;
 }
@@ -93,7 +95,7 @@ export abstract class FaultClient {
     if (end.code !== undefined && end.code >= 4500) {
       this.context.recorder.troubles.push(`${this.name} was closed with ${end.code}`);
     }
-    this.#endStays(end.ending);
+    this.#endStays(end);
   }
 
   /** A delay before the next attempt to connect. */
@@ -101,9 +103,9 @@ export abstract class FaultClient {
     return sleep(this.context.random.integer(20, 250));
   }
 
-  #endStays(ending?: Ending): void {
+  #endStays({ ending, isFetched }: Partial<EndOfConnection> = {}): void {
     const until = this.context.recorder.now();
-    for (const stay of this.stays.values()) Object.assign(stay, { until, ending });
+    for (const stay of this.stays.values()) Object.assign(stay, { until, ending, isFetched });
     this.stays.clear();
   }
 }

@@ -37,6 +37,8 @@ export interface Stay {
   /** When the connection ended; undefined where it had not by the end of the run. */
   readonly until?: Moment | undefined;
   readonly ending?: Ending | undefined;
+  /** Whether the client learned of the end by a poll, for which it has five seconds. */
+  readonly isFetched?: boolean | undefined;
   /** In the order of arrival. */
   readonly receipts: readonly Receipt[];
 }

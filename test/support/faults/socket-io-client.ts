@@ -97,7 +97,7 @@ function endOf(reason: string, details: unknown): EndOfConnection {
     };
   }
   // A polling connection is closed by a packet, which has no code.
-  if (context === undefined) return { ending: "orderly" };
+  if (context === undefined) return { ending: "orderly", isFetched: true };
   const { code } = Object(context);
   if (typeof code !== "number") return { ending: "broken" };
   return { ending: endingOf(code), code };
