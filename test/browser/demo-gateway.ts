@@ -13,7 +13,11 @@ export class DemoGateway {
 
   /** The address of the demo page. */
   get page(): string {
-    return `${this.#started.subscriberUrl}/demo`;
+    return `${this.subscriberUrl}/demo`;
+  }
+
+  get subscriberUrl(): string {
+    return this.#started.subscriberUrl;
   }
 
   get publisherUrl(): string {

@@ -53,7 +53,10 @@ test("a stop waits for who polls, and turns away who is new", () =>
     expect(refusal(newcomer)).toEqual([503, 317, "shutting_down"]);
     const stream = await httpsCall(`${subscriberUrl}/events?channel=${channel}`, ca);
     // At any other status an EventSource would give up for good.
-    expect([stream.status, stream.text]).toEqual([200, expect.stringContaining('{"code":4000,')]);
+    expect([stream.status, stream.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    expect(stream.text).toMatch(
+      /^retry: \d+\n\nevent: starling:close\ndata: \{"code":4000,.*\n\n$/,
+    );
     const query = "v=2&id=someone&publickey=any";
     const signalling = await httpsCall(`${subscriberUrl}/v1?${query}`, ca, {
       headers: { connection: "upgrade", upgrade: "websocket" },
