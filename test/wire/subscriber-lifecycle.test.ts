@@ -60,6 +60,26 @@ describe("a disconnect by the publisher", () => {
     expect(await received).toEqual([1]);
   });
 
+  test("reaches a client that has stopped polling for its upgrade", async () => {
+    const user = crypto.randomUUID();
+    const http = gateway.engine(user);
+    const { sid } = await http.handshake();
+    await http.post(sid, "40");
+    expect((await http.receive(sid, 1))[0]).toStartWith("40{");
+    const { ca } = gateway.process;
+    const url = http.webSocketUrl({ EIO: "4", transport: "websocket", sid });
+    const client = await RawWebSocket.open(url, ca);
+    client.send("2probe");
+    expect(await client.text(0)).toBe("3probe");
+    await gateway.post("/api/publish", { channel: user, data: "last words" });
+    await gateway.post("/api/disconnect", { user });
+    client.send("5");
+    const ending = await within(client.ended, "close frame");
+    expect(ending).toEqual({ code: 4500, reason: "disconnected by the publisher API" });
+    expect(client.texts).toEqual(["3probe", '42["message","last words"]', "41"]);
+    client.destroy();
+  });
+
   test("has a close code of its own on the WebSocket", async () => {
     const user = crypto.randomUUID();
     const url = `${gateway.process.subscriberUrl}/socket.io/?EIO=4&transport=websocket&uniqueUserId=${user}`;

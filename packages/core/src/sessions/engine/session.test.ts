@@ -360,14 +360,60 @@ describe("a session that has ended", () => {
     expect(await bodyOf(client.post("4never"))).toContain("Session ID unknown");
   });
 
-  test("takes a probe that was under way with it", async () => {
+  test("gives a client that polls on its end, and takes the probe with it", async () => {
     const { openPolling, clock } = setUp();
     const client = await openPolling();
     const { socket } = client.probe();
     client.session.close("shutting_down");
+    expect(socket.isEnded).toBe(false);
+    expect(await bodyOf(client.poll())).toBe("1");
     expect(socket.isTerminated).toBe(true);
-    await client.poll();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("gives a client that has stopped polling for its upgrade the rest over the socket", async () => {
+    const { openPolling, clock, handler, server } = setUp();
+    const client = await openPolling();
+    const { socket, say } = client.probe();
+    say("2probe");
+    client.session.send("last words");
+    client.session.close("shutting_down");
+    expect([server.sessions, socket.isEnded]).toEqual([1, false]);
+    say("5");
+    expect(socket.received).toEqual(["3probe", "4last words"]);
+    expect(socket.closedWith).toEqual({ code: 4000, reason: "server is shutting down" });
+    expect([handler.closed, handler.upgrades]).toEqual([["shutting_down"], 0]);
+    expect([server.sessions, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
+  test("waits for a client that upgrades no longer than for one that polls", async () => {
+    const { openPolling, clock, server } = setUp();
+    for (const stop of ["closes", "is silent", "never reads"]) {
+      const client = await openPolling();
+      const { socket, say } = client.probe();
+      say("2probe");
+      socket.pause();
+      client.session.send("last words");
+      client.session.close("shutting_down");
+      if (stop === "closes") client.session.closed(socket);
+      if (stop === "never reads") say("5");
+      clock.advance(4_999);
+      expect([server.sessions, socket.isEnded]).toEqual([1, false]);
+      clock.advance(1);
+      expect([server.sessions, socket.isTerminated]).toEqual([0, stop !== "closes"]);
+      expect(clock.pendingTimers).toBe(0);
+    }
+  });
+
+  test("answers no probe any more, so that its client polls for its end", async () => {
+    const { openPolling } = setUp();
+    const client = await openPolling();
+    const { socket, say } = client.probe();
+    client.session.close("shutting_down");
+    say("2probe");
+    expect([socket.received, socket.isTerminated]).toEqual([[], true]);
+    client.session.closed(socket);
+    expect(await bodyOf(client.poll())).toBe("1");
   });
 });
 

@@ -50,6 +50,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** A second socket, here or at another worker, that tests the way before the session moves to it. */
   #probe: MessageSocket | RemoteProbe | undefined;
   #timer: TimerHandle | undefined;
+  /** What the client is told of the end, where that has to wait. */
+  #farewell: CloseName = "slow_consumer";
 
   constructor(id: string, data: Data, context: EngineContext<Data>) {
     this.id = id;
@@ -120,7 +122,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     if (this.#state !== "open") return;
     this.#context.counters.slowConsumers++;
     this.#end("slow_consumer");
-    this.#endLater();
+    this.#endLater("slow_consumer");
   }
 
   /** Ends the session and tells the client, by a close code or a close packet. */
@@ -132,7 +134,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
       this.#finish();
       socket.close(closeCatalogue[reason].code, closeCatalogue[reason].reason);
     } else {
-      this.#endLater();
+      this.#endLater(reason);
     }
   }
 
@@ -273,7 +275,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     if (socket !== this.#socket || this.#state !== "ending") return;
     if (socket.getBufferedAmount() > 0) return;
     this.#finish();
-    socket.close(closeCatalogue.slow_consumer.code, closeCatalogue.slow_consumer.reason);
+    const { code, reason } = closeCatalogue[this.#farewell];
+    socket.close(code, reason);
   }
 
   closed(socket: MessageSocket): void {
@@ -359,7 +362,7 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   #receiveProbe(socket: MessageSocket, message: string | Uint8Array): void {
     const polling = this.#polling;
-    if (message === PROBE_PING) {
+    if (message === PROBE_PING && this.#state === "open") {
       socket.send(PROBE_PONG);
       if (polling !== undefined) this.#scheduleNoop(polling);
     } else if (message === PacketType.upgrade && polling !== undefined) {
@@ -374,6 +377,11 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     polling.answerWith(textAnswer(PacketType.noop));
     this.#polling = undefined;
     this.#socket = socket;
+    if (this.#state === "ending") {
+      for (const frame of polling.drain()) socket.send(frame);
+      this.drained(socket);
+      return;
+    }
     socket.subscribe(this.#context.pingTopic(this.#slot));
     for (const frame of polling.drain()) this.sendFrame(frame);
     if (this.#state === "open") this.#context.handler.upgraded(this);
@@ -381,7 +389,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
 
   #dropProbe(polling: PollingState | undefined): void {
     this.#probe = undefined;
-    this.#stopTimer();
+    // After the end of the session the timer is no longer that of the probe.
+    if (this.#state === "open") this.#stopTimer();
     if (polling?.noopTimer !== undefined) this.#context.clock.clearTimeout(polling.noopTimer);
   }
 
@@ -418,17 +427,18 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** Leaves the state `open`; what is still buffered may leave afterwards. */
   #end(reason: EngineCloseReason): void {
     this.#state = "ending";
-    const probe = this.#probe;
-    this.#dropProbe(this.#polling);
-    // Another worker finds out when it asks for the session.
-    if (probe !== undefined && !(probe instanceof RemoteProbe)) probe.terminate();
+    this.#stopTimer();
+    // Another worker finds out when it asks for the session. A socket of this one stays, since the
+    // stock client that has stopped polling for it and loses it does nothing until its ping timeout.
+    if (this.#probe instanceof RemoteProbe) this.#dropProbe(this.#polling);
     this.#socket?.unsubscribe(this.#context.pingTopic(this.#slot));
     this.#context.leaveHeartbeat(this, this.#slot);
     this.#context.handler.close(this, reason);
   }
 
   /** Gives the client time to take what waits for it, and the close behind it. */
-  #endLater(): void {
+  #endLater(reason: CloseName): void {
+    this.#farewell = reason;
     this.#timer = this.#context.clock.setTimeout(() => {
       this.#finish();
       this.#socket?.terminate();
@@ -450,6 +460,9 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     this.#stopTimer();
     if (this.#state === "closed") return;
     this.#state = "closed";
+    const probe = this.#probe;
+    this.#dropProbe(this.#polling);
+    if (probe !== undefined && !(probe instanceof RemoteProbe)) probe.terminate();
     this.#context.forget(this);
   }
 
