@@ -18,6 +18,7 @@ import { Ports } from "./listeners/ports.ts";
 import { pathOf } from "./listeners/request-url.ts";
 import { BunFanout } from "./listeners/sockets.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
+import { listenWithUdpTwin } from "./listeners/udp-twin.ts";
 import { type DrainCause, drain } from "./node/drain.ts";
 import type { Listening, WorkerReport } from "./node/worker-process.ts";
 import type { Health } from "./ops/health.ts";
@@ -137,18 +138,22 @@ export async function startGateway(
   if (!config.production) {
     for (const [path, page] of demoPage(config, () => publisherUrl)) endpoints.set(path, page);
   }
-  const subscribers = listenForSubscribers({
-    host: config.host,
-    port: options.listening?.subscriberPort ?? config.subscriberPort,
-    shared,
-    tls,
-    sockets: { maxPayloadBytes: config.engine.maxPayloadBytes, slowConsumerBytes },
-    endpoints,
-    otherwise: publishers === undefined ? publisherEndpoint(publish) : undefined,
-    handshakeHeaders: handshakeHeaders(version, config.meshId),
-    finish: (answer) => closing(health, answer),
-    onError: (error) => log.error({ error }, "a subscriber request failed"),
-  });
+  const port = options.listening?.subscriberPort ?? config.subscriberPort;
+  const listen = () =>
+    listenForSubscribers({
+      host: config.host,
+      port,
+      shared,
+      tls,
+      sockets: { maxPayloadBytes: config.engine.maxPayloadBytes, slowConsumerBytes },
+      endpoints,
+      otherwise: publishers === undefined ? publisherEndpoint(publish) : undefined,
+      handshakeHeaders: handshakeHeaders(version, config.meshId),
+      finish: (answer) => closing(health, answer),
+      onError: (error) => log.error({ error }, "a subscriber request failed"),
+    });
+  const subscribers =
+    port === 0 && config.webTransport ? await listenWithUdpTwin(config.host, listen) : listen();
   fanout.use(subscribers);
   const ports = new Ports({ publishers, subscribers, shared, clock, log });
   publisherUrl = ports.listening.publisherUrl;

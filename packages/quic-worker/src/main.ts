@@ -7,7 +7,13 @@ import { decodeConfig, type QuicWorkerConfig } from "./config.ts";
 import { openSocketInDeno } from "./runtime/deno-stream.ts";
 import { denoHttpClient } from "./runtime/http-client.ts";
 import { afterTurn, systemClock, systemRandom } from "./runtime/system.ts";
-import { channelLog, type QuicCommand, type QuicMessage, readLines } from "./supervisor-channel.ts";
+import {
+  channelLog,
+  PORT_TAKEN_EXIT_CODE,
+  type QuicCommand,
+  type QuicMessage,
+  readLines,
+} from "./supervisor-channel.ts";
 import { type RunningWorker, startWorker } from "./worker.ts";
 
 /** How often the worker tells of itself, unless the lease is short. */
@@ -45,12 +51,20 @@ async function start(config: QuicWorkerConfig): Promise<RunningWorker> {
   });
 }
 
+/** The UDP port is somebody else's, perhaps not for long. */
+class PortTaken extends Error {}
+
 function listen(options: DenoEndpointOptions): DenoEndpoint {
+  if (Deno.QuicEndpoint === undefined) {
+    throw new Error(`Deno ${Deno.version.deno} has no QUIC: 2.9 or later is needed`);
+  }
   try {
     return new DenoEndpoint(options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`UDP port ${options.port} cannot be had: ${reason}`);
+    const message = `UDP port ${options.port} cannot be had: ${reason}`;
+    if (error instanceof Deno.errors.AddrInUse) throw new PortTaken(message);
+    throw new Error(message, { cause: error });
   }
 }
 
@@ -85,7 +99,7 @@ async function end(): Promise<never> {
 /** Whoever started this process reads the reason, and says it. */
 function fail(error: unknown): never {
   console.error(error instanceof Error ? error.message : String(error));
-  Deno.exit(1);
+  Deno.exit(error instanceof PortTaken ? PORT_TAKEN_EXIT_CODE : 1);
 }
 
 function take(line: string): void {

@@ -20,6 +20,9 @@ export type QuicMessage =
       readonly message: string;
     };
 
+/** The exit code of a worker whose UDP port somebody else has; any other is a fault. */
+export const PORT_TAKEN_EXIT_CODE = 69;
+
 const SEVERITY: Readonly<Record<LogLevel, number>> = {
   trace: 0,
   debug: 1,

@@ -1,11 +1,20 @@
 import type { Log } from "@starling/core/ports.ts";
 import { developmentCertificateFile } from "../certificates/state-files.ts";
-import type { Config } from "../config/config.ts";
 import type { Listening } from "../node/worker-process.ts";
-import type { ClosableLog } from "../ops/log.ts";
-import { banner } from "./banner.ts";
-import type { CommandContext } from "./context.ts";
+import { systemClock } from "../runtime/system.ts";
+import { type BannerFacts, banner } from "./banner.ts";
+import type { Preparation } from "./preparation.ts";
 import { version } from "./version.ts";
+
+/** What the greeting tells of WebTransport, which starts when everything else serves. */
+export interface WebTransportStart {
+  /** Settles when it serves, or will not. */
+  readonly done: Promise<void>;
+  isServing(): boolean;
+}
+
+/** How long the greeting waits for WebTransport. */
+const WEBTRANSPORT_MS = 5_000;
 
 /** Logs where the gateway listens. */
 export function logListening(log: Log, { publisherUrl, subscriberUrl }: Listening): void {
@@ -15,17 +24,24 @@ export function logListening(log: Log, { publisherUrl, subscriberUrl }: Listenin
 
 /** Logs that the gateway runs, and greets whoever started it, unless it is stopped meanwhile. */
 export async function announce(
-  context: CommandContext,
-  config: Config,
-  log: ClosableLog,
+  { context, config, log, stopped }: Preparation,
   { publisherUrl, subscriberUrl }: Listening,
-  stopped: Promise<unknown>,
+  start: WebTransportStart | undefined,
 ): Promise<void> {
   log.info({ version, pid: process.pid, publisherUrl, subscriberUrl }, "started");
   if (config.production && !process.stdout.isTTY) return;
+  const timeout = Promise.withResolvers<void>();
+  const timer = systemClock.setTimeout(timeout.resolve, WEBTRANSPORT_MS);
+  await Promise.race([start?.done, timeout.promise, stopped]);
+  systemClock.clearTimeout(timer);
   // The banner is for a person, who should find it below the lines of the log; a reader that has
   // stalled must not keep the gateway from stopping.
   await Promise.race([log.written(), stopped]);
   const certFile = developmentCertificateFile(config.stateDir);
-  context.out(banner(config, { version, publisherUrl, subscriberUrl, certFile }));
+  const webTransport = config.webTransport ? stateOf(start) : undefined;
+  context.out(banner(config, { version, publisherUrl, subscriberUrl, webTransport, certFile }));
+}
+
+function stateOf(start: WebTransportStart | undefined): BannerFacts["webTransport"] {
+  return start?.isServing() === true ? "served" : "not served";
 }

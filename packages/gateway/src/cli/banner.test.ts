@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { $ } from "bun";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
-import { banner } from "./banner.ts";
+import { type BannerFacts, banner } from "./banner.ts";
 
 const config = loadConfig({});
-const facts = {
+const facts: BannerFacts = {
   version: "1.2.3",
   publisherUrl: "https://127.0.0.1:2053",
   subscriberUrl: "https://127.0.0.1:8443",
+  webTransport: "served",
   certFile: "/srv/starling/.starling/dev-cert.pem",
 };
 
@@ -27,6 +28,14 @@ describe("the banner in development", () => {
     expect(text).toContain("https://localhost:2053\n");
     expect(text).toContain("https://localhost:8443\n");
     expect(text).toContain("https://localhost:8443/demo\n");
+  });
+
+  test("tells what is served over UDP, or that it ought to be", () => {
+    const lineOf = (webTransport: BannerFacts["webTransport"]) =>
+      /^ {2}WebTransport.*$/m.exec(banner(config, { ...facts, webTransport }))?.[0];
+    expect(lineOf("served")).toBe("  WebTransport  https://localhost:8443 (UDP)");
+    expect(lineOf("not served")).toBe("  WebTransport  off, see the log");
+    expect(lineOf(undefined)).toBeUndefined();
   });
 
   test("has a curl line that publishes to the demo page and trusts its certificate", async () => {

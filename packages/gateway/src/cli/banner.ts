@@ -6,6 +6,8 @@ export interface BannerFacts {
   readonly version: string;
   readonly publisherUrl: string;
   readonly subscriberUrl: string;
+  /** Whether WebTransport is served, or ought to be; undefined where it is not wanted. */
+  readonly webTransport: "served" | "not served" | undefined;
   /** The file of the development certificate. */
   readonly certFile: string;
 }
@@ -18,12 +20,16 @@ export function banner(config: Config, facts: BannerFacts): string {
     "",
     `  Starling ${facts.version} is running in ${config.production ? "production" : "development"}.`,
     "",
-    `  Publishers   ${publishers}`,
-    `  Subscribers  ${subscribers}`,
+    `  Publishers    ${publishers}`,
+    `  Subscribers   ${subscribers}`,
   ];
+  if (facts.webTransport !== undefined) {
+    const where = facts.webTransport === "served" ? `${subscribers} (UDP)` : "off, see the log";
+    lines.push(`  WebTransport  ${where}`);
+  }
   if (!config.production) {
     lines.push(
-      `  Demo page    ${subscribers}/demo`,
+      `  Demo page     ${subscribers}/demo`,
       "",
       "  Open the demo page, accept its certificate, then publish an event:",
       "",

@@ -60,7 +60,8 @@ async function readUntil(stream: ReadableStream<Uint8Array>, text: string): Prom
   throw new Error(`the output ended without ${JSON.stringify(text)}: ${read}`);
 }
 
-const anyPorts = { PRODUCER_PORT: "0", CONSUMER_PORT: "0" };
+/** One process that the system gives its ports. */
+const anyPorts = { PRODUCER_PORT: "0", CONSUMER_PORT: "0", WEBTRANSPORT: "0" };
 
 describe("the launcher", () => {
   test("passes on the exit code and keeps the two outputs apart", async () => {

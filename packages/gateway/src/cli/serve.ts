@@ -16,7 +16,7 @@ import type { SharedCounts } from "../publish/node-stats.ts";
 import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
-import { announce, logListening } from "./announce.ts";
+import { announce, logListening, type WebTransportStart } from "./announce.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { listenError } from "./listen-names.ts";
 import type { Preparation } from "./preparation.ts";
@@ -27,7 +27,7 @@ const ALONE = 0;
 
 /** Serves in this one process, and one for WebTransport, until it is told to stop. */
 export async function serve(preparation: Preparation): Promise<void> {
-  const { context, config, settings, log, stopped, own } = preparation;
+  const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
   const node = new Node<Publication>({ ...nodeOptions(config), clock: systemClock });
   const counts = () => sharedCountsOf(node);
@@ -48,8 +48,7 @@ export async function serve(preparation: Preparation): Promise<void> {
   const side = await serveSocket(preparation, node, gateway, counts);
   try {
     own();
-    void side?.quic.start(gateway.listening);
-    await announce(context, config, log, gateway.listening, stopped);
+    await announce(preparation, gateway.listening, side && startedQuic(side.quic, gateway));
     const signal = await stopped;
     log.info({ signal }, "stopping");
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
@@ -59,6 +58,10 @@ export async function serve(preparation: Preparation): Promise<void> {
     side?.quic.kill();
     side?.socket.stop();
   }
+}
+
+function startedQuic(quic: QuicService, { listening }: RunningGateway): WebTransportStart {
+  return { done: quic.start(listening), isServing: () => quic.isServing };
 }
 
 /** What comes over the socket of the node. */

@@ -48,3 +48,18 @@ test("one process is told of as such", () => {
   const text = statusText({ ...node, cluster: false, uptimeMs: 999 });
   expect(text).toStartWith("Starling 1.2.3, pid 4300, up 0s, one process, 12 connections\n");
 });
+
+test("why there is no worker stands below the table", () => {
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const quic: WorkerStatus = {
+    ...worker,
+    ...gone,
+    kind: "quic",
+    slot: "quic",
+    state: "given up",
+    reason: "there is no Deno",
+  };
+  const text = statusText({ ...node, workers: [worker, quic] });
+  expect(text).toContain("1 of 1 workers ready");
+  expect(text).toEndWith("\n\nquic is given up: there is no Deno\n");
+});

@@ -38,7 +38,11 @@ export function statusText(status: NodeStatus): string {
       .join("  ")
       .trimEnd(),
   );
-  return `${[node, "", ...lines].join("\n")}\n`;
+  const reasons = workers.flatMap(({ slot, state, reason }) =>
+    reason === undefined ? [] : [`${slot} is ${state}: ${reason}`],
+  );
+  const paragraphs = [[node], lines, reasons].filter(({ length }) => length > 0);
+  return `${paragraphs.map((each) => each.join("\n")).join("\n\n")}\n`;
 }
 
 function slotsOf(workers: readonly WorkerStatus[]): number {

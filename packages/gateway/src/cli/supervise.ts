@@ -95,8 +95,8 @@ export async function supervise(preparation: Preparation): Promise<void> {
     if (listening !== undefined) {
       own();
       logListening(log, listening);
-      void quic.start(listening);
-      await announce(context, config, log, listening, stopped);
+      const done = quic.start(listening);
+      await announce(preparation, listening, { done, isServing: () => quic.isServing });
     }
     const outcome = await Promise.race([stopped, lost.promise.then(describeLoss)]);
     if (outcome instanceof Error) throw outcome;

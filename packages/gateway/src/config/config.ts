@@ -108,6 +108,8 @@ export interface Config {
   readonly subscriberPort: number;
   /** Whether WebTransport is served, on the UDP port with the number of the subscribers' port. */
   readonly webTransport: boolean;
+  /** The program of Deno; undefined for the one that is installed. */
+  readonly denoPath: string | undefined;
   readonly clusterMode: boolean;
   /** A number, or `max`; as it was written. */
   readonly clusterInstances: string;

@@ -62,6 +62,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     publisherPort: values.singlePort ?? values.publisherPort,
     subscriberPort: values.singlePort ?? values.subscriberPort,
     webTransport: values.webTransport,
+    denoPath: absolute(values.denoPath),
     clusterMode: values.clusterMode,
     clusterInstances: values.clusterInstances,
     presenceLeaseMs: values.presenceLeaseMs,

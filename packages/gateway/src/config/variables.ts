@@ -97,11 +97,20 @@ export const variables = {
     name: "WEBTRANSPORT",
     group: "Listening",
     type: flag(),
-    default: "0",
+    default: "1",
     description:
       "1 serves the signalling protocol over WebTransport too, on the UDP port with the number of the " +
       "subscribers' TCP port. Where that cannot be had, a line of the log says why, and everything " +
-      "else works; see [WebTransport](../guide/running.md#webtransport).",
+      "else works; see [WebTransport](../guide/running.md#webtransport). 0 serves TCP alone.",
+    source: "Starling",
+  },
+  denoPath: {
+    name: "DENO_PATH",
+    group: "Listening",
+    type: path("the path of a program"),
+    default: undefined,
+    otherwise: "that of the npm package `deno`, or else the first `deno` in `PATH`",
+    description: "The program of Deno that serves WebTransport, 2.9 or later.",
     source: "Starling",
   },
   publisherPort: {

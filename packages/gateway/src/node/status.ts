@@ -14,6 +14,8 @@ export interface WorkerStatus {
   /** Resident memory. */
   readonly memoryBytes: number;
   readonly uptimeMs: number;
+  /** Why there is none, or was none until this one came; undefined where that is not known. */
+  readonly reason?: string;
   /** How often the slot got another worker. */
   readonly restarts: number;
 }

@@ -14,7 +14,11 @@ async function configOf(environment: Record<string, string>): Promise<QuicWorker
   return { ...prepared, worker: 7, socket: "/state, 1/broker.sock", port: 8443 };
 }
 
-const place = { environment: { PATH: "/bin", SECRET: "x" }, cacheDir: "/state/deno" };
+const place = {
+  environment: { PATH: "/bin", SECRET: "x" },
+  cacheDir: "/state/deno",
+  denoPath: undefined,
+};
 
 test("the worker may listen on its port, reach the node, and ask who says who a client is", async () => {
   const config = await configOf({
@@ -46,6 +50,14 @@ test("no secret stands on its command line, and those of publishers are not even
     expect(command.join(" ")).not.toContain(secret);
   }
   expect(JSON.stringify(config)).not.toContain("an-api-key-of-a-shop");
+});
+
+test("Deno is the program that is named, or else the one of the npm package", async () => {
+  const config = await configOf({});
+  const program = (denoPath: string | undefined) =>
+    quicCommand(config, { ...place, denoPath }).command[0];
+  expect(program("/opt/deno")).toBe("/opt/deno");
+  expect(program(undefined)).toMatch(/node_modules\/@deno\/[^/]+\/deno$/);
 });
 
 test("a name of the host is looked up, since QUIC binds to an address", async () => {

@@ -12,6 +12,15 @@ export interface QuicCommand {
   readonly environment: Record<string, string>;
 }
 
+/** What the command needs to know beside the configuration of the worker. */
+export interface QuicPlace {
+  readonly environment: Environment;
+  /** Where Deno keeps what it has compiled. */
+  readonly cacheDir: string;
+  /** The program of Deno; undefined for the one that is installed. */
+  readonly denoPath: string | undefined;
+}
+
 /** Why there can be no quic worker. */
 export class NoQuicWorker extends Error {}
 
@@ -44,7 +53,7 @@ const PLATFORM_PACKAGES: Readonly<Record<string, string>> = {
  */
 export function quicCommand(
   config: QuicWorkerConfig,
-  { environment, cacheDir }: { readonly environment: Environment; readonly cacheDir: string },
+  { environment, cacheDir, denoPath }: QuicPlace,
 ): QuicCommand {
   const socket = escaped(config.socket);
   const { DENO_DIR = cacheDir } = environment;
@@ -55,7 +64,7 @@ export function quicCommand(
   ];
   return {
     command: [
-      denoProgram(),
+      denoPath ?? installedDeno(environment),
       "run",
       "--quiet",
       "--no-prompt",
@@ -102,19 +111,25 @@ function passedOn(environment: Environment): Record<string, string> {
   return DENO_CERT === undefined ? passed : { ...passed, DENO_CERT };
 }
 
-function denoProgram(): string {
+/** The one of the npm package, which is the one that was tested, or else one of the system. */
+function installedDeno({ PATH = "" }: Environment): string {
+  const program = packagedDeno() ?? Bun.which("deno", { PATH });
+  if (program !== null) return program;
+  throw new NoQuicWorker(
+    "there is no Deno: the npm package deno is not installed or has no program for this system, and PATH has none",
+  );
+}
+
+function packagedDeno(): string | null {
   const name = PLATFORM_PACKAGES[`${process.platform}-${process.arch}`];
   const require = createRequire(import.meta.url);
   try {
     const owner = createRequire(require.resolve("deno/package.json"));
     const program = join(dirname(owner.resolve(`${name}/package.json`)), "deno");
-    if (existsSync(program)) return program;
+    return existsSync(program) ? program : null;
   } catch {
-    // Said below.
+    return null;
   }
-  throw new NoQuicWorker(
-    "the npm package deno is not installed, or has no program for this system",
-  );
 }
 
 function workerProgram(): string {

@@ -52,13 +52,21 @@ export class QuicService {
           return { ...this.#prepared, worker, socket, port: listening.subscriberPort };
         },
         commandFor: (prepared) =>
-          quicCommand(prepared, { environment, cacheDir: join(config.stateDir, "deno") }),
+          quicCommand(prepared, {
+            environment,
+            cacheDir: join(config.stateDir, "deno"),
+            denoPath: this.#config.denoPath,
+          }),
       }),
     });
   }
 
   has(worker: WorkerId): boolean {
     return this.#slot.has(worker);
+  }
+
+  get isServing(): boolean {
+    return this.#slot.isServing;
   }
 
   /** Starts it beside the listener of subscribers; resolves when it serves, or will not. */

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { RecordingLog } from "@starling/core/testing/recording-log.ts";
+import { PORT_TAKEN_EXIT_CODE } from "@starling/quic-worker/supervisor-channel.ts";
 import { FakeProcesses, listeningOn } from "../node/testing/fake-processes.ts";
 import type { SpawnWorker } from "../node/worker-process.ts";
 import { QuicSlot } from "./quic-slot.ts";
@@ -76,13 +77,52 @@ describe("the quic worker", () => {
   test("that cannot start at all is told of in one line, and not tried again", async () => {
     const slot = slotOf();
     const started = slot.start(listening);
-    processes.all[0]?.end(1, null, "Address already in use");
+    const lastWords = "libc.so.6: version `GLIBC_2.38' not found\n  somewhere";
+    processes.all[0]?.end(1, null, lastWords);
     await started;
     clock.advance(100_000);
-    expect([processes.all.length, state(slot)]).toEqual([1, "given up"]);
+    expect([processes.all.length, state(slot), slot.isServing]).toEqual([1, "given up", false]);
+    expect(warnings()).toMatchObject([{ level: "warn", fields: { lastWords } }]);
+    expect(slot.status()[0]?.reason).toBe(
+      "the quic worker did not start (exit code 1): libc.so.6: version `GLIBC_2.38' not found",
+    );
+  });
+
+  test("whose port is taken says so once, and tries again, ever later, until it has it", async () => {
+    const slot = slotOf();
+    const started = slot.start(listening);
+    processes.all[0]?.end(PORT_TAKEN_EXIT_CODE, null, "UDP port 8443 cannot be had");
+    await started;
+    for (const delayS of [1, 2, 4, 8, 16, 32, 60, 60, 60]) {
+      const count = processes.all.length;
+      clock.advance(1_000 * delayS - 1);
+      expect([processes.all.length, state(slot)]).toEqual([count, "waiting"]);
+      clock.advance(1);
+      expect(processes.all.length).toBe(count + 1);
+      processes.all.at(-1)?.end(PORT_TAKEN_EXIT_CODE, null, "UDP port 8443 cannot be had");
+    }
+    expect(slot.status()[0]?.reason).toBe("UDP port 8443 cannot be had");
     expect(warnings()).toMatchObject([
-      { level: "warn", fields: { lastWords: "Address already in use" } },
+      { level: "warn", fields: { worker: "quic", reason: "UDP port 8443 cannot be had" } },
     ]);
+    clock.advance(60_000);
+    processes.all.at(-1)?.ready();
+    expect([state(slot), slot.isServing]).toEqual(["ready", true]);
+    expect(slot.status()[0]?.reason).toBeUndefined();
+    processes.all.at(-1)?.end(PORT_TAKEN_EXIT_CODE);
+    clock.advance(1_000);
+    expect([processes.alive.length, warnings().length]).toEqual([1, 2]);
+  });
+
+  test("whose port is taken is not tried again once the node stops", async () => {
+    const slot = slotOf();
+    const started = slot.start(listening);
+    processes.all[0]?.end(PORT_TAKEN_EXIT_CODE);
+    await started;
+    await slot.stop();
+    clock.advance(100_000);
+    await slot.start(listening);
+    expect(processes.all.length).toBe(1);
   });
 
   test("without a program is told of in one line", async () => {

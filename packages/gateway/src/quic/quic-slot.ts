@@ -1,5 +1,6 @@
 import type { WorkerId } from "@starling/core/broker/broker.ts";
 import type { Clock, Log, Random, TimerHandle } from "@starling/core/ports.ts";
+import { PORT_TAKEN_EXIT_CODE } from "@starling/quic-worker/supervisor-channel.ts";
 import { MAX_SHORT_LIVES, RestartPolicy } from "../node/restart-policy.ts";
 import type { WorkerStatus } from "../node/status.ts";
 import { Worker, type WorkerTiming } from "../node/worker.ts";
@@ -26,6 +27,9 @@ export interface QuicSlotOptions {
 
 /** The log fields of the quic worker. */
 const NAMED = { worker: "quic" } as const;
+/** Until a taken port is tried again, doubled from one try to the next up to the longest. */
+const FIRST_PORT_DELAY_MS = 1_000;
+const MAX_PORT_DELAY_MS = 60_000;
 
 /**
  * The place of the quic worker: the one process of a node that has the UDP port, so that a new one
@@ -39,7 +43,10 @@ export class QuicSlot {
   #timer: TimerHandle | undefined;
   #restarts = 0;
   #hasServed = false;
+  /** Why there is no worker; undefined where there is one, or is to be after a crash. */
+  #fault: string | undefined;
   #isGivenUp = false;
+  #portDelayMs = FIRST_PORT_DELAY_MS;
   #isStopping = false;
   /** Whether the worker that leaves is to be followed by another at once. */
   #isReplacing = false;
@@ -52,6 +59,10 @@ export class QuicSlot {
   /** Whether a worker of that id lives. */
   has(worker: WorkerId): boolean {
     return this.#current?.seat.worker === worker;
+  }
+
+  get isServing(): boolean {
+    return this.#current?.state === "ready";
   }
 
   /** Starts the worker on the port of the subscribers; resolves when it serves, or will not. */
@@ -76,6 +87,8 @@ export class QuicSlot {
     }
     if (this.#isStopping) return;
     this.#isGivenUp = false;
+    this.#fault = undefined;
+    this.#portDelayMs = FIRST_PORT_DELAY_MS;
     this.#restarts++;
     this.#launch();
     await this.#current?.whenReady;
@@ -98,7 +111,8 @@ export class QuicSlot {
 
   status(): WorkerStatus[] {
     const { clock } = this.#options;
-    const common = { kind: "quic", slot: "quic", restarts: this.#restarts } as const;
+    const reason = this.#fault === undefined ? {} : { reason: this.#fault };
+    const common = { kind: "quic", slot: "quic", restarts: this.#restarts, ...reason } as const;
     const worker = this.#current;
     if (worker !== undefined) {
       const { connections, memoryBytes } = worker.report;
@@ -107,12 +121,12 @@ export class QuicSlot {
       return [{ ...common, worker: seat.worker, pid, state, connections, memoryBytes, uptimeMs }];
     }
     const state = this.#isGivenUp ? "given up" : "waiting";
-    return [
-      { ...common, worker: null, pid: null, state, connections: 0, memoryBytes: 0, uptimeMs: 0 },
-    ];
+    const nothing = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+    return [{ ...common, state, ...nothing }];
   }
 
   #launch(): void {
+    if (this.#isStopping) return;
     const { spawn, timing, clock, log, socket, nextId } = this.#options;
     const seat = { slot: "quic", worker: nextId(), socket, listening: this.#listening } as const;
     try {
@@ -133,14 +147,14 @@ export class QuicSlot {
 
   #ready(): void {
     this.#hasServed = true;
-    this.#options.log.info(
-      { ...NAMED, port: this.#listening?.subscriberPort },
-      "WebTransport listening",
-    );
+    this.#fault = undefined;
+    this.#portDelayMs = FIRST_PORT_DELAY_MS;
+    const { subscriberUrl: url, subscriberPort: port } = this.#listening ?? {};
+    this.#options.log.info({ ...NAMED, url, port }, "WebTransport listening");
   }
 
   #ended(worker: Worker, end: WorkerEnd): void {
-    const { log, clock, gone } = this.#options;
+    const { log, gone } = this.#options;
     this.#current = undefined;
     gone(worker.seat.worker);
     const { exitCode, signal, lastWords } = end;
@@ -149,8 +163,12 @@ export class QuicSlot {
       log.info(fields, "the quic worker has left");
       return;
     }
+    if (exitCode === PORT_TAKEN_EXIT_CODE) {
+      this.#waitForPort(lastWords);
+      return;
+    }
     if (!this.#hasServed) {
-      this.#giveUp({ lastWords }, `the quic worker did not start (${describeEnd(end)})`);
+      this.#giveUp(lastWords === "" ? {} : { lastWords }, didNotStart(end));
       return;
     }
     const delayMs = this.#policy.ended(worker.lifeMs);
@@ -165,7 +183,24 @@ export class QuicSlot {
       { ...fields, ...(lastWords === "" ? {} : { lastWords }) },
       "the quic worker has ended, and is started again",
     );
-    this.#timer = clock.setTimeout(() => {
+    this.#launchAfter(delayMs);
+  }
+
+  /** Somebody has the port, perhaps the worker of a node that has just died: said once. */
+  #waitForPort(reason: string): void {
+    if (this.#fault === undefined) {
+      this.#options.log.warn(
+        { ...NAMED, reason },
+        "WebTransport waits for its UDP port, everything else works: see who has it, or set WEBTRANSPORT=0",
+      );
+    }
+    this.#fault = reason;
+    this.#launchAfter(this.#portDelayMs);
+    this.#portDelayMs = Math.min(2 * this.#portDelayMs, MAX_PORT_DELAY_MS);
+  }
+
+  #launchAfter(delayMs: number): void {
+    this.#timer = this.#options.clock.setTimeout(() => {
       this.#timer = undefined;
       this.#restarts++;
       this.#launch();
@@ -174,6 +209,7 @@ export class QuicSlot {
 
   #giveUp(fields: object, reason: string): void {
     this.#isGivenUp = true;
+    this.#fault = reason;
     this.#options.log.warn(
       { ...NAMED, ...fields, reason },
       "WebTransport is off, everything else works: see to the cause, or set WEBTRANSPORT=0",
@@ -184,4 +220,10 @@ export class QuicSlot {
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** The first of its last words is the cause, what follows is where. */
+function didNotStart(end: WorkerEnd): string {
+  const [cause = ""] = end.lastWords.split("\n");
+  return `the quic worker did not start (${describeEnd(end)})${cause === "" ? "" : `: ${cause}`}`;
 }

@@ -6,11 +6,11 @@ import type {
 } from "@starling/quic-worker/supervisor-channel.ts";
 import { LineReader } from "../node/line-reader.ts";
 import type { SpawnWorker, WorkerProcessEvents, WorkerSeat } from "../node/worker-process.ts";
-import type { QuicCommand } from "./quic-command.ts";
+import { NoQuicWorker, type QuicCommand } from "./quic-command.ts";
 
 export interface SpawnQuicOptions {
   configFor(seat: WorkerSeat): QuicWorkerConfig;
-  /** @throws NoQuicWorker where there can be none */
+  /** @throws NoQuicWorker where there can be none; so does the start of a program that cannot run */
   commandFor(config: QuicWorkerConfig): QuicCommand;
   /** Gets the lines of the worker's log. */
   readonly log: Log;
@@ -24,12 +24,7 @@ export function spawnQuicWorkers({ configFor, commandFor, log }: SpawnQuicOption
   return (seat, events) => {
     const config = configFor(seat);
     const { command, environment } = commandFor(config);
-    const child = Bun.spawn([...command], {
-      env: environment,
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
+    const child = spawned(command, environment);
     const write = (line: string) => {
       try {
         child.stdin.write(`${line}\n`);
@@ -61,6 +56,18 @@ export function spawnQuicWorkers({ configFor, commandFor, log }: SpawnQuicOption
       kill: () => child.kill("SIGKILL"),
     };
   };
+}
+
+function spawned(
+  command: readonly string[],
+  env: Record<string, string>,
+): Bun.Subprocess<"pipe", "pipe", "pipe"> {
+  try {
+    return Bun.spawn([...command], { env, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : error;
+    throw new NoQuicWorker(`${command[0]} cannot be run (${String(code)})`);
+  }
 }
 
 function take(line: string, seat: WorkerSeat, events: WorkerProcessEvents, log: Log): void {

@@ -11,6 +11,10 @@ declare namespace Deno {
   function memoryUsage(): { readonly rss: number };
   function unrefTimer(id: number): void;
   function addSignalListener(signal: "SIGINT" | "SIGTERM", listener: () => void): void;
+  const version: { readonly deno: string };
+  namespace errors {
+    class AddrInUse extends Error {}
+  }
   const stdin: { readonly readable: ReadableStream<Uint8Array<ArrayBuffer>> };
   const stdout: { writeSync(bytes: Uint8Array): number };
 }
