@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NEW_KEY, openssl } from "./openssl.ts";
@@ -24,6 +25,11 @@ export class ServerCertificate implements Disposable {
     return join(this.#folder, "key.pem");
   }
 
+  /** SHA-256 of its DER form, base64. */
+  get hash(): string {
+    return certificateHash(readFileSync(this.certFile, "utf8"));
+  }
+
   /** What makes a gateway use it. */
   get environment(): Record<string, string> {
     return { PUB_KEY_PATH: this.certFile, PRIV_KEY_PATH: this.keyFile };
@@ -32,4 +38,9 @@ export class ServerCertificate implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** SHA-256 of the DER form of a certificate, base64. */
+export function certificateHash(pem: string): string {
+  return new Bun.CryptoHasher("sha256").update(new X509Certificate(pem).raw).digest("base64");
 }

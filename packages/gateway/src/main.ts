@@ -7,6 +7,7 @@ import { Presence } from "@starling/core/hub/presence.ts";
 import type { Log } from "@starling/core/ports.ts";
 import { handshakeHeaders } from "@starling/core/sessions/signalling/admissions.ts";
 import { createAuthentication } from "./authentication.ts";
+import { ExpiryWatch } from "./certificates/expiry-watch.ts";
 import { tlsMaterial } from "./certificates/material.ts";
 import { developmentCertificateFile } from "./certificates/state-files.ts";
 import { version } from "./cli/version.ts";
@@ -68,7 +69,7 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   const { log, health, shared } = options;
   const [clock, random] = [systemClock, systemRandom];
-  const tls = await tlsMaterial(config, clock);
+  const tls = await tlsMaterial(config, clock, shared ? "later" : "start");
   const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
   const handlers = new WorkerHandlers();
   const { broker, sharedCounts, close: leaveNode } = await options.join(handlers);
@@ -159,6 +160,8 @@ export async function startGateway(
   publisherUrl = ports.listening.publisherUrl;
   const trimmer = new MemoryTrimmer(counters, clock, trimMemory);
   trimmer.start();
+  const expiry = new ExpiryWatch(tls.cert, clock, log);
+  expiry.start();
 
   return {
     listening: ports.listening,
@@ -180,6 +183,7 @@ export async function startGateway(
     async end() {
       for (const service of services) service.leave();
       trimmer.stop();
+      expiry.stop();
       await ports.stop();
       await leaveNode();
     },

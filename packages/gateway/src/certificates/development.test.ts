@@ -65,6 +65,15 @@ describe("the development certificate", () => {
     expect(await developmentCertificate(stateDir, clock)).toEqual(second);
   });
 
+  test("is renewed by no process that starts later, as long as it is valid", async () => {
+    const clock = new FakeClock();
+    const first = await developmentCertificate(stateDir, clock);
+    clock.jumpTo(Date.parse(new X509Certificate(first.cert).validTo));
+    expect(await developmentCertificate(stateDir, clock, "later")).toEqual(first);
+    clock.advance(1000);
+    expect((await developmentCertificate(stateDir, clock, "later")).cert).not.toBe(first.cert);
+  });
+
   test("is made anew where the clock was set back before its validity", async () => {
     const clock = new FakeClock();
     const first = await developmentCertificate(stateDir, clock);

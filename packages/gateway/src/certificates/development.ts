@@ -27,16 +27,19 @@ const RENEWED_BEFORE_MS = 7 * DAY_MS;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
 /**
- * The development certificate of a state folder, made anew where there is none, where it cannot be
- * read or used, and where less than a week of its validity remains.
+ * The development certificate of a state folder, made anew where there is none, and where it cannot be
+ * read or used; a node that starts also renews one with less than a week left, but none of its
+ * processes does later, since the others go on with the one that they have.
  */
 export async function developmentCertificate(
   stateDir: string,
   clock: Pick<Clock, "now">,
+  moment: "start" | "later" = "start",
 ): Promise<DevelopmentCertificate> {
   const certFile = developmentCertificateFile(stateDir);
   const keyFile = developmentKeyFile(stateDir);
-  const kept = keptCertificate(certFile, keyFile, clock.now());
+  const leftMs = moment === "start" ? RENEWED_BEFORE_MS : 0;
+  const kept = keptCertificate(certFile, keyFile, clock.now(), leftMs);
   if (kept !== undefined) return kept;
 
   const made = await makeCertificate(clock.now());
@@ -52,6 +55,7 @@ function keptCertificate(
   certFile: string,
   keyFile: string,
   now: number,
+  leftMs: number,
 ): DevelopmentCertificate | undefined {
   let cert: string;
   let key: string;
@@ -65,7 +69,7 @@ function keptCertificate(
   const privateKey = readPrivateKey(key);
   if (inspected === undefined || privateKey === undefined) return undefined;
   if (validityProblem(inspected, now) !== undefined) return undefined;
-  if (inspected.notAfter - now < RENEWED_BEFORE_MS) return undefined;
+  if (inspected.notAfter - now < leftMs) return undefined;
   if (!keyMatches(inspected, privateKey)) return undefined;
   chmodSync(keyFile, 0o600);
   return { cert, key, fingerprint: inspected.fingerprint, certFile };

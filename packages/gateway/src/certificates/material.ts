@@ -12,15 +12,20 @@ export interface TlsMaterial {
   readonly ca: string | undefined;
 }
 
-/** Reads the configured certificate, or makes the development one. */
+/**
+ * Reads the configured certificate, or makes the development one.
+ *
+ * @param moment whether the node starts, or restarts, or one of its processes does
+ */
 export async function tlsMaterial(
   config: Pick<Config, "tls" | "stateDir">,
   clock: Pick<Clock, "now">,
+  moment: "start" | "later",
 ): Promise<TlsMaterial> {
   const { certificate, caFile } = config.tls;
   const ca = caFile === undefined ? undefined : readFileSync(caFile, "utf8");
   if (certificate.kind === "development") {
-    const { cert, key } = await developmentCertificate(config.stateDir, clock);
+    const { cert, key } = await developmentCertificate(config.stateDir, clock, moment);
     return { cert, key, ca };
   }
   return {

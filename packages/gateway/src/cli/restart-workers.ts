@@ -65,7 +65,7 @@ export async function restartWorkers(
         `a restart cannot change ${differences.join(", ")}: stop Starling and start it again`,
       );
     }
-    await tlsMaterial(next, context.clock);
+    await tlsMaterial(next, context.clock, "start");
     log.info({}, "restarting the workers one by one");
     await workers.restart((slot) => progress({ slot, slots: workers.count }));
     await quic.replace(next);

@@ -36,7 +36,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
   const clock = systemClock;
   const startedAt = clock.now();
   // Workers that started together would each make a development certificate of their own.
-  await tlsMaterial(config, clock);
+  await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
   const node = new Node<Uint8Array>({ ...nodeOptions(config), clock });

@@ -99,7 +99,7 @@ export class QuicService {
   async #prepare(): Promise<boolean> {
     const { clock, version, log } = this.#options;
     try {
-      const tls = await tlsMaterial(this.#config, clock);
+      const tls = await tlsMaterial(this.#config, clock, "later");
       this.#prepared = await quicConfig(this.#config, tls, version);
       return true;
     } catch (error) {
