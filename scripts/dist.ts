@@ -1,6 +1,7 @@
 /**
  * Builds the single-file executable `dist/starling` and proves that it works: it starts with
- * nothing beside it, and an event that is published over HTTPS reaches a stock Socket.IO client.
+ * nothing beside it but Deno for WebTransport, and an event that is published over HTTPS reaches a
+ * stock Socket.IO client.
  */
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,24 +13,35 @@ const executable = resolve("dist/starling");
 
 async function build(): Promise<void> {
   mkdirSync("dist", { recursive: true });
-  const exitCode = await run([
-    "bun",
-    "build",
+  // Deno runs it, so it is no part of the program but a file that the program carries.
+  const worker = "dist/quic-worker.bin";
+  await built(["--target=node", "packages/quic-worker/src/main.ts", "--outfile", worker]);
+  await built([
     "--compile",
     "--sourcemap",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
+    "--asset-naming=[name].[ext]",
     "packages/gateway/src/cli/main.ts",
+    worker,
     "--outfile",
     executable,
   ]);
-  if (exitCode !== 0) throw new Error("the build failed");
 }
 
-/** Starts the executable in an empty folder, publishes, and waits for the event. */
+async function built(args: readonly string[]): Promise<void> {
+  if ((await run(["bun", "build", ...args])) !== 0) throw new Error("the build failed");
+}
+
+/** Starts the executable in an empty folder with Deno, publishes, and waits for the event. */
 async function smokeTest(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "starling-dist-"));
-  const env = { STATE_DIR: join(folder, "state"), PRODUCER_PORT: "0", CONSUMER_PORT: "0" };
+  const env = {
+    STATE_DIR: join(folder, "state"),
+    PRODUCER_PORT: "0",
+    CONSUMER_PORT: "0",
+    DENO_PATH: resolve("node_modules/deno/deno"),
+  };
   const child = Bun.spawn([executable, "start"], { cwd: folder, env, stdout: "pipe" });
   try {
     const { publisherUrl, subscriberUrl } = await started(child.stdout);
@@ -49,14 +61,21 @@ interface Addresses {
   readonly subscriberUrl: string;
 }
 
-/** Reads the log until the line that says where the gateway listens; the rest stays unread. */
+/**
+ * Reads the log until everything serves, and gives back the line that says where; the rest stays
+ * unread.
+ */
 async function started(output: ReadableStream<Uint8Array>): Promise<Addresses> {
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of output.values({ preventCancel: true })) {
     text += decoder.decode(chunk, { stream: true });
-    const line = text.split("\n").find((each) => each.includes('"msg":"started"'));
-    if (line !== undefined) return JSON.parse(line);
+    const lines = text.split("\n").slice(0, -1);
+    const line = lines.find((each) => each.includes('"msg":"started"'));
+    const webTransport = lines.find((each) => each.includes('"worker":"quic"'));
+    if (line === undefined || webTransport === undefined) continue;
+    if (!webTransport.includes("listening")) throw new Error(webTransport);
+    return JSON.parse(line);
   }
   throw new Error(`the executable did not start:\n${text}`);
 }

@@ -18,6 +18,7 @@ const place = {
   environment: { PATH: "/bin", SECRET: "x" },
   cacheDir: "/state/deno",
   denoPath: undefined,
+  program: ["/worker/main.ts"],
 };
 
 test("the worker may listen on its port, reach the node, and ask who says who a client is", async () => {

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { QuicWorkerConfig } from "@starling/quic-worker/config.ts";
 import type { Environment } from "../config/environment.ts";
 
@@ -19,6 +18,8 @@ export interface QuicPlace {
   readonly cacheDir: string;
   /** The program of Deno; undefined for the one that is installed. */
   readonly denoPath: string | undefined;
+  /** The worker's program: its file, after options that it needs. */
+  readonly program: readonly string[];
 }
 
 /** Why there can be no quic worker. */
@@ -49,11 +50,11 @@ const PLATFORM_PACKAGES: Readonly<Record<string, string>> = {
 /**
  * The command of a worker with that configuration, which may do what it has to and nothing else.
  *
- * @throws NoQuicWorker when Deno, or the worker's program, is not installed
+ * @throws NoQuicWorker when Deno is not installed
  */
 export function quicCommand(
   config: QuicWorkerConfig,
-  { environment, cacheDir, denoPath }: QuicPlace,
+  { environment, cacheDir, denoPath, program }: QuicPlace,
 ): QuicCommand {
   const socket = escaped(config.socket);
   const { DENO_DIR = cacheDir } = environment;
@@ -79,7 +80,7 @@ export function quicCommand(
       `--allow-write=${socket}`,
       // A library of Socket.IO looks through it; it holds what stands below and nothing else.
       "--allow-env",
-      workerProgram(),
+      ...program,
     ],
     environment: {
       ...passedOn(environment),
@@ -116,7 +117,7 @@ function installedDeno({ PATH = "" }: Environment): string {
   const program = packagedDeno() ?? Bun.which("deno", { PATH });
   if (program !== null) return program;
   throw new NoQuicWorker(
-    "there is no Deno: the npm package deno is not installed or has no program for this system, and PATH has none",
+    "there is no Deno: install the npm package deno, put deno into PATH, or set DENO_PATH",
   );
 }
 
@@ -130,18 +131,6 @@ function packagedDeno(): string | null {
   } catch {
     return null;
   }
-}
-
-function workerProgram(): string {
-  let program: string;
-  try {
-    program = fileURLToPath(import.meta.resolve("@starling/quic-worker/main.ts"));
-  } catch {
-    throw new NoQuicWorker("the package @starling/quic-worker is not installed");
-  }
-  // A single-file executable has nothing that Deno could read.
-  if (existsSync(program) && !program.startsWith("/$bunfs/")) return program;
-  throw new NoQuicWorker("this build of Starling has no quic worker");
 }
 
 function bracketed(host: string): string {

@@ -11,6 +11,7 @@ import { quicCommand } from "./quic-command.ts";
 import { type QuicConfig, quicConfig } from "./quic-config.ts";
 import { QuicSlot } from "./quic-slot.ts";
 import { spawnQuicWorkers } from "./spawn-quic.ts";
+import { workerProgram } from "./worker-program.ts";
 
 export interface QuicServiceOptions {
   readonly config: Config;
@@ -35,6 +36,7 @@ export class QuicService {
   /** As of the start, or of the last restart. */
   #config: Config;
   #prepared: QuicConfig | undefined;
+  #program: readonly string[] = [];
   #listening: Listening | undefined;
 
   constructor(options: QuicServiceOptions) {
@@ -56,6 +58,7 @@ export class QuicService {
             environment,
             cacheDir: join(config.stateDir, "deno"),
             denoPath: this.#config.denoPath,
+            program: this.#program,
           }),
       }),
     });
@@ -79,8 +82,8 @@ export class QuicService {
   async replace(config: Config): Promise<void> {
     if (this.#listening === undefined) return;
     this.#config = config;
-    if (!config.webTransport || !(await this.#prepare())) await this.#slot.stop();
-    else await this.#slot.replace(this.#listening);
+    if (config.webTransport && (await this.#prepare())) await this.#slot.replace(this.#listening);
+    else await this.#slot.stop();
   }
 
   stop(): Promise<void> {
@@ -97,13 +100,14 @@ export class QuicService {
   }
 
   async #prepare(): Promise<boolean> {
-    const { clock, version, log } = this.#options;
+    const { clock, version } = this.#options;
     try {
       const tls = await tlsMaterial(this.#config, clock, "later");
       this.#prepared = await quicConfig(this.#config, tls, version);
+      this.#program = await workerProgram(join(this.#config.stateDir, "quic-worker.mjs"));
       return true;
     } catch (error) {
-      log.warn({ error }, "WebTransport is off: its configuration cannot be read");
+      this.#slot.giveUp(error instanceof Error ? error.message : String(error));
       return false;
     }
   }

@@ -109,6 +109,16 @@ export class QuicSlot {
     this.#current?.kill();
   }
 
+  /** There will be no worker before the next restart, which is said. */
+  giveUp(reason: string, fields: object = {}): void {
+    this.#isGivenUp = true;
+    this.#fault = reason;
+    this.#options.log.warn(
+      { ...NAMED, ...fields, reason },
+      "WebTransport is off, everything else works: see to the cause, or set WEBTRANSPORT=0",
+    );
+  }
+
   status(): WorkerStatus[] {
     const { clock } = this.#options;
     const reason = this.#fault === undefined ? {} : { reason: this.#fault };
@@ -141,7 +151,7 @@ export class QuicSlot {
         ended: (worker, end) => this.#ended(worker, end),
       });
     } catch (error) {
-      this.#giveUp({}, error instanceof Error ? error.message : String(error));
+      this.giveUp(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -168,14 +178,14 @@ export class QuicSlot {
       return;
     }
     if (!this.#hasServed) {
-      this.#giveUp(lastWords === "" ? {} : { lastWords }, didNotStart(end));
+      this.giveUp(didNotStart(end), lastWords === "" ? {} : { lastWords });
       return;
     }
     const delayMs = this.#policy.ended(worker.lifeMs);
     if (delayMs === undefined) {
-      this.#giveUp(
-        fields,
+      this.giveUp(
         `the quic worker was given up after ${MAX_SHORT_LIVES} short lives in a row`,
+        fields,
       );
       return;
     }
@@ -205,15 +215,6 @@ export class QuicSlot {
       this.#restarts++;
       this.#launch();
     }, delayMs);
-  }
-
-  #giveUp(fields: object, reason: string): void {
-    this.#isGivenUp = true;
-    this.#fault = reason;
-    this.#options.log.warn(
-      { ...NAMED, ...fields, reason },
-      "WebTransport is off, everything else works: see to the cause, or set WEBTRANSPORT=0",
-    );
   }
 
   #stopTimer(): void {
