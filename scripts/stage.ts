@@ -1,7 +1,15 @@
 /** What one step of a check or a test run came to. */
 export interface StageResult {
   readonly passed: number;
-  readonly failed: number;
+  /** What failed, each in one line or a few. */
+  readonly failures: readonly string[];
+}
+
+/** Shows what failed, and then the counts as the last line, which is all that some logs keep. */
+export function conclude({ passed, failures }: StageResult): void {
+  if (failures.length > 0) console.log(`\nFailed:\n\n${failures.join("\n\n")}`);
+  console.log(`\n${passed} passed, ${failures.length} failed`);
+  process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1;
 }
 
 /** Runs a command with its output shown; answers its exit code. */
@@ -28,7 +36,9 @@ export async function check(): Promise<StageResult> {
     ["tsc", "-p", "."],
     ["bun", "scripts/docs.ts", "--check"],
   ];
-  let passed = 0;
-  for (const command of commands) if ((await run(command)) === 0) passed++;
-  return { passed, failed: commands.length - passed };
+  const failures: string[] = [];
+  for (const command of commands) {
+    if ((await run(command)) !== 0) failures.push(command.join(" "));
+  }
+  return { passed: commands.length - failures.length, failures };
 }

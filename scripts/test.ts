@@ -1,12 +1,13 @@
 /**
- * Runs every test there is and ends with one line: `N passed, M failed`.
+ * Runs every test there is, names what failed, and ends with one line: `N passed, M failed`.
  *
  * Usage: npm test [-- unit|wire|cluster|browser ...]; without a name also format, lint and types.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { check, run, type StageResult } from "./stage.ts";
+import { readReport } from "./report.ts";
+import { check, conclude, run, type StageResult } from "./stage.ts";
 import { advice, ensurePrograms } from "./system-packages.ts";
 
 const suites: Readonly<Record<string, readonly string[]>> = {
@@ -26,17 +27,22 @@ async function runSuite(folders: readonly string[], reports: string): Promise<St
     `--reporter-outfile=${report}`,
     ...folders.map((folder) => `./${folder}`),
   ]);
-  const counted = readReport(report);
+  const { passed, failures, files } = readReport(
+    existsSync(report) ? readFileSync(report, "utf8") : "",
+  );
   // A run that broke off, or that skipped a test, must not look like one in which all was well.
-  return exitCode !== 0 && counted.failed === 0 ? { ...counted, failed: 1 } : counted;
+  const absent = testFiles(folders).filter((file) => !files.has(file));
+  const faults = [...failures, ...absent.map((file) => `${file}\n    did not run, see above`)];
+  if (exitCode !== 0 && faults.length === 0) {
+    faults.push(`bun test ${folders.join(" ")}\n    ended with ${exitCode}, see above`);
+  }
+  return { passed, failures: faults };
 }
 
-function readReport(file: string): StageResult {
-  if (!existsSync(file)) return { passed: 0, failed: 1 };
-  const root = /<testsuites [^>]*>/.exec(readFileSync(file, "utf8"))?.[0] ?? "";
-  const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(root)?.[1] ?? 0);
-  const failed = count("failures") + count("errors") + count("skipped");
-  return { passed: count("tests") - failed, failed };
+function testFiles(folders: readonly string[]): string[] {
+  return folders
+    .flatMap((folder) => [...new Bun.Glob(`${folder}/**/*.test.ts`).scanSync()])
+    .filter((file) => !file.includes("node_modules/"));
 }
 
 async function runAll(names: readonly string[], reports: string): Promise<StageResult> {
@@ -44,15 +50,15 @@ async function runAll(names: readonly string[], reports: string): Promise<StageR
   const absent = await ensurePrograms();
   if (absent.length > 0) {
     console.error(advice(absent));
-    results.push({ passed: 0, failed: absent.length });
+    results.push({ passed: 0, failures: absent.map((program) => `${program} is not installed`) });
   }
   for (const name of names.length === 0 ? Object.keys(suites) : names) {
     results.push(await runSuite(suites[name] ?? [], reports));
   }
-  return results.reduce((sum, { passed, failed }) => ({
-    passed: sum.passed + passed,
-    failed: sum.failed + failed,
-  }));
+  return {
+    passed: results.reduce((sum, { passed }) => sum + passed, 0),
+    failures: results.flatMap(({ failures }) => failures),
+  };
 }
 
 const names = process.argv.slice(2);
@@ -64,9 +70,7 @@ if (unknown.length > 0) {
 }
 const reports = mkdtempSync(join(tmpdir(), "starling-test-"));
 try {
-  const { passed, failed } = await runAll(names, reports);
-  console.log(`\n${passed} passed, ${failed} failed`);
-  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+  conclude(await runAll(names, reports));
 } finally {
   rmSync(reports, { recursive: true });
 }
