@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,8 @@ import { leavePort } from "./leave-port.ts";
 import { ownGroups } from "./reuseport-groups.ts";
 import type { LeavingServerOptions } from "./testing/leaving-server.ts";
 import { ask, shortConnections } from "./testing/short-connections.ts";
+
+setDefaultTimeout(60_000);
 
 const ROUNDS = 5;
 const FIXTURE = join(import.meta.dir, "testing/leaving-server.ts");
@@ -100,7 +102,7 @@ for (const { hostname, host, secure } of CASES) {
     const { made, failures } = await clients.stop();
     expect(failures).toEqual([]);
     expect(made).toBeGreaterThan(200);
-  }, 15_000);
+  });
 }
 
 /** Who answers, by process id, in as many connections as make it certain that all are asked. */
@@ -148,7 +150,7 @@ test("a process that leaves gets nothing more, whoever dies or starts meanwhile"
   expect(await whoAnswers(port)).toEqual([second.pid, fourth.pid].sort());
   await fourth.clear();
   expect(await whoAnswers(port)).toEqual([second.pid, fourth.pid].sort());
-}, 10_000);
+});
 
 test("the sockets are closed once the handshakes under way have had their time", async () => {
   const other = await start({ hostname: "127.0.0.1", port: 0, settleMs: 0 });
