@@ -270,13 +270,22 @@ function bidirectional({
 function acceptedBidirectional({
   value,
 }: Result<Deno.QuicBidirectionalStream>): QuicBidirectionalStream | undefined {
-  return value && bidirectional(value);
+  try {
+    return value && bidirectional(value);
+  } catch {
+    // Its connection has ended meanwhile: the stream is closed, and has no id any more.
+    return undefined;
+  }
 }
 
 function acceptedUnidirectional({
   value,
 }: Result<Deno.QuicReceiveStream>): QuicReceiveStream | undefined {
-  return value && new DenoReceiveStream(value);
+  try {
+    return value && new DenoReceiveStream(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function nothing(): undefined {}

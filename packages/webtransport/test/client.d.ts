@@ -21,3 +21,13 @@ interface ClientStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
 }
+
+declare namespace Deno {
+  /** The end of a QUIC connection that opens it. */
+  function connectQuic(options: {
+    hostname: string;
+    port: number;
+    alpnProtocols: string[];
+    caCerts: string[];
+  }): Promise<QuicConn>;
+}
