@@ -86,11 +86,23 @@ export class DenoProcess {
 export class PeerServer extends DenoProcess {
   port = 0;
 
-  /** Starts it on a port that is free, or on the one that it had before. */
-  static async start(certificate: ServerCertificate, port = 0): Promise<PeerServer> {
+  /**
+   * Starts it on a port that is free, or on the one that it had before.
+   *
+   * @param idleMs after which a client that says nothing is gone
+   */
+  static async start(
+    certificate: ServerCertificate,
+    port = 0,
+    idleMs = 3_000,
+  ): Promise<PeerServer> {
     const { certFile, keyFile } = certificate;
     const flags = ["--allow-read", "--v8-flags=--expose-gc"];
-    const server = new PeerServer(PROGRAM, [certFile, keyFile, String(port)], flags);
+    const server = new PeerServer(
+      PROGRAM,
+      [certFile, keyFile, String(port), String(idleMs)],
+      flags,
+    );
     const { port: bound } = await server.next("listening", START_MS);
     server.port = Number(bound);
     return server;

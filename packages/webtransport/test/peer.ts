@@ -2,7 +2,7 @@
  * The server that the tests meet, run by Deno: what a path asks for, it does. It prints what happens
  * as lines of JSON, and takes commands as lines of text.
  *
- * Usage: deno run --unstable-net --allow-net --allow-read --v8-flags=--expose-gc peer.ts CERT KEY PORT
+ * Usage: deno run --unstable-net --allow-net --allow-read --v8-flags=--expose-gc peer.ts CERT KEY PORT IDLE_MS
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -13,7 +13,7 @@ import { WebTransportServer } from "../src/server.ts";
 import type { WebTransportSession } from "../src/session.ts";
 import type { BidirectionalStream, ReceiveStream } from "../src/streams.ts";
 
-const [certFile = "", keyFile = "", port = "0"] = process.argv.slice(2);
+const [certFile = "", keyFile = "", port = "0", idleMs = "3000"] = process.argv.slice(2);
 const sessions = new Set<WebTransportSession>();
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -111,7 +111,7 @@ const server = new WebTransportServer({
     port: Number(port),
     cert: readFileSync(certFile, "utf8"),
     key: readFileSync(keyFile, "utf8"),
-    maxIdleTimeoutMs: 3_000,
+    maxIdleTimeoutMs: Number(idleMs),
     keepAliveIntervalMs: 1_000,
   }),
   timers: denoTimers,
