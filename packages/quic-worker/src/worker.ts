@@ -178,9 +178,8 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       // Nobody else can listen on the port until it is given up.
       service.refuseNew();
       const subscribers = hub.subscribers();
-      const deadline = clock.now() + drainMs;
       const services = [service];
-      await drainSubscribers({ services, subscribers, drainMs, deadline, clock, random });
+      await drainSubscribers({ services, subscribers, drainMs, clock, random });
       const lastAt = clock.now() + Math.min(drainMs, LAST_WORDS_MS);
       while (server.connections > 0 && clock.now() < lastAt) {
         await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));

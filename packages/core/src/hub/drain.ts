@@ -18,10 +18,8 @@ export interface SubscriberDrain {
   readonly services: readonly Drainable[];
   /** Every connection there is. */
   readonly subscribers: readonly Subscriber[];
-  /** Over how long connections may end. */
+  /** Over how long connections may end, and their clients fetch what waits for them. */
   readonly drainMs: number;
-  /** When clients have had their time, ms since the epoch. */
-  readonly deadline: number;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -34,7 +32,8 @@ const LOOK_AGAIN_MS = 50;
 
 /** Lets every client go, a few at a time; resolves when they are gone or have had their time. */
 export async function drainSubscribers(options: SubscriberDrain): Promise<void> {
-  const { services, subscribers, drainMs, deadline, clock, random } = options;
+  const { services, subscribers, drainMs, clock, random } = options;
+  const deadline = clock.now() + drainMs;
   const withinMs = drainMs * PACED_SHARE;
   const lastAt = clock.now() + Math.min(withinMs, subscribers.length / LEAST_RATE);
   for (const service of services) service.notify(Math.ceil(lastAt));

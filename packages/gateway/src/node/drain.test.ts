@@ -132,6 +132,15 @@ test("clients that have yet to fetch get the rest of the time, and no more", asy
   expect(took).toBeLessThanOrEqual(DRAIN_MS + 60);
 });
 
+test("what leaving the ports takes is not taken from the clients' time", async () => {
+  unfetched = 1;
+  const leavePorts = () =>
+    new Promise<void>((left) => void clock.setTimeout(left, DRAIN_MS + 1_000));
+  const took = await finish(begin("leave", { leavePorts }));
+  expect(took).toBeGreaterThanOrEqual(2 * DRAIN_MS + 1_000);
+  expect(took).toBeLessThanOrEqual(2 * DRAIN_MS + 1_060);
+});
+
 test("no time at all closes everybody at once", async () => {
   connect(5_000);
   unfetched = 1;

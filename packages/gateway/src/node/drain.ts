@@ -31,10 +31,10 @@ export interface DrainOptions {
  */
 export async function drain(options: DrainOptions): Promise<void> {
   const { cause, health, services, drainMs, clock, random } = options;
-  const deadline = clock.now() + drainMs;
   health.set("draining", "shutting down");
   if (cause !== "leave") for (const service of services) service.refuseNew();
   await options.leavePorts();
+  // Only now do the clients have their time: leaving the ports may have taken as long.
   const subscribers = options.subscribers();
-  await drainSubscribers({ services, subscribers, drainMs, deadline, clock, random });
+  await drainSubscribers({ services, subscribers, drainMs, clock, random });
 }
