@@ -1,6 +1,9 @@
 import { httpsCall } from "../https.ts";
 
-/** Opens a fresh connection to each address every few milliseconds, whether or not others wait. */
+/** Connections under way; more would overflow the accept queue of a machine that is too busy. */
+const MAX_OPEN = 64;
+
+/** Opens a fresh connection to each address every few milliseconds, though others wait. */
 export class Prober {
   served = 0;
   readonly failures: string[] = [];
@@ -10,7 +13,7 @@ export class Prober {
   /** Every address is expected to answer with 200. */
   constructor(urls: readonly string[], ca: string, intervalMs: number) {
     this.#timer = setInterval(() => {
-      for (const url of urls) this.#probe(url, ca);
+      for (const url of urls) if (this.#open.size < MAX_OPEN) this.#probe(url, ca);
     }, intervalMs);
   }
 
