@@ -81,7 +81,8 @@ describe("a worker that is killed", () => {
   test.each(seeds(21, 22))(
     "is missed by nobody but its own clients, which come back to others (seed %i)",
     async (seed) => {
-      const run = await fixture.start(seed, 2, ENVIRONMENT);
+      // Its end is noticed at once, and a short lease would be that of the others, too.
+      const run = await fixture.start(seed, 2, { PRESENCE_LEASE: "10000" });
       const { node, load } = run;
       const away = letSomeStayAway(run);
       await Bun.sleep(load.random.integer(500, 1_500));
