@@ -1,4 +1,3 @@
-import type { Page } from "playwright-core";
 import { eventually } from "./deadline.ts";
 import { pack, type Signal, unpack } from "./signalling-client.ts";
 import type { SessionEnd, WebTransportUser } from "./webtransport-user.ts";
@@ -9,12 +8,17 @@ export interface Arrival {
   readonly signal: Signal;
 }
 
+/** A page, or what can be asked like one. */
+interface Evaluator {
+  evaluate(expression: string): Promise<unknown>;
+}
+
 /** A client of the signalling protocol over WebTransport, in a page. */
 export class WebTransportPeer {
-  readonly #page: Page;
+  readonly #page: Evaluator;
   #arrivals: Arrival[] = [];
 
-  constructor(page: Page) {
+  constructor(page: Evaluator) {
     this.#page = page;
   }
 
@@ -30,12 +34,21 @@ export class WebTransportPeer {
     return (await this.#call("ended")) as SessionEnd;
   }
 
+  close(): Promise<unknown> {
+    return this.#call("close");
+  }
+
   send(signal: Signal): Promise<unknown> {
     return this.#call("send", [...pack(signal)]);
   }
 
   sendDatagram(signal: Signal): Promise<unknown> {
     return this.#call("sendDatagram", [...pack(signal)]);
+  }
+
+  /** Sends bytes as they are, in a datagram or on the stream. */
+  sendRaw(way: Arrival["way"], bytes: readonly number[]): Promise<unknown> {
+    return this.#call(way === "stream" ? "write" : "sendDatagram", bytes);
   }
 
   /** The next that has come, whichever way, and is such a one; those before it are passed over. */

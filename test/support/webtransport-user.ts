@@ -34,6 +34,11 @@ class WebTransportUser {
     void this.#readStream(stream.readable);
   }
 
+  /** Ends the session, where it has not ended. */
+  close(): void {
+    this.#session?.close({ closeCode: 0, reason: "" });
+  }
+
   /** Settles with how the session ended. */
   async ended(): Promise<SessionEnd> {
     if (this.#session === undefined) return "there was none";
@@ -47,6 +52,11 @@ class WebTransportUser {
 
   async sendDatagram(bytes: readonly number[]): Promise<void> {
     await this.#datagrams?.write(Uint8Array.from(bytes));
+  }
+
+  /** Writes bytes to the stream as they are. */
+  async write(bytes: readonly number[]): Promise<void> {
+    await this.#stream?.write(Uint8Array.from(bytes));
   }
 
   /** Sends a message on the stream, behind its length. */
