@@ -11,7 +11,9 @@ export class ServerCertificate implements Disposable {
   constructor() {
     const files = ["-keyout", "key.pem", "-out", "cert.pem"];
     const subject = ["-subj", "/CN=localhost", "-days", "2"];
-    const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+    // Deno takes no authority for a server.
+    const kind = ["-addext", "basicConstraints=critical,CA:FALSE"];
+    const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", ...kind];
     openssl(this.#folder, ["req", "-x509", ...NEW_KEY, ...files, ...subject, ...names]);
   }
 

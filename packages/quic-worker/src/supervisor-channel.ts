@@ -47,9 +47,15 @@ function plain(fields: LogFields): LogFields {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      value instanceof Error ? (value.stack ?? value.message) : value,
+      value instanceof Error ? textOf(value) : value,
     ]),
   );
+}
+
+/** With what was behind it, which alone says why a `fetch` of Deno has failed. */
+function textOf({ stack, message, cause }: Error): string {
+  const text = stack ?? message;
+  return cause instanceof Error ? `${text}\nCaused by: ${textOf(cause)}` : text;
 }
 
 /** The lines of a stream of text; the promise settles at its end. */
