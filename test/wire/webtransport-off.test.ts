@@ -140,7 +140,7 @@ test("a port that the system chooses is one for TCP and UDP, and the greeting te
     socket.bind(Number(port), "127.0.0.1");
     const [{ code }] = await once(socket, "error");
     expect(code).toBe("EADDRINUSE");
-    expect(await greetingLine(gateway)).toBe(`https://localhost:${port} (UDP)`);
+    expect(await greetingLine(gateway)).toBe(`${url} (UDP)`);
   } finally {
     expect(await gateway.stop()).toBe(0);
   }

@@ -31,10 +31,18 @@ describe("the banner in development", () => {
   });
 
   test("tells what is served over UDP, or that it ought to be", () => {
-    const lineOf = (webTransport: BannerFacts["webTransport"]) =>
-      /^ {2}WebTransport.*$/m.exec(banner(config, { ...facts, webTransport }))?.[0];
-    expect(lineOf("served")).toBe("  WebTransport  https://localhost:8443 (UDP)");
-    expect(lineOf("not served")).toBe("  WebTransport  off, see the log");
+    const lineOf = (
+      webTransport: BannerFacts["webTransport"],
+      subscriberUrl = facts.subscriberUrl,
+    ) => {
+      const text = banner(config, { ...facts, webTransport, subscriberUrl });
+      return /^ {2}WebTransport {2}(.*)$/m.exec(text)?.[1];
+    };
+    // Where only IPv4 is served, localhost would be no address for a browser.
+    expect(lineOf("served")).toBe("https://127.0.0.1:8443 (UDP)");
+    expect(lineOf("served", "https://0.0.0.0:1")).toBe("https://127.0.0.1:1 (UDP)");
+    expect(lineOf("served", "https://[::]:1")).toBe("https://localhost:1 (UDP)");
+    expect(lineOf("not served")).toBe("off, see the log");
     expect(lineOf(undefined)).toBeUndefined();
   });
 

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type { Config } from "../config/config.ts";
 import { curlLine, DEMO_CHANNEL, displayUrl } from "../demo/curl-line.ts";
 
@@ -24,7 +25,8 @@ export function banner(config: Config, facts: BannerFacts): string {
     `  Subscribers   ${subscribers}`,
   ];
   if (facts.webTransport !== undefined) {
-    const where = facts.webTransport === "served" ? `${subscribers} (UDP)` : "off, see the log";
+    const isServed = facts.webTransport === "served";
+    const where = isServed ? `${quicUrl(facts.subscriberUrl)} (UDP)` : "off, see the log";
     lines.push(`  WebTransport  ${where}`);
   }
   if (!config.production) {
@@ -42,4 +44,14 @@ export function banner(config: Config, facts: BannerFacts): string {
     }
   }
   return `${lines.join("\n")}\n\n`;
+}
+
+/**
+ * The address for WebTransport: browsers try one address of a name alone, and for localhost that is
+ * `::1`, which a listener of IPv4 does not have.
+ */
+function quicUrl(subscriberUrl: string): string {
+  const url = new URL(subscriberUrl);
+  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
+  return isIPv4(url.hostname) ? url.origin : displayUrl(subscriberUrl);
 }
