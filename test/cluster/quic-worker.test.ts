@@ -2,7 +2,6 @@
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { eventually } from "../support/deadline.ts";
 import { DenoPage } from "../support/deno-page.ts";
@@ -147,9 +146,12 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
     process.kill(node.process.pid, "SIGKILL");
     await ada.ended();
     await expectGone(pid);
-    const socket = createSocket("udp4");
-    socket.bind(Number(new URL(node.process.subscriberUrl).port), "127.0.0.1");
-    await once(socket, "listening");
+    // The threads of a process may be there for a moment longer than the process, with its sockets.
+    const port = Number(new URL(node.process.subscriberUrl).port);
+    const socket = await eventually("a free port", async () => {
+      await Bun.sleep(1);
+      return Bun.udpSocket({ hostname: "127.0.0.1", port }).catch(() => undefined);
+    });
     socket.close();
   });
 });
