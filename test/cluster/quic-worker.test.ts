@@ -150,7 +150,11 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
     const port = Number(new URL(node.process.subscriberUrl).port);
     const socket = await eventually("a free port", async () => {
       await Bun.sleep(1);
-      return Bun.udpSocket({ hostname: "127.0.0.1", port }).catch(() => undefined);
+      try {
+        return await Bun.udpSocket({ hostname: "127.0.0.1", port });
+      } catch {
+        return undefined;
+      }
     });
     socket.close();
   });
