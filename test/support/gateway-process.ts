@@ -22,7 +22,7 @@ export interface GatewayProcess {
   /** The greeting for the person at the terminal, as far as it is printed. */
   readonly greeting: string;
   /** The next log line with that message that was not there at the last call for it. */
-  nextLine(message: string): Promise<LogLine>;
+  nextLine(message: string, ms?: number): Promise<LogLine>;
   /** Stops the process as a service manager does, and gives back its exit code. */
   stop(): Promise<number>;
 }
@@ -33,7 +33,8 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-const START_MS = 20_000;
+/** How long a process may take to start, in milliseconds. */
+export const START_MS = 20_000;
 const STOP_MS = 10_000;
 const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", import.meta.url));
 
@@ -88,7 +89,7 @@ export async function startGatewayProcess(
       caFile,
       ca: readFileSync(caFile, "utf8"),
       logLines: log.lines,
-      nextLine: (message) => log.nextLine(message),
+      nextLine: (message, ms) => log.nextLine(message, ms),
       get greeting() {
         return log.greeting;
       },
@@ -117,13 +118,14 @@ class LogReader {
   /** How many lines with a message `nextLine` has given. */
   readonly #given = new Map<string, number>();
 
-  async nextLine(message: string): Promise<LogLine> {
+  async nextLine(message: string, ms?: number): Promise<LogLine> {
     const given = this.#given.get(message) ?? 0;
-    const line = await eventually(`a log line "${message}"`, async () => {
+    const find = async () => {
       const found = this.lines.filter(({ msg }) => msg === message)[given];
       if (found === undefined) await Bun.sleep(10);
       return found;
-    });
+    };
+    const line = await eventually(`a log line "${message}"`, find, ms);
     this.#given.set(message, given + 1);
     return line;
   }
