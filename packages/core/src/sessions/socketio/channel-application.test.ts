@@ -15,6 +15,27 @@ describe("connecting", () => {
   test("without an id joins nothing", () => {
     const { connect, channels } = setUp();
     connect();
+    connect(undefined, '{"uniqueUserId":null}');
+    expect(channels()).toEqual([]);
+  });
+
+  test("may bring the id with the token, where the query has none", () => {
+    const { connect, channels } = setUp();
+    const { socket } = connect(undefined, `{"uniqueUserId":"${ALICE}"}`);
+    expect(taken(socket)[0]).toStartWith('40{"sid"');
+    expect(channels()).toEqual([ALICE]);
+    connect(BOB, `{"uniqueUserId":"${ALICE}"}`);
+    expect(channels()).toEqual([ALICE, BOB]);
+  });
+
+  test("with an id that is no text is refused, after the token was looked at", () => {
+    const { connect, channels, token } = setUp({ withToken: true });
+    for (const id of ['""', "7", '["open:room"]', "{}", "true"]) {
+      const wrong = connect(undefined, `{"uniqueUserId":${id},"token":"wrong"}`);
+      expect(taken(wrong.socket)[0]).toContain("invalid token");
+      const { socket } = connect(undefined, `{"uniqueUserId":${id},"token":"${token.current()}"}`);
+      expect(taken(socket)[0]).toStartWith('44{"message":"uniqueUserId does not match');
+    }
     expect(channels()).toEqual([]);
   });
 

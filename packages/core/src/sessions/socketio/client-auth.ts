@@ -5,9 +5,9 @@ import { looksLikeJwt } from "../../auth/jwt.ts";
 import type { RotatingToken } from "../../auth/rotating-token.ts";
 import type { Handshake } from "../engine/context.ts";
 
-/** What a Socket.IO client's handshake says of who it is. */
+/** What a Socket.IO client says of who it is. */
 interface ClientClaims {
-  /** `uniqueUserId` of the query. */
+  /** `uniqueUserId` of the query, or else of `auth`. */
   readonly user: string | undefined;
   /** Of the query or of an `Authorization` header, for clients that cannot set `auth`. */
   readonly token: string | undefined;
@@ -64,7 +64,7 @@ export class ClientAuth {
    */
   identify(app: string, info: ClientInfo, auth: unknown): Identity | Promise<Identity> {
     const { rotating, acceptsJwt, hasWebhook, anonymous } = this.#options;
-    const claims = claimsOf(info);
+    const claims = claimsOf(info, auth);
     const token = tokenOf(auth) ?? claims.token;
     const isJwt = acceptsJwt && typeof token === "string" && looksLikeJwt(token);
     if (isJwt) return this.#ask(app, claims, token);
@@ -107,9 +107,21 @@ export class ClientAuth {
   }
 }
 
-function claimsOf(info: ClientInfo): ClientClaims {
-  if (typeof info === "object") return info;
-  return { user: info, token: undefined, address: "", origin: undefined };
+/** Over WebTransport the stock client sends no query, so that the id has to come with `auth`. */
+function claimsOf(info: ClientInfo, auth: unknown): ClientClaims {
+  const claims =
+    typeof info === "object"
+      ? info
+      : { user: info, token: undefined, address: "", origin: undefined };
+  return claims.user === undefined ? { ...claims, user: userOf(auth) } : claims;
+}
+
+function userOf(auth: unknown): string | undefined {
+  if (typeof auth !== "object" || auth === null || !("uniqueUserId" in auth)) return undefined;
+  const { uniqueUserId } = auth;
+  if (uniqueUserId === undefined || uniqueUserId === null) return undefined;
+  // What is no text is nobody's id, and not the same as none.
+  return typeof uniqueUserId === "string" ? uniqueUserId : "";
 }
 
 function tokenOf(auth: unknown): unknown {
