@@ -2,14 +2,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../support/deadline.ts";
-import { type GatewayProcess, startGatewayProcess } from "../support/gateway-process.ts";
+import { type GatewayProcess, START_MS, startGatewayProcess } from "../support/gateway-process.ts";
 
 /** A gateway that can be stopped and started again as the same one, and what it prints. */
-export class DemoGateway {
+export class DemoGateway implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "starling-browser-"));
   #process: GatewayProcess | undefined;
   #isRunning = false;
   #curl = "";
+  readonly #environment: Readonly<Record<string, string>>;
+
+  constructor(environment: Readonly<Record<string, string>> = {}) {
+    this.#environment = environment;
+  }
 
   /** The address of the demo page. */
   get page(): string {
@@ -50,9 +55,12 @@ export class DemoGateway {
       STATE_DIR: this.#folder,
       PRODUCER_PORT: portOf(this.#process?.publisherUrl),
       CONSUMER_PORT: portOf(this.#process?.subscriberUrl),
+      ...this.#environment,
     });
     this.#process = gateway;
     this.#isRunning = true;
+    const { WEBTRANSPORT } = this.#environment;
+    if (WEBTRANSPORT === "1") await gateway.nextLine("WebTransport listening", START_MS);
     this.#curl = await eventually("the printed command", async () => {
       await Bun.sleep(1);
       return /^ {2}(curl .+)\n/m.exec(gateway.greeting)?.[1];
@@ -70,6 +78,10 @@ export class DemoGateway {
   async discard(): Promise<void> {
     await this.stop();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.discard();
   }
 
   get #started(): GatewayProcess {

@@ -214,5 +214,6 @@ function demoPage(config: Config, publisherUrl: () => string): ReadonlyMap<strin
   const certFile = developmentCertificateFile(config.stateDir);
   return demoEndpoints({
     curlLine: (channel) => curlLine(config, { publisherUrl: publisherUrl(), channel, certFile }),
+    webTransport: config.webTransport,
   });
 }

@@ -99,8 +99,8 @@ export const variables = {
     type: flag(),
     default: "1",
     description:
-      "1 serves the signalling protocol over WebTransport too, on the UDP port with the number of the " +
-      "subscribers' TCP port. Where that cannot be had, a line of the log says why, and everything " +
+      "1 serves the signalling protocol and Socket.IO over WebTransport too, on the UDP port with the " +
+      "number of the subscribers' TCP port. Where that cannot be had, a line of the log says why, and everything " +
       "else works; see [WebTransport](../guide/running.md#webtransport). 0 serves TCP alone.",
     source: "Starling",
   },

@@ -9,7 +9,10 @@ import { systemClock } from "../runtime/system.ts";
 import { demoEndpoints } from "./demo-page.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "starling-demo-"));
-const endpoints = demoEndpoints({ curlLine: (channel) => `curl for ${channel}` });
+const endpoints = demoEndpoints({
+  curlLine: (channel) => `curl for ${channel}`,
+  webTransport: false,
+});
 let server: Bun.Server<SocketHandler>;
 let ca: string;
 
@@ -94,7 +97,8 @@ test("the client is the stock one", async () => {
 });
 
 test("the command is given for the channel that the page asks for", async () => {
-  expect(await (await get("/demo/config.json")).json()).toEqual({ curl: "curl for demo:hello" });
+  const usual = { curl: "curl for demo:hello", webTransport: false };
+  expect(await (await get("/demo/config.json")).json()).toEqual(usual);
   const other = await get(`/demo/config.json?${new URLSearchParams({ channel: "demo:a&b" })}`);
-  expect(await other.json()).toEqual({ curl: "curl for demo:a&b" });
+  expect(await other.json()).toEqual({ ...usual, curl: "curl for demo:a&b" });
 });

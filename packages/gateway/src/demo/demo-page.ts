@@ -11,6 +11,8 @@ import icon from "./icon.svg" with { type: "text" };
 export interface DemoOptions {
   /** A command for a POSIX shell that publishes an event in `channel`; asked at each request. */
   curlLine(channel: string): string;
+  /** Whether the gateway serves WebTransport. */
+  readonly webTransport: boolean;
 }
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
@@ -44,7 +46,8 @@ export function demoEndpoints(options: DemoOptions): ReadonlyMap<string, Endpoin
 
 function configuration(options: DemoOptions, query: string): string {
   const channel = new URLSearchParams(query).get("channel") ?? DEMO_CHANNEL;
-  return JSON.stringify({ curl: options.curlLine(channel) });
+  const { webTransport } = options;
+  return JSON.stringify({ curl: options.curlLine(channel), webTransport });
 }
 
 function file(text: string, contentType: string): Endpoint {

@@ -3,6 +3,12 @@ import { EventList } from "./event-list.js";
 /** How long an acknowledgement may take, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
 const DEFAULT_CHANNEL = "demo:hello";
+/** What people call the transports of the client. */
+const TRANSPORT_NAMES = {
+  polling: "long-polling",
+  websocket: "WebSocket",
+  webtransport: "WebTransport",
+};
 
 const byId = (id) => document.getElementById(id);
 const events = new EventList({ list: byId("events"), count: byId("count"), empty: byId("empty") });
@@ -42,11 +48,18 @@ function connect() {
   const transport = byId("transport").value;
   const user = byId("user").value;
   const token = byId("token").value;
+  /** The client looks into it at each attempt to connect. */
+  const webtransport = {};
   const current = io({
+    autoConnect: false,
     forceNew: true,
     ...(transport !== "" && { transports: [transport] }),
-    ...(user !== "" && { query: { uniqueUserId: user } }),
-    ...(token !== "" && { auth: { token } }),
+    transportOptions: { webtransport },
+    // Over WebTransport the client sends no query, which could say who the user is, too.
+    auth: {
+      ...(user !== "" && { uniqueUserId: user }),
+      ...(token !== "" && { token }),
+    },
   });
   socket = current;
   showState("connecting", "Connecting");
@@ -63,11 +76,34 @@ function connect() {
   current.on("connect_error", (error) => {
     showState("disconnected", `Not connected: ${error.message}${retrying(current)}`);
     showSubscription("Not subscribed.");
+    // A gateway that was started anew may have made another certificate.
+    if (transport === "webtransport") void trustCertificate(webtransport);
   });
   current.io.on("reconnect_attempt", (attempt) => {
     showState("connecting", `Connecting again, attempt ${attempt}`);
   });
   current.onAny((name, ...values) => events.add(name, values));
+  if (transport === "webtransport") {
+    void trustCertificate(webtransport).then(() => socket === current && current.connect());
+  } else {
+    current.connect();
+  }
+}
+
+/**
+ * Makes the client take the certificate for WebTransport by its hash: what a person has allowed for
+ * the page does not count there. A gateway whose certificate needs none of this has no hash.
+ */
+async function trustCertificate(options) {
+  try {
+    const response = await fetch("/v1/certificate-hash");
+    if (!response.ok) return;
+    const { algorithm, value } = await response.json();
+    const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
+    options.serverCertificateHashes = [{ algorithm, value: bytes }];
+  } catch {
+    // The gateway did not answer, which the attempt to connect is about to show.
+  }
 }
 
 /** The client comes back by itself unless one of the two sides wanted the end. */
@@ -77,8 +113,7 @@ function retrying(current) {
 
 function showConnected(current) {
   const { name } = current.io.engine.transport;
-  const transport = name === "polling" ? "long-polling" : "WebSocket";
-  showState("connected", `Connected over ${transport}`);
+  showState("connected", `Connected over ${TRANSPORT_NAMES[name]}`);
 }
 
 function showState(state, text) {
@@ -159,14 +194,18 @@ function showAnswer(text, tone) {
 
 async function showCommand() {
   const asked = channel;
-  const line = await commandFor(asked).catch(() => "The gateway did not answer; reload this page.");
-  if (asked === channel) byId("curl").textContent = line;
+  const { curl, webTransport } = await configurationFor(asked).catch(() => ({
+    curl: "The gateway did not answer; reload this page.",
+  }));
+  if (asked !== channel) return;
+  byId("curl").textContent = curl;
+  byId("webtransport").disabled = webTransport === false;
+  byId("transport-hint").hidden = webTransport !== false;
 }
 
-async function commandFor(name) {
+async function configurationFor(name) {
   const response = await fetch(`/demo/config.json?${new URLSearchParams({ channel: name })}`);
-  const { curl } = await response.json();
-  return curl;
+  return response.json();
 }
 
 async function copyCommand() {
