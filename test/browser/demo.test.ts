@@ -195,10 +195,11 @@ test("a page that only uses WebTransport receives, publishes and says who it is"
   const requests: string[] = [];
   page.on("request", (request) => requests.push(new URL(request.url()).pathname));
   page.on("websocket", (socket) => requests.push(socket.url()));
-  await page.goto(`${gateway.page}?transport=webtransport&user=${user}`);
-  await page.getByText("Subscribed to demo:hello.").waitFor();
+  // Pages of the tests before may still be in the usual channel.
+  await page.goto(`${gateway.page}?transport=webtransport&channel=demo:quic&user=${user}`);
+  await page.getByText("Subscribed to demo:quic.").waitFor();
   await state(page, "Connected over WebTransport");
-  await publish("direct", { over: "QUIC" });
+  await publish("direct", { over: "QUIC" }, "demo:quic");
   await events(page, "QUIC").waitFor();
   await publish("own", { to: "the user" }, user);
   await events(page, "the user").waitFor();
