@@ -1,4 +1,4 @@
-import type { PacedWriter, Pacer } from "../sessions/engine/stream-outbox.ts";
+import type { PacedWriter, Pacer } from "../sessions/stream-outbox.ts";
 import type { IncomingStream, TwoWayStream } from "../sessions/engine/stream-transport.ts";
 
 type End = "finished" | "reset";

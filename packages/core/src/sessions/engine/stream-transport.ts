@@ -2,12 +2,13 @@ import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.t
 import type { Counters } from "../../hub/counters.ts";
 import { DeadlineQueue } from "../../limits/deadline-queue.ts";
 import type { Clock, Fanout, Log } from "../../ports.ts";
+import type { StreamSession } from "../session-stream.ts";
 import type { SocketHandler } from "../socket-handler.ts";
+import type { OutgoingStream, Pacer } from "../stream-outbox.ts";
 import { PacketType } from "./packets.ts";
 import { UPGRADE_TIMEOUT_MS } from "./session.ts";
 import { FrameEncoder, FrameReader } from "./stream-frames.ts";
-import type { OutgoingStream, Pacer } from "./stream-outbox.ts";
-import { type StreamContext, type StreamSession, StreamSocket } from "./stream-socket.ts";
+import { type StreamContext, StreamSocket } from "./stream-socket.ts";
 import { StreamTopics } from "./stream-topics.ts";
 
 /** The side of a stream that the client writes. */

@@ -55,8 +55,13 @@ export class StreamOutbox implements PacedWriter {
     return this.#bytes;
   }
 
+  /** Whether a write is under way, which others wait for. */
+  get isBusy(): boolean {
+    return this.#underWay > 0;
+  }
+
   get hasMore(): boolean {
-    return this.#waiting.length > 0 && this.#underWay === 0;
+    return this.#waiting.length > 0 && !this.isBusy;
   }
 
   /** The bytes are not to be changed afterwards. */
