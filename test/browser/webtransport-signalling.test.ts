@@ -279,6 +279,22 @@ describe("version 2", () => {
     expect((await ada.nextOf("peer_offline")).way).toBe("stream");
   });
 
+  test("has several messages in one datagram, both ways, and says so where the rest is none", async () => {
+    const channel = `fast:${crypto.randomUUID()}`;
+    const [ada, bob] = [await joined(node, "ada", channel), await joined(node, "bob", channel)];
+    const notes = ["1", "2", "3"].map((note) => eventPayload(NOTE, note));
+    await ada.sendBatch(
+      notes.map((pl) => ({ t: "data", c: channel, pl })),
+      [0, 9, 1],
+    );
+    for (const pl of notes) {
+      const { way, signal } = await bob.next("data", ({ t }) => t === "data");
+      expect([way, signal.pl]).toEqual(["batch", pl]);
+    }
+    const { way, signal } = await ada.nextOf("error");
+    expect([way, signal.code]).toEqual(["stream", 120]);
+  });
+
   test("tells what is wrong with a message, and closes with code and reason", async () => {
     const peer = await openedV2(node, "ada");
     await peer.sendDatagram({ t: "data", c: "safe:x", id: 7 });

@@ -2,9 +2,9 @@ import { eventually } from "./deadline.ts";
 import { pack, type Signal, unpack } from "./signalling-client.ts";
 import type { SessionEnd, WebTransportUser } from "./webtransport-user.ts";
 
-/** A signal, and the way that it came. */
+/** A signal, and the way that it came: alone in a datagram, or as one of several in it. */
 export interface Arrival {
-  readonly way: "stream" | "datagram";
+  readonly way: "stream" | "datagram" | "batch";
   readonly signal: Signal;
 }
 
@@ -49,6 +49,15 @@ export class WebTransportPeer {
   /** Sends bytes as they are, in a datagram or on the stream. */
   sendRaw(way: Arrival["way"], bytes: readonly number[]): Promise<unknown> {
     return this.#call(way === "stream" ? "write" : "sendDatagram", bytes);
+  }
+
+  /** Several in one datagram, with `rest` behind them. */
+  sendBatch(signals: readonly Signal[], rest: readonly number[] = []): Promise<unknown> {
+    return this.#call(
+      "sendBatch",
+      signals.map((signal) => [...pack(signal)]),
+      rest,
+    );
   }
 
   /** The next that has come, whichever way, and is such a one; those before it are passed over. */

@@ -8,6 +8,9 @@ interface WebTransportCloseInfo {
   readonly reason: string;
 }
 
+/** How a datagram with several messages begins. */
+const SEVERAL = 0xc1;
+
 class WebTransportUser {
   #session: WebTransport | undefined;
   #datagrams: WritableStreamDefaultWriter<Uint8Array> | undefined;
@@ -59,6 +62,12 @@ class WebTransportUser {
     await this.#stream?.write(Uint8Array.from(bytes));
   }
 
+  /** Sends several messages in one datagram, with `rest` behind them. */
+  async sendBatch(messages: readonly number[][], rest: readonly number[]): Promise<void> {
+    const framed = messages.flatMap((bytes) => [bytes.length >> 8, bytes.length & 0xff, ...bytes]);
+    await this.sendDatagram([SEVERAL, ...framed, ...rest]);
+  }
+
   /** Sends a message on the stream, behind its length. */
   async send(bytes: readonly number[]): Promise<void> {
     const frame = new Uint8Array(4 + bytes.length);
@@ -78,10 +87,24 @@ class WebTransportUser {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;
-        this.#received.push(["datagram", [...value]]);
+        this.#takeDatagram(value);
       }
     } catch {
       // The session has ended.
+    }
+  }
+
+  #takeDatagram(datagram: Uint8Array): void {
+    if (datagram[0] !== SEVERAL) {
+      this.#received.push(["datagram", [...datagram]]);
+      return;
+    }
+    const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
+    for (let at = 1; at < datagram.length; ) {
+      const end = at + 2 + view.getUint16(at);
+      if (end > datagram.length) throw new RangeError("a message ends behind its datagram");
+      this.#received.push(["batch", [...datagram.subarray(at + 2, end)]]);
+      at = end;
     }
   }
 

@@ -1,8 +1,8 @@
 /** What becomes of messages between the hub and QUIC; each field only grows. */
 export class TransportCounters {
-  /** Datagrams not sent because too many of the session waited already. */
+  /** Messages not sent because too many of the session waited for datagrams already. */
   datagramsOverflowed = 0;
-  /** Datagrams not sent because the client's sign of life is late. */
+  /** Messages not sent as datagrams because the client's sign of life is late. */
   datagramsWithheld = 0;
   /** Messages not sent because they are too large for a datagram, and the session has no stream. */
   datagramsTooLarge = 0;

@@ -30,6 +30,7 @@ import type { QuicWorkerConfig } from "./config.ts";
 import { TransportCounters } from "./counters.ts";
 import { pathOf } from "./request-path.ts";
 import { CombinedFanout } from "./sessions/combined-fanout.ts";
+import { DatagramBatches } from "./sessions/datagram-batches.ts";
 import { SessionFanout } from "./sessions/fanout.ts";
 import { Pacer } from "./sessions/pacer.ts";
 import { answerHeaders, SignallingEndpoint } from "./signalling-endpoint.ts";
@@ -119,6 +120,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     sockets: {
       fanout: sessions,
       pacer,
+      batches: new DatagramBatches(),
       counters: transport,
       clock,
       log,

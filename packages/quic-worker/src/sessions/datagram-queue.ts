@@ -1,11 +1,10 @@
 import type { Clock } from "@starling/core/ports.ts";
 import type { WebTransportSession } from "@starling/webtransport/session.ts";
 import type { TransportCounters } from "../counters.ts";
+import type { DatagramBatches } from "./datagram-batches.ts";
 import type { Outgoing } from "./outgoing.ts";
 
-/** Bytes of the largest message that is sent as a datagram; browsers drop larger ones in silence. */
-export const MAX_DATAGRAM_BYTES = 1_150;
-/** Datagrams that may wait for their turn. */
+/** Messages that may wait for their turn. */
 const MAX_WAITING = 256;
 /** Datagrams of one session in one turn: QUIC is not given more before it has taken them. */
 const MAX_AT_ONCE = 16;
@@ -18,10 +17,12 @@ export interface DatagramQueueOptions {
   readonly clock: Pick<Clock, "now">;
   /** Milliseconds in which the client has promised to send something; 0 where it has not. */
   readonly heartbeatMs: number;
+  /** Puts several messages into one datagram; undefined for a client that knows one in each only. */
+  readonly batches: DatagramBatches | undefined;
 }
 
 /**
- * The datagrams that a session is to be sent.
+ * The messages that a session is to be sent as datagrams.
  *
  * QUIC keeps a megabyte of them for a client that takes none, so one that has promised signs of life
  * is sent nothing while they are late.
@@ -52,16 +53,23 @@ export class DatagramQueue {
 
   /** Answers how many were sent. */
   flush(): number {
-    const { session, counters } = this.#options;
+    const { session, counters, batches } = this.#options;
     if (this.#isLate) {
       counters.datagramsWithheld += this.#waiting.length;
       this.#waiting = [];
       return 0;
     }
-    const now = this.#waiting;
-    this.#waiting = now.length <= MAX_AT_ONCE ? [] : now.splice(MAX_AT_ONCE);
-    for (const message of now) session.sendDatagram(message.datagram);
-    return now.length;
+    const waiting = this.#waiting;
+    let [sent, at] = [0, 0];
+    for (; sent < MAX_AT_ONCE && at < waiting.length; sent++) {
+      const count = batches === undefined ? 1 : batches.count(waiting, at);
+      const alone = count === 1 ? waiting[at] : undefined;
+      const datagram = alone?.datagram ?? batches?.of(waiting, at, count);
+      if (datagram !== undefined) session.sendDatagram(datagram);
+      at += count;
+    }
+    this.#waiting = at === waiting.length ? [] : waiting.slice(at);
+    return sent;
   }
 
   get #isLate(): boolean {

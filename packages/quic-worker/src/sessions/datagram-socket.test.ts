@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { MAX_DATAGRAM_BYTES } from "@starling/protocol/signalling/datagrams.ts";
 import { SocketFixture } from "../testing/socket-fixture.ts";
-import { MAX_DATAGRAM_BYTES } from "./datagram-queue.ts";
 
 describe("a socket of version 1", () => {
   test("is open at once, and has a message for each datagram", () => {

@@ -1,5 +1,5 @@
 import { shouldReconnect } from "@starling/protocol/close-codes.ts";
-import { MAX_DATAGRAM_BYTES } from "./datagram-queue.ts";
+import { MAX_DATAGRAM_BYTES } from "@starling/protocol/signalling/datagrams.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { SessionSocket, type SocketContext, type SocketOptions } from "./session-socket.ts";
 
@@ -27,8 +27,7 @@ export class DatagramSocket extends SessionSocket {
   enqueue(message: Outgoing): number {
     const { counters, log } = this.context;
     if (message.length <= MAX_DATAGRAM_BYTES) {
-      this.datagrams.put(message);
-      this.schedule();
+      this.putDatagram(message);
     } else {
       counters.datagramsTooLarge++;
       log.debug({ bytes: message.length }, "a message is too large for a datagram");
@@ -40,10 +39,6 @@ export class DatagramSocket extends SessionSocket {
     return 0;
   }
 
-  get hasMore(): boolean {
-    return !this.datagrams.isEmpty;
-  }
-
   /**
    * The published client takes every end that has a code for the one that its page wanted, and comes
    * back only where the connection was lost.
@@ -51,9 +46,5 @@ export class DatagramSocket extends SessionSocket {
   close(code: number, reason: string): void {
     if (shouldReconnect(code)) this.session.terminate();
     else this.session.close({ closeCode: code, reason });
-  }
-
-  protected sendWaiting(): number {
-    return this.datagrams.flush();
   }
 }

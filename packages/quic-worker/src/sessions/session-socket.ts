@@ -2,6 +2,7 @@ import type { Clock, Log, MessageSocket } from "@starling/core/ports.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import type { WebTransportSession } from "@starling/webtransport/session.ts";
 import type { TransportCounters } from "../counters.ts";
+import type { DatagramBatches } from "./datagram-batches.ts";
 import { DatagramQueue } from "./datagram-queue.ts";
 import type { Receiver, SessionFanout } from "./fanout.ts";
 import { type Outgoing, outgoing } from "./outgoing.ts";
@@ -11,6 +12,7 @@ import type { Paced, Pacer } from "./pacer.ts";
 export interface SocketContext {
   readonly fanout: SessionFanout;
   readonly pacer: Pacer;
+  readonly batches: DatagramBatches;
   readonly counters: TransportCounters;
   readonly clock: Clock;
   readonly log: Log;
@@ -44,23 +46,29 @@ export abstract class SessionSocket implements MessageSocket, Receiver, Paced {
   /** Whether the pacer will flush it. */
   #isPaced = false;
 
-  constructor({ session, handler, heartbeatMs }: SocketOptions, context: SocketContext) {
+  /** @param batches of a client that takes several messages in one datagram */
+  constructor(
+    { session, handler, heartbeatMs }: SocketOptions,
+    context: SocketContext,
+    batches?: DatagramBatches,
+  ) {
     this.context = context;
     this.session = session;
     this.handler = handler;
     const { counters, clock } = context;
-    this.datagrams = new DatagramQueue({ session, counters, clock, heartbeatMs });
+    this.datagrams = new DatagramQueue({ session, counters, clock, heartbeatMs, batches });
   }
 
   abstract enqueue(message: Outgoing, mayBeLost: boolean): number;
   abstract getBufferedAmount(): number;
   abstract close(code: number, reason: string): void;
-  abstract readonly hasMore: boolean;
-  /** Hands what waits to QUIC; answers how many packets that were. */
-  protected abstract sendWaiting(): number;
+
+  get hasMore(): boolean {
+    return !this.datagrams.isEmpty;
+  }
 
   flush(): number {
-    const packets = this.sendWaiting();
+    const packets = this.datagrams.flush();
     this.#isPaced = this.hasMore;
     return packets;
   }
@@ -99,8 +107,9 @@ export abstract class SessionSocket implements MessageSocket, Receiver, Paced {
     this.session.terminate();
   }
 
-  /** Something waits to be sent. */
-  protected schedule(): void {
+  /** Has the message sent as a datagram. */
+  protected putDatagram(message: Outgoing): void {
+    this.datagrams.put(message);
     if (this.#isPaced) return;
     this.#isPaced = true;
     this.context.pacer.add(this);

@@ -1,10 +1,24 @@
 import { describe, expect, test } from "bun:test";
+import {
+  joinMessages,
+  MAX_DATAGRAM_BYTES,
+  splitMessages,
+} from "@starling/protocol/signalling/datagrams.ts";
+import type { FakeSession } from "../testing/fake-session.ts";
 import { SocketFixture } from "../testing/socket-fixture.ts";
-import { MAX_DATAGRAM_BYTES } from "./datagram-queue.ts";
 import { Outgoing } from "./outgoing.ts";
 
 const framed = (text: string) =>
   new Outgoing(new TextEncoder().encode(text)).framed.slice() as Uint8Array<ArrayBuffer>;
+
+/** The messages of each datagram that was sent. */
+function messagesIn({ payloads }: FakeSession): string[][] {
+  return payloads.map((payload) => {
+    const messages: string[] = [];
+    splitMessages(payload, (message) => messages.push(new TextDecoder().decode(message)));
+    return messages;
+  });
+}
 
 describe("a socket of version 2", () => {
   test("is open when its client has opened a stream", async () => {
@@ -49,6 +63,45 @@ describe("a socket of version 2", () => {
     socket.sendUnreliable(large);
     await fixture.settle();
     expect([session.datagrams, stream.messages]).toEqual([["small"], [large]]);
+  });
+
+  test("puts what may be lost and is sent within a turn into as few datagrams as hold it", () => {
+    const fixture = new SocketFixture();
+    const { session, socket } = fixture.openStreamSocket();
+    for (const text of ["1", "2", "3"]) socket.sendUnreliable(text);
+    fixture.turn();
+    socket.sendUnreliable("4");
+    fixture.turn();
+    expect(messagesIn(session)).toEqual([["1", "2", "3"], ["4"]]);
+    const large = "x".repeat(MAX_DATAGRAM_BYTES);
+    for (const text of ["5", "6", large, "7"]) socket.sendUnreliable(text);
+    fixture.turn();
+    expect(messagesIn(session).slice(2)).toEqual([["5", "6"], [large], ["7"]]);
+    expect(fixture.turn()).toBe(false);
+  });
+
+  test("puts the same messages for many sessions together once", () => {
+    const fixture = new SocketFixture();
+    const members = [1, 2, 3].map(() => fixture.openStreamSocket());
+    const [first, , last] = members;
+    for (const { socket } of members) socket.subscribe("a");
+    for (const text of ["1", "2"]) fixture.fanout.publishUnreliable("a", text);
+    last?.socket.sendUnreliable("3");
+    fixture.turn();
+    const payloads = members.map(({ session }) => session.payloads[0]);
+    expect(payloads[1]).toBe(payloads[0]);
+    expect(first && messagesIn(first.session)).toEqual([["1", "2"]]);
+    expect(last && messagesIn(last.session)).toEqual([["1", "2", "3"]]);
+  });
+
+  test("takes several messages in one datagram, and none behind one that ends the session", () => {
+    const { session, socket, handler } = new SocketFixture().openStreamSocket();
+    const of = (...texts: string[]) => joinMessages(texts.map((text) => Buffer.from(text)));
+    session.events.datagram?.(of("1", "2"));
+    expect(handler.told).toEqual(["opened", "message 1", "message 2"]);
+    handler.onMessage = (text) => text === "3" && socket.close(4005, "limit exceeded");
+    session.events.datagram?.(of("3", "4"));
+    expect(handler.told.slice(3)).toEqual(["message 3"]);
   });
 
   test("waits for QUIC, says how much waits, and when nothing does any more", async () => {

@@ -78,7 +78,11 @@ export class FakeSession {
   closedWith: Partial<CloseInfo> | undefined;
   isTerminated = false;
 
+  /** The datagrams themselves, which may hold several messages. */
+  readonly payloads: Uint8Array[] = [];
+
   sendDatagram(datagram: SharedDatagram): "accepted" {
+    this.payloads.push(datagram.payload);
     this.datagrams.push(new TextDecoder().decode(datagram.payload));
     return "accepted";
   }
@@ -111,6 +115,8 @@ export class FakeSession {
 export class FakeHandler implements SocketHandler {
   readonly told: string[] = [];
   socket: MessageSocket | undefined;
+  /** Called with each message after it was remembered. */
+  onMessage: (text: string) => unknown = () => {};
 
   opened(socket: MessageSocket): void {
     this.socket = socket;
@@ -120,6 +126,7 @@ export class FakeHandler implements SocketHandler {
   message(_socket: unknown, message: string | Uint8Array): void {
     const text = typeof message === "string" ? message : new TextDecoder().decode(message);
     this.told.push(`message ${text}`);
+    this.onMessage(text);
   }
 
   drained(): void {

@@ -1,6 +1,7 @@
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { RecordingLog } from "@starling/core/testing/recording-log.ts";
 import { TransportCounters } from "../counters.ts";
+import { DatagramBatches } from "../sessions/datagram-batches.ts";
 import { DatagramSocket } from "../sessions/datagram-socket.ts";
 import { SessionFanout } from "../sessions/fanout.ts";
 import { Pacer } from "../sessions/pacer.ts";
@@ -27,6 +28,7 @@ export class SocketFixture {
     this.context = {
       fanout: this.fanout,
       pacer: new Pacer((callback) => this.#turns.push(callback)),
+      batches: new DatagramBatches(),
       counters: this.counters,
       clock: this.clock,
       log: new RecordingLog(),
