@@ -13,18 +13,16 @@ import { BrowserPages } from "../support/browser-pages.ts";
 import { ConfigFile } from "../support/config-file.ts";
 import { within } from "../support/deadline.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
-import { START_MS } from "../support/gateway-process.ts";
-import { httpsCall } from "../support/https.ts";
 import { NOTE, PresencePeer } from "../support/presence-peer.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
 import { eventPayload, pack, type Signal, SignallingClient } from "../support/signalling-client.ts";
 import { ask, once, StockClients } from "../support/stock-client.ts";
+import { certificateHash, LISTENING, startQuicNode } from "../support/webtransport-node.ts";
 import { WebTransportPeer } from "../support/webtransport-peer.ts";
 
 setDefaultTimeout(60_000);
 
-const LISTENING = "WebTransport listening";
 /** Ten seconds until a lost connection is noticed, and ten before the published client comes back. */
 const RECONNECT_MS = 40_000;
 
@@ -38,7 +36,6 @@ const config = new ConfigFile({
 const settings = {
   PUBLIC_KEYS: PUBLIC_KEY,
   CONFIG_FILE: config.path,
-  WEBTRANSPORT: "1",
   DRAIN_SECONDS: "2",
 };
 /** Pages of the published client, in a browser that takes the certificate for QUIC as well. */
@@ -62,26 +59,14 @@ afterAll(async () => {
   config[Symbol.dispose]();
 });
 
-async function startNode(
+function startNode(
   workers: number,
   environment: Record<string, string> = {},
 ): Promise<NodeUnderTest> {
-  const node = await NodeUnderTest.start(workers, { ...settings, ...environment });
-  try {
-    await node.process.nextLine(LISTENING, START_MS);
-    return node;
-  } catch (error) {
-    await node.stop();
-    throw error;
-  }
+  return startQuicNode(workers, { ...settings, ...environment });
 }
 
-async function hashOf({ process }: NodeUnderTest): Promise<string> {
-  const { text } = await httpsCall(`${process.subscriberUrl}/v1/certificate-hash`, process.ca);
-  const { algorithm, value } = JSON.parse(text);
-  expect(algorithm).toBe("sha-256");
-  return value;
-}
+const hashOf = ({ process }: NodeUnderTest): Promise<string> => certificateHash(process);
 
 async function newPeer(): Promise<WebTransportPeer> {
   return new WebTransportPeer(await rawPages.open());

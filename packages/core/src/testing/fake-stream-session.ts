@@ -1,5 +1,5 @@
-import type { PacedWriter, Pacer } from "../sessions/stream-outbox.ts";
 import type { IncomingStream, TwoWayStream } from "../sessions/engine/stream-transport.ts";
+import type { PacedWriter, Pacer } from "../sessions/stream-outbox.ts";
 
 type End = "finished" | "reset";
 
