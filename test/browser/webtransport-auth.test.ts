@@ -17,6 +17,7 @@ import { issuerKey, jwkOf, signToken, signWithSecret } from "../support/jwt.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
 import { certificateHash, startQuicNode } from "../support/webtransport-node.ts";
 import { WebTransportPeer } from "../support/webtransport-peer.ts";
+import { webTransportStatus } from "../support/webtransport-status.ts";
 
 setDefaultTimeout(60_000);
 
@@ -49,9 +50,8 @@ class Served {
 
   /** A page with a session that was accepted, if only to be told why not. */
   async opened(query: Record<string, string>): Promise<WebTransportPeer> {
-    const url = `${this.#node?.process.subscriberUrl}/v1`;
     const peer = new WebTransportPeer(await pages.open());
-    await peer.open(`${url}?${new URLSearchParams({ v: "2", ...query })}`, this.#hash);
+    await peer.open(this.#url(query), this.#hash);
     return peer;
   }
 
@@ -64,15 +64,20 @@ class Served {
     return peer;
   }
 
-  /** Whoever brings this is not let in, and learns why where it asks. */
+  /** Whoever brings this is not let in, and a page learns why where it asks. */
   async expectRefused(
     query: Record<string, string>,
+    status: number,
     closeCode: number,
     reason: string,
   ): Promise<void> {
-    expect(await this.opened(query).catch(String)).toContain("Opening handshake failed");
+    expect(await webTransportStatus(this.#url(query), this.#hash)).toBe(status);
     const asking = await this.opened({ ...query, why: "1" });
     expect(await asking.ended()).toEqual({ closeCode, reason });
+  }
+
+  #url(query: Record<string, string>): string {
+    return `${this.#node?.process.subscriberUrl}/v1?${new URLSearchParams({ v: "2", ...query })}`;
   }
 }
 
@@ -86,15 +91,15 @@ describe("a token", () => {
 
   test.each([
     [
-      ...(["of another secret", 306, "signature verification failed"] as const),
+      ...(["of another secret", 401, 306, "signature verification failed"] as const),
       () => signWithSecret(`${SECRET}!`, { sub: "ada" }),
     ],
     [
-      ...(["that has expired", 305, "the token has expired; get a new one"] as const),
+      ...(["that has expired", 401, 305, "the token has expired; get a new one"] as const),
       () => signWithSecret(SECRET, { exp: 1_000_000_000 }),
     ],
-  ] as const)("%s does not, with %i", async (_which, code, reason, token) => {
-    await served.expectRefused({ id: "x", token: token() }, code, reason);
+  ] as const)("%s does not, with %i and %i", async (_which, status, code, reason, token) => {
+    await served.expectRefused({ id: "x", token: token() }, status, code, reason);
   });
 
   test("that expires ends the session, unless a fresh one came", async () => {
@@ -143,7 +148,12 @@ describe("a token by a key set", () => {
     await Bun.sleep(1_100);
     await served.expectKnown({ id: "x", token }, "ada");
     const forged = signToken(issuerKey("ES256"), { sub: "ada" });
-    await served.expectRefused({ id: "x", token: forged }, 306, "signature verification failed");
+    await served.expectRefused(
+      { id: "x", token: forged },
+      401,
+      306,
+      "signature verification failed",
+    );
   });
 });
 
@@ -199,13 +209,13 @@ describe("the webhook", () => {
   });
 
   test.each([
-    ["refused", 311, "not you"],
-    ["broken", 312, unavailable],
-    ["hanging", 312, unavailable],
-    ["redirected", 312, unavailable],
-    ["huge", 312, unavailable],
-  ] as const)("that answers %s keeps out with %i", async (id, code, reason) => {
-    await served.expectRefused({ id, publickey: "k" }, code, reason);
+    ["refused", 403, 311, "not you"],
+    ["broken", 503, 312, unavailable],
+    ["hanging", 503, 312, unavailable],
+    ["redirected", 503, 312, unavailable],
+    ["huge", 503, 312, unavailable],
+  ] as const)("that answers %s keeps out with %i and %i", async (id, status, code, reason) => {
+    await served.expectRefused({ id, publickey: "k" }, status, code, reason);
     expect(questions.length).toBe(2);
   });
 
@@ -223,7 +233,7 @@ describe("the webhook", () => {
     beforeAll(() => gone.stop(true));
 
     test("keeps everybody out", async () => {
-      await down.expectRefused({ id: "someone", publickey: "k" }, 312, unavailable);
+      await down.expectRefused({ id: "someone", publickey: "k" }, 503, 312, unavailable);
     });
   });
 });
