@@ -64,7 +64,7 @@ export class Http3Connection {
     // Data that come earlier could be a replay of somebody else's.
     await quic.handshake;
     if (this.#isClosed) return;
-    quic.receiveDatagrams((datagram) => this.#attempt(() => this.#datagram(datagram)));
+    quic.receiveDatagrams((datagram) => this.#received(datagram));
     this.#guard(this.#openControlStream());
     this.#guard(this.#acceptUnidirectional());
     for (;;) {
@@ -251,6 +251,14 @@ export class Http3Connection {
     else this.#early.discard(stream);
   }
 
+  #received(datagram: Uint8Array): void {
+    try {
+      this.#datagram(datagram);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   #datagram(datagram: Uint8Array): void {
     let at = 0;
     while (!quarterId.push(datagram[at++] ?? 0));
@@ -285,14 +293,6 @@ export class Http3Connection {
 
   #guard(work: Promise<void>): void {
     work.catch((error: unknown) => this.#fail(error));
-  }
-
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   #fail(error: unknown): void {

@@ -182,16 +182,13 @@ class DenoConnection implements QuicConnection {
   }
 
   receiveDatagrams(receive: (datagram: Uint8Array) => void): void {
-    const read = () => {
-      this.#connection.readDatagram().then(
-        (datagram) => {
-          receive(datagram);
-          read();
-        },
-        // The connection has ended.
-        () => undefined,
-      );
+    // Made once, and not with each datagram.
+    const take = (datagram: Uint8Array): void => {
+      receive(datagram);
+      read();
     };
+    // It rejects when the connection has ended.
+    const read = (): void => void this.#connection.readDatagram().then(take, nothing);
     read();
   }
 
