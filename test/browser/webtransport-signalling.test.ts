@@ -13,6 +13,7 @@ import { BrowserPages } from "../support/browser-pages.ts";
 import { ConfigFile } from "../support/config-file.ts";
 import { within } from "../support/deadline.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
+import { START_MS } from "../support/gateway-process.ts";
 import { NOTE, PresencePeer } from "../support/presence-peer.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
