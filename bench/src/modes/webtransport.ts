@@ -2,6 +2,7 @@ import { memberId } from "../load/signals.ts";
 import { cpuSince, cpuTime, residentKib } from "../measure/proc.ts";
 import type { QuicPeer } from "../peers/quic-peer.ts";
 import { NAMESPACE } from "../peers/starling-presence.ts";
+import { VOLATILE } from "../peers/starling-quic.ts";
 import { QuicLoad } from "../quic/load.ts";
 import type { HeardStates } from "../quic/protocol.ts";
 import { CONNECT_TIMEOUT_MS, CONNECT_WINDOW } from "./connecting.ts";
@@ -10,6 +11,10 @@ import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
 const WARM_UP_SECONDS = 2;
 /** What the server may take to count the last of what it was sent. */
 const COUNT_MS = 500;
+
+/** States that a few sessions send at the same time, and who hears them: as much as one channel may be. */
+const AT_ONCE = 5;
+const TOGETHER = 200;
 
 /** What a prototype of a few hundred lines cost on a machine of this kind, when this was planned. */
 const PROTOTYPE = "24 µs/datagram, 110 KB/session, 1700 µs/open";
@@ -52,6 +57,7 @@ export function webTransport(options: WebTransportOptions): Mode<QuicPeer> {
       { key: "baseMb", title: "MB without", digits: 1 },
       { key: "perSecond", title: "each/s", digits: 0 },
       { key: "bytes", title: "bytes", digits: 0 },
+      { key: "together", title: "states/datagram", digits: 1 },
       { key: "lostIn", title: "lost in ppm", digits: 0 },
       { key: "lost", title: "lost out ppm", digits: 0 },
       { key: "median", title: "p50 ms", digits: 0 },
@@ -65,6 +71,8 @@ export function webTransport(options: WebTransportOptions): Mode<QuicPeer> {
 const opening = (peer: string): string => `${peer}, session opened`;
 const receiving = (peer: string): string => `${peer}, datagram received`;
 const sending = (peer: string): string => `${peer}, datagram fanned out`;
+const batching = (version: 1 | 2): string =>
+  `starling, ${AT_ONCE} states at once, version ${version}`;
 
 function comparisons({ atMost }: WebTransportOptions): Comparison[] {
   const [ours, bare] = ["starling", "bare"] as const;
@@ -78,6 +86,7 @@ function comparisons({ atMost }: WebTransportOptions): Comparison[] {
       over: series(bare),
     })),
     { metric: "kilobytes", series: opening(ours), over: opening(bare) },
+    { metric: "micros", series: batching(2), over: batching(1) },
   ];
 }
 
@@ -91,12 +100,33 @@ async function measure(trial: QuicTrial, options: WebTransportOptions): Promise<
     const received = await receive(trial, load, options);
     await load.leave();
     await open(trial, load, { ...options, settleSeconds: 0 }, () => `${NAMESPACE}:states`);
-    const sent = await fanOut(trial, load, options);
+    const sent = await fanOut(trial, load, options, { name: sending(trial.peer.name), atOnce: 1 });
     await load.leave();
-    return withoutSupervisor(trial, [opened, received, sent]);
+    const batched = trial.peer.speaksSignals ? await batches(trial, load, options) : [];
+    return withoutSupervisor(trial, [opened, received, sent, ...batched]);
   } finally {
     await load.end();
   }
+}
+
+/** The same states to clients that know one message in a datagram only, and to those that take several. */
+async function batches(
+  trial: QuicTrial,
+  load: QuicLoad,
+  options: WebTransportOptions,
+): Promise<Sample[]> {
+  const sessions = Math.min(TOGETHER, options.sessions);
+  // As many deliveries as in the fan-out to all.
+  const rate = (options.rate * options.sessions) / sessions;
+  const few = { ...options, sessions, rate, settleSeconds: 0 };
+  const samples: Sample[] = [];
+  for (const version of [1, 2] as const) {
+    await open(trial, load, few, () => `${VOLATILE}:states`, version);
+    const name = batching(version);
+    samples.push(await fanOut(trial, load, few, { name, atOnce: AT_ONCE }));
+    await load.leave();
+  }
+  return samples;
 }
 
 async function open(
@@ -104,6 +134,7 @@ async function open(
   load: QuicLoad,
   { sessions, settleSeconds }: WebTransportOptions,
   channelOf: (index: number) => string,
+  version: 1 | 2 = 1,
 ): Promise<Sample> {
   const { certificateHash: hash } = server;
   if (hash === undefined) throw new Error(`${peer.name} names no certificate`);
@@ -114,7 +145,10 @@ async function open(
   const { seconds } = await load.open({
     url: server.urls.subscriber.origin,
     hash,
-    paths: channels.map((channel, index) => peer.memberPath(channel, memberId(index))),
+    paths: channels.map(
+      (channel, index) => peer.memberPath(channel, memberId(index)) + (version === 2 ? "&v=2" : ""),
+    ),
+    version,
     channels,
     speaksSignals: peer.speaksSignals,
     window: CONNECT_WINDOW,
@@ -156,15 +190,15 @@ async function receive(
 }
 
 async function fanOut(
-  { peer, server }: QuicTrial,
+  { server }: QuicTrial,
   load: QuicLoad,
   { sessions, rate, seconds }: WebTransportOptions,
+  { name, atOnce }: { readonly name: string; readonly atOnce: number },
 ): Promise<Sample> {
-  await load.fanOut({ rate, seconds: WARM_UP_SECONDS });
+  await load.fanOut({ rate, atOnce, seconds: WARM_UP_SECONDS });
   const before = cpuTime(server.pid);
-  const heard = await load.fanOut({ rate, seconds });
+  const heard = await load.fanOut({ rate, atOnce, seconds });
   const cpu = cpuSince(server.pid, before);
-  const name = sending(peer.name);
   const expected = (heard.sent - heard.unheard) * (sessions - 1);
   unharmed(name, heard, expected);
   return {
@@ -173,6 +207,7 @@ async function fanOut(
       ...each(cpu, heard.deliveries),
       perSecond: heard.deliveries / heard.seconds,
       bytes: heard.bytes / heard.deliveries,
+      together: heard.deliveries / heard.datagrams,
       lostIn: lost(heard.sent, heard.sent - heard.unheard),
       lost: lost(expected, heard.deliveries),
       median: heard.delay.median,

@@ -7,6 +7,9 @@ import type { QuicPeer } from "./quic-peer.ts";
 import { gatewayAnnounced, gatewayVersions, startGateway } from "./starling.ts";
 import { NAMESPACE } from "./starling-presence.ts";
 
+/** A namespace whose states go to clients of version 2 as datagrams. */
+export const VOLATILE = "moves";
+
 /** The publisher's address in one line, and the port of the quic worker in another. */
 export function quicAnnounced(line: string): Announced {
   const { publisher } = gatewayAnnounced(line);
@@ -23,7 +26,12 @@ export const starlingQuic: QuicPeer = {
   async start({ directory, certificate }) {
     const file = join(directory, "starling.json");
     const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
-    writeFileSync(file, JSON.stringify({ namespaces: { [NAMESPACE]: anyone } }));
+    writeFileSync(
+      file,
+      JSON.stringify({
+        namespaces: { [NAMESPACE]: anyone, [VOLATILE]: { ...anyone, volatile: true } },
+      }),
+    );
     const running = await startGateway(
       directory,
       {

@@ -11,16 +11,20 @@ export interface OpenCommand {
   readonly channels: readonly string[];
   /** Whether a session joins by a signal that the server answers; else opening it is joining. */
   readonly speaksSignals: boolean;
+  /** Version 2 has a stream for all but the states, several of which may share a datagram. */
+  readonly version: 1 | 2;
   /** Sessions that may be in the making at the same time. */
   readonly window: number;
   readonly timeoutMs: number;
 }
 
-/** One session after the other sends a state, the next one every second; answered with `heard`. */
+/** Some sessions send a state each, then the next ones; answered with `heard`. */
 export interface FanOutCommand {
   readonly kind: "fan out";
   /** States a second. */
   readonly rate: number;
+  /** States that are sent at the same time, each by another session. */
+  readonly atOnce: number;
   readonly seconds: number;
 }
 
@@ -48,6 +52,8 @@ export interface HeardStates {
   /** Of these, the states that nobody has heard: lost on their way to the server. */
   readonly unheard: number;
   readonly deliveries: number;
+  /** Datagrams that brought them. */
+  readonly datagrams: number;
   /** Bytes of the messages. */
   readonly bytes: number;
   /** Heard twice, out of order, or by their sender. */

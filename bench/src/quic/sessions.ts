@@ -17,6 +17,8 @@ const ASK_AGAIN_MS = 1_000;
 const STEP_MS = 2;
 /** Datagrams of one turn of the event loop. */
 const BURST = 16;
+/** How a datagram with several messages begins. */
+const SEVERAL = 0xc1;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -28,6 +30,7 @@ export class Sessions {
   readonly #sessions: Session[] = [];
   /** By sequence of the state: how many have heard it. */
   readonly #hearers: number[] = [];
+  readonly #datagrams = { count: 0 };
 
   constructor(command: OpenCommand) {
     this.#command = command;
@@ -41,7 +44,11 @@ export class Sessions {
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < paths.length) {
-        const session = new Session(next, this.#command, this.#ledger, this.#hearers);
+        const session = new Session(next, this.#command, {
+          ledger: this.#ledger,
+          hearers: this.#hearers,
+          datagrams: this.#datagrams,
+        });
         this.#sessions[next] = session;
         next += 1;
         await session.open();
@@ -51,15 +58,15 @@ export class Sessions {
     return (performance.now() - began) / 1000;
   }
 
-  async fanOut({ rate, seconds }: FanOutCommand): Promise<HeardStates> {
+  async fanOut({ rate, atOnce, seconds }: FanOutCommand): Promise<HeardStates> {
     const ledger = this.#ledger;
-    const before = ledger.counts();
+    const before = { ...ledger.counts(), datagrams: this.#datagrams.count };
     ledger.restartDelays();
     const sequences: number[] = [];
     const began = performance.now();
     const pace = { active: 1, rate, atOnce: false };
     for (let number = 0; number < rate * seconds; number += 1) {
-      const wait = began + dueAt(pace, number) - performance.now();
+      const wait = began + dueAt(pace, number - (number % atOnce)) - performance.now();
       if (wait > 0) await sleep(wait);
       const sender = this.#sessions[senderOf(pace, this.#sessions.length, number)];
       if (sender !== undefined) sequences.push(sender.sendState());
@@ -69,7 +76,9 @@ export class Sessions {
     return {
       sent: sequences.length,
       unheard: sequences.filter((sequence) => this.#hearers[sequence] === undefined).length,
-      deliveries: after.deliveries - before.deliveries,
+      // Not those of a state from before, which came late.
+      deliveries: sequences.reduce((sum, each) => sum + (this.#hearers[each] ?? 0), 0),
+      datagrams: this.#datagrams.count - before.datagrams,
       bytes: after.bytes - before.bytes,
       wrong: after.wrong - before.wrong,
       closed: after.closed,
@@ -111,29 +120,38 @@ export class Sessions {
   }
 }
 
-/** One member, each of whose signals is a datagram. */
+/** What all sessions write down together. */
+interface Account {
+  readonly ledger: Ledger;
+  /** By sequence of the state: how many have heard it. */
+  readonly hearers: number[];
+  /** Those that held a state. */
+  readonly datagrams: { count: number };
+}
+
+/** One member, each of whose signals is a datagram, but for those of version 2 that must arrive. */
 class Session {
   readonly #index: number;
   readonly #command: OpenCommand;
   readonly #channel: string;
-  readonly #ledger: Ledger;
-  readonly #hearers: number[];
+  readonly #account: Account;
   readonly #joined = Promise.withResolvers<void>();
   #transport: WebTransport | undefined;
   #datagrams: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  /** Kept, since the stream of a writer that is collected ends. */
+  #stream: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #isLeaving = false;
 
-  constructor(index: number, command: OpenCommand, ledger: Ledger, hearers: number[]) {
+  constructor(index: number, command: OpenCommand, account: Account) {
     this.#index = index;
     this.#command = command;
     this.#channel = command.channels[index] ?? "";
-    this.#ledger = ledger;
-    this.#hearers = hearers;
+    this.#account = account;
   }
 
   /** Resolves once it has joined its channel. */
   async open(): Promise<void> {
-    const { url, hash, paths, speaksSignals, timeoutMs } = this.#command;
+    const { url, hash, paths, speaksSignals, timeoutMs, version } = this.#command;
     const value = Uint8Array.from(atob(hash), (character) => character.charCodeAt(0));
     const transport = new WebTransport(`${url}${paths[this.#index]}`, {
       serverCertificateHashes: [{ algorithm: "sha-256", value }],
@@ -149,7 +167,8 @@ class Session {
       );
       this.#datagrams = transport.datagrams.writable.getWriter();
       void this.#hear(transport);
-      if (speaksSignals) await this.#join();
+      if (version === 2) await this.#joinByStream(transport);
+      else if (speaksSignals) await this.#join();
     } finally {
       clearTimeout(timer);
     }
@@ -168,9 +187,30 @@ class Session {
     }
   }
 
+  /** Whatever comes first over the stream is the answer. */
+  async #joinByStream(transport: WebTransport): Promise<void> {
+    const { readable, writable } = await transport.createBidirectionalStream();
+    this.#stream = writable.getWriter();
+    void this.#drain(readable);
+    const state = cursorState(this.#index, 0);
+    const message = signal("channel_join", this.#channel, undefined, state);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(message.length);
+    await this.#stream.write(Buffer.concat([length, message]));
+    await this.#joined.promise;
+  }
+
+  async #drain(readable: ReadableStream<Uint8Array>): Promise<void> {
+    try {
+      for await (const _bytes of readable) this.#joined.resolve();
+    } catch (error) {
+      if (!this.#isLeaving) this.#joined.reject(error);
+    }
+  }
+
   /** Answers the sequence of the state. */
   sendState(): number {
-    const sequence = this.#ledger.sent(this.#index);
+    const sequence = this.#account.ledger.sent(this.#index);
     const state = cursorState(this.#index, sequence);
     // Where the server does not write who has sent a signal, the sender does.
     const name = this.#command.speaksSignals ? undefined : memberId(this.#index);
@@ -202,16 +242,31 @@ class Session {
   }
 
   #heard(datagram: Buffer): void {
-    const { op, member } = readSignal(this.#channel, datagram, 0, datagram.length);
+    if (datagram[0] !== SEVERAL) {
+      this.#signal(datagram);
+      this.#account.datagrams.count += 1;
+      return;
+    }
+    for (let at = 1; at < datagram.length; ) {
+      const end = at + 2 + datagram.readUInt16BE(at);
+      this.#signal(datagram.subarray(at + 2, end));
+      at = end;
+    }
+    this.#account.datagrams.count += 1;
+  }
+
+  #signal(message: Buffer): void {
+    const { ledger, hearers } = this.#account;
+    const { op, member } = readSignal(this.#channel, message, 0, message.length);
     if (op === "channel_join") this.#joined.resolve();
     if (op !== "peer_state") return;
-    this.#ledger.bytes += datagram.length;
-    const sequence = readSequence(datagram, datagram.length);
-    this.#hearers[sequence] = (this.#hearers[sequence] ?? 0) + 1;
-    this.#ledger.state(this.#index, member, sequence);
+    ledger.bytes += message.length;
+    const sequence = readSequence(message, message.length);
+    hearers[sequence] = (hearers[sequence] ?? 0) + 1;
+    ledger.state(this.#index, member, sequence);
   }
 
   #ended(): void {
-    if (!this.#isLeaving) this.#ledger.closed(this.#index);
+    if (!this.#isLeaving) this.#account.ledger.closed(this.#index);
   }
 }
