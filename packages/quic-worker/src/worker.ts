@@ -64,8 +64,8 @@ export interface RunningWorker {
 const LAST_WORDS_MS = 1_000;
 const LOOK_AGAIN_MS = 50;
 /**
- * Milliseconds that what is for the node gathers: datagrams come in one at a time, and a frame for
- * each few would cost both processes more than all that is done with them.
+ * Milliseconds that what is for the node gathers: datagrams come in a few a turn, and fewer frames
+ * make each of them cheaper to receive, for both processes.
  */
 const GATHER_MS = 2;
 
