@@ -260,9 +260,11 @@ test("is refused from a page of another origin", async () => {
 
 test("is closed when the gateway stops, and comes back when it starts", async () => {
   const first = await startNode();
-  const client = await PageClient.open({}, first);
+  const opened = await PageClient.open({}, first).catch((error: unknown) => ({ error }));
   const { publisherUrl, subscriberUrl } = first.process;
   expect(await first.stop()).toBe(0);
+  if ("error" in opened) throw opened.error;
+  const client = opened;
   expect(await client.next()).toEqual(["disconnect", "transport close"]);
   const second = await startNode({
     PRODUCER_PORT: new URL(publisherUrl).port,
