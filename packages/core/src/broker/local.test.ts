@@ -2,12 +2,18 @@ import { expect, test } from "bun:test";
 import type { Member } from "../hub/member.ts";
 import type { Publication } from "../hub/publication.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
 import { settings } from "./conformance/settings.ts";
 import { delivery, RecordingWorker } from "./conformance/worker.ts";
+import { publicationHolding } from "./holdings.ts";
 import { LocalBroker } from "./local.ts";
 import { Node } from "./node.ts";
 
-const newNode = () => new Node<Publication>({ ...settings, clock: new FakeClock() });
+const newNode = () =>
+  new Node<Publication>(
+    { ...settings, clock: new FakeClock(), random: new SeededRandom() },
+    publicationHolding,
+  );
 
 test("a worker that is the whole node is answered at once, and needs no ids", () => {
   const worker = new RecordingWorker();

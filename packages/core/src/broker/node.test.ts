@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
 import type { PresenceEvent } from "./broker.ts";
 import { CancellationSource } from "./cancellation.ts";
 import { settings } from "./conformance/settings.ts";
@@ -25,6 +26,8 @@ class Worker implements NodeMember<string> {
   ): void {
     this.handed.push({ text: `${app} ${channels} ${publication}`, taken });
   }
+
+  deliverKept(): void {}
 
   presence(): void {
     this.onPresence();
@@ -51,7 +54,10 @@ class Worker implements NodeMember<string> {
 
 function setUp(count: number) {
   const clock = new FakeClock();
-  const node = new Node<string>({ ...settings, clock });
+  const node = new Node<string>(
+    { ...settings, clock, random: new SeededRandom() },
+    { own: (text) => text, bytes: ({ length }) => length },
+  );
   const workers = Array.from({ length: count }, () => new Worker());
   const seats = workers.map((worker, index) => node.join(worker, index + 1));
   return { clock, node, workers, seats };
@@ -60,6 +66,7 @@ function setUp(count: number) {
 const delivery = (more: Partial<NodeDelivery<string>> = {}): NodeDelivery<string> => ({
   app: "default",
   channels: ["a"],
+  streams: [],
   publication: "text",
   reached: 1,
   key: undefined,

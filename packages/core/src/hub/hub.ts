@@ -1,19 +1,24 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import { type Answer, whenAnswered } from "../answer.ts";
-import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
+import { type Answer, allAnswers, whenAnswered } from "../answer.ts";
+import type { Broker, Delivery, DeliveryKey, Published } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
+import type { HistoryPage, HistoryRequest, Stream } from "../broker/stream.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
 import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
+import type { StandIn } from "./catch-up.ts";
 import { Channel } from "./channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Counters } from "./counters.ts";
 import { Expectations } from "./expectations.ts";
-import { type AppConfig, optionsOf } from "./namespace.ts";
+import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
 import { Outlet } from "./outlet.ts";
 import { closePaced } from "./paced-close.ts";
+import { positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
+import { type BeginOptions, Recoveries } from "./recoveries.ts";
+import type { Beginning, Begun } from "./recovery.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface HubOptions {
@@ -32,6 +37,9 @@ export interface HubOptions {
   readonly maxChannelsPerConnection: number;
 }
 
+/** The streams of what is published in no channel with history. */
+const NONE: readonly Stream[] = [];
+
 /** Over how long those are closed who may have missed something, so that they come back spread. */
 const MISSED_WITHIN_MS = 5_000;
 
@@ -47,18 +55,29 @@ export class Hub implements HubApi {
   readonly #subscribers = new Bag<Subscriber>();
   readonly #apps = new Map<string, Map<string, Channel>>();
   readonly #outlet: Outlet;
+  readonly #recoveries: Recoveries;
+  /** Connections that have published where the broker brings everybody's own publications back. */
+  readonly #senders = new Map<string, Subscriber>();
   readonly #expected: Expectations;
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.#broker = options.broker;
     this.#outlet = new Outlet(options);
+    this.#recoveries = new Recoveries({
+      broker: options.broker,
+      clock: options.clock,
+      maxBytes: options.slowConsumerBytes,
+      channel: (app, name) => this.#open(app, name),
+      leave: (standIn) => this.#leave(standIn.channel, standIn),
+      goLive: (standIn, subscriber) => this.#goLive(standIn, subscriber),
+    });
     for (const app of options.apps.keys()) this.#apps.set(app, new Map());
     this.#expected = new Expectations(options.clock, (app, name) => {
       if (!this.#channelsOf(app).has(name)) void this.#broker.interest(app, name, 0);
     });
     const { handlers } = options;
-    handlers.onDelivered((publication) => void this.#deliver(publication));
+    handlers.onDelivered((publication) => this.#delivered(publication));
     handlers.onMissed(() => void this.#closeMembers());
     handlers.method("disconnect", (argument) => {
       const { app, target } = argument as { app: string; target: DisconnectTarget };
@@ -116,6 +135,8 @@ export class Hub implements HubApi {
     this.#options.counters.connections--;
     for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
     subscriber.channels = undefined;
+    this.#senders.delete(subscriber.id);
+    this.#recoveries.cancelAll(subscriber);
   }
 
   /**
@@ -134,23 +155,53 @@ export class Hub implements HubApi {
       // The first time may not have its answer yet.
       return this.#broker.interest(subscriber.app, name, channel.size);
     }
-    if (sizeOf(subscriber.channels) >= this.#options.maxChannelsPerConnection) {
-      throw new StarlingError("too_many_channels");
-    }
-    if (channel === undefined) {
-      this.requireChannel(subscriber.app, name);
-      channel = new Channel(subscriber.app, name);
-      channels.set(name, channel);
-    }
+    this.#requireRoom(subscriber, 1);
+    channel ??= this.#open(subscriber.app, name);
     channel.add(subscriber, format);
     subscriber.channels = including(subscriber.channels, channel);
     this.#expected.meet(subscriber.app, name);
     return this.#broker.interest(subscriber.app, name, channel.size);
   }
 
+  /**
+   * Subscribes a registered connection to different channels, and sends it what it wants of their
+   * histories. What comes live follows with no gap and nothing twice, and in all channels at the same
+   * moment. Where a channel has no history for clients, nothing is recovered.
+   *
+   * The answer comes when it is subscribed and has everything; `broker_unavailable` and
+   * `not_joined`, when it was unsubscribed meanwhile, may come instead.
+   *
+   * @throws StarlingError `too_many_channels` or `app_channels_full`
+   */
+  begin(
+    subscriber: Subscriber,
+    beginnings: readonly Beginning[],
+    options: BeginOptions,
+  ): Answer<void> {
+    if (!this.#subscribers.has(subscriber)) return;
+    const isKept = ({ channel }: Beginning) => this.#recovers(subscriber, channel);
+    const kept = beginnings.filter(isKept);
+    const others = beginnings.filter((beginning) => !isKept(beginning));
+    this.#requireRoom(subscriber, kept.length);
+    const subscribed = others.map(({ channel }) =>
+      this.subscribe(subscriber, channel, options.format),
+    );
+    const unrecovered = others.map(({ channel, from }) => ({
+      channel,
+      position: undefined,
+      recovered: from === undefined || "last" in from ? undefined : false,
+    }));
+    return whenAnswered(allAnswers(subscribed), () => {
+      if (kept.length === 0) return options.begun(unrecovered);
+      const begun = (channels: readonly Begun[]) => options.begun([...channels, ...unrecovered]);
+      return this.#recoveries.start(subscriber, kept, { ...options, begun });
+    });
+  }
+
   /** Answers whether the connection was subscribed. */
   unsubscribe(subscriber: Subscriber, name: string): boolean {
     const channel = this.#channelsOf(subscriber.app).get(name);
+    if (this.#recoveries.cancel(subscriber, name)) return true;
     if (channel === undefined || !includes(subscriber.channels, channel)) return false;
     subscriber.channels = excluding(subscriber.channels, channel);
     this.#leave(channel, subscriber);
@@ -163,7 +214,7 @@ export class Hub implements HubApi {
   }
 
   /** Delivers to every subscriber but `except`; answers how many that were, on all workers. */
-  publish(publication: Publication, except?: Subscriber): Answer<number> {
+  publish(publication: Publication, except?: Subscriber): Answer<Published> {
     return this.#broker.publish(this.#begin(publication, [publication.channel], except));
   }
 
@@ -176,7 +227,7 @@ export class Hub implements HubApi {
     publication: Publication,
     channels: readonly string[],
     key?: DeliveryKey,
-  ): Answer<number> {
+  ): Answer<Published> {
     return this.#broker.publish(this.#begin(publication, channels, undefined, key));
   }
 
@@ -202,6 +253,11 @@ export class Hub implements HubApi {
   /** Every connection, in no order. */
   subscribers(): readonly Subscriber[] {
     return this.#subscribers.values();
+  }
+
+  history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {
+    this.#channelsOf(app);
+    return this.#broker.history(app, channel, request);
   }
 
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage> {
@@ -236,28 +292,59 @@ export class Hub implements HubApi {
     key?: DeliveryKey,
   ): Delivery {
     const { app } = publication;
+    const { apps, counters } = this.#options;
     if (this.#broker.needsIds) publication.id = this.#broker.nextId();
     let reached = 0;
+    let streams: Stream[] | undefined;
     for (const channel of channels) {
-      this.#options.counters.publications++;
-      const said = channel === publication.channel ? publication : { ...publication, channel };
-      reached += this.#deliver(said, except);
+      counters.publications++;
+      const options = optionsOf(apps, app, channel);
+      if (options.history === undefined) {
+        const said = channel === publication.channel ? publication : { ...publication, channel };
+        reached += this.#deliver(said, options, except);
+      } else {
+        streams ??= [];
+        streams.push({ channel, ...options.history });
+      }
     }
-    return { app, channels, publication, reached, key };
+    if (streams === undefined) {
+      return { app, channels, streams: NONE, publication, reached, key };
+    }
+    if (except !== undefined) {
+      this.#senders.set(except.id, except);
+      publication.sender = except.id;
+    }
+    const kept = new Set(streams.map(({ channel }) => channel));
+    const others = channels.filter((channel) => !kept.has(channel));
+    return { app, channels: others, streams, publication, reached, key };
+  }
+
+  /** What the broker brings. */
+  #delivered(publication: Publication): void {
+    const { app, channel, position, sender } = publication;
+    const options = optionsOf(this.#options.apps, app, channel);
+    if (position !== undefined && options.recover === true) {
+      publication.cursor = positionText(position);
+    }
+    this.#deliver(publication, options, sender === undefined ? sender : this.#senders.get(sender));
   }
 
   /** Delivers to the worker's own subscribers; answers how many that were. */
-  #deliver(publication: Publication, except?: Subscriber): number {
-    const { apps, counters } = this.#options;
+  #deliver(
+    publication: Publication,
+    { volatile }: NamespaceConfig,
+    except: Subscriber | undefined,
+  ): number {
+    const { counters } = this.#options;
     const channel = this.#channelsOf(publication.app).get(publication.channel);
     if (channel === undefined) return 0;
-    const { volatile } = optionsOf(apps, publication.app, publication.channel);
     const reliability = volatile ? "unreliable" : "reliable";
+    const { id, position } = publication;
     let reached = 0;
     for (const group of channel.groups) {
       const frames = group.format.encode(publication);
       if (frames.length === 0) continue;
-      reached += this.#outlet.hand(group, frames, reliability, except, publication.id);
+      reached += this.#outlet.hand(group, frames, reliability, except, id, position?.offset);
     }
     counters.deliveries += reached;
     return reached;
@@ -273,6 +360,40 @@ export class Hub implements HubApi {
       clock,
       random,
     });
+  }
+
+  /** The channel of that name, which comes to be if it has to. */
+  #open(app: string, name: string): Channel {
+    const channels = this.#channelsOf(app);
+    let channel = channels.get(name);
+    if (channel !== undefined) return channel;
+    this.requireChannel(app, name);
+    channel = new Channel(app, name);
+    channels.set(name, channel);
+    return channel;
+  }
+
+  #requireRoom(subscriber: Subscriber, more: number): void {
+    const taken = sizeOf(subscriber.channels) + this.#recoveries.count(subscriber);
+    if (taken + more > this.#options.maxChannelsPerConnection) {
+      throw new StarlingError("too_many_channels");
+    }
+  }
+
+  /** Whether a subscription of it to the channel begins with history. */
+  #recovers({ app, channels }: Subscriber, name: string): boolean {
+    const { history, recover } = optionsOf(this.#options.apps, app, name);
+    if (history === undefined || recover !== true) return false;
+    const channel = this.#channelsOf(app).get(name);
+    return channel === undefined || !includes(channels, channel);
+  }
+
+  #goLive(standIn: StandIn, subscriber: Subscriber): void {
+    const { channel, format } = standIn;
+    channel.remove(standIn);
+    channel.add(subscriber, format);
+    subscriber.channels = including(subscriber.channels, channel);
+    this.#expected.meet(channel.app, channel.name);
   }
 
   #leave(channel: Channel, subscriber: Subscriber): void {

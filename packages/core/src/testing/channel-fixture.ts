@@ -1,5 +1,6 @@
 import type { JwtVerifier } from "../auth/jwt.ts";
 import { WorkerHandlers } from "../broker/handlers.ts";
+import { publicationHolding } from "../broker/holdings.ts";
 import { LocalBroker } from "../broker/local.ts";
 import { Node } from "../broker/node.ts";
 import type { AppConfig } from "../hub/namespace.ts";
@@ -7,6 +8,7 @@ import type { Publication } from "../hub/publication.ts";
 import type { SocketAdmission } from "../sessions/engine/server.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { FakeSocket } from "./fake-network.ts";
+import { SeededRandom } from "./seeded-random.ts";
 import { socketIoWorker } from "./socketio-worker.ts";
 
 export const ALICE = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
@@ -43,16 +45,20 @@ export function testNode(
   apps: ReadonlyMap<string, AppConfig>,
   { perUser = 0, perAddress = 0 }: Pick<Settings, "perUser" | "perAddress"> = {},
 ): Node<Publication> {
-  return new Node<Publication>({
-    clock,
-    apps,
-    rates: {
-      user: { ratePerSecond: perUser },
-      address: { ratePerSecond: perAddress },
-      api: { ratePerSecond: 0 },
+  return new Node<Publication>(
+    {
+      clock,
+      random: new SeededRandom(),
+      apps,
+      rates: {
+        user: { ratePerSecond: perUser },
+        address: { ratePerSecond: perAddress },
+        api: { ratePerSecond: 0 },
+      },
+      idempotencyWindowMs: 0,
     },
-    idempotencyWindowMs: 0,
-  });
+    publicationHolding,
+  );
 }
 
 /** Channels for Socket.IO clients of a single worker, as the settings want them. */

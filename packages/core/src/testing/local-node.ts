@@ -1,10 +1,12 @@
 import type { Broker, BrokerHandler, WorkerId } from "../broker/broker.ts";
 import { WorkerHandlers } from "../broker/handlers.ts";
+import { publicationHolding } from "../broker/holdings.ts";
 import { LocalBroker } from "../broker/local.ts";
 import { Node, type NodeOptions } from "../broker/node.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import type { Publication } from "../hub/publication.ts";
 import type { Clock } from "../ports.ts";
+import { SeededRandom } from "./seeded-random.ts";
 
 export interface LocalNodeOptions {
   readonly clock: Clock;
@@ -21,16 +23,20 @@ export class LocalNode {
 
   constructor({ clock, apps, rates = {}, idempotencyWindowMs = 60_000 }: LocalNodeOptions) {
     const { user = 0, address = 0, api = 0 } = rates;
-    this.node = new Node<Publication>({
-      clock,
-      apps,
-      rates: {
-        user: { ratePerSecond: user },
-        address: { ratePerSecond: address },
-        api: { ratePerSecond: api },
+    this.node = new Node<Publication>(
+      {
+        clock,
+        random: new SeededRandom(),
+        apps,
+        rates: {
+          user: { ratePerSecond: user },
+          address: { ratePerSecond: address },
+          api: { ratePerSecond: api },
+        },
+        idempotencyWindowMs,
       },
-      idempotencyWindowMs,
-    });
+      publicationHolding,
+    );
   }
 
   /** One worker more. */

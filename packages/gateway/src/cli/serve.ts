@@ -1,3 +1,4 @@
+import { publicationHolding } from "@starling/core/broker/holdings.ts";
 import { encodedNode } from "@starling/core/broker/ipc/encoded-node.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
 import { LocalBroker } from "@starling/core/broker/local.ts";
@@ -29,7 +30,10 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { context, config, settings, log, stopped, own } = preparation;
   const health = new Health();
-  const node = new Node<Publication>({ ...nodeOptions(config), clock: systemClock });
+  const node = new Node<Publication>(
+    { ...nodeOptions(config), clock: systemClock, random: systemRandom },
+    publicationHolding,
+  );
   const counts = () => sharedCountsOf(node);
   const gateway = await startGateway(config, {
     log,
