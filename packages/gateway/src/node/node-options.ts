@@ -21,7 +21,7 @@ export function ratesOf(config: Shared): NodeOptions["rates"] {
 }
 
 /** What the configuration says of the state that the workers of a node share. */
-export function nodeOptions(config: Shared): Omit<NodeOptions, "clock"> {
+export function nodeOptions(config: Shared): Omit<NodeOptions, "clock" | "random"> {
   const { apps, idempotencyWindowMs, presenceLeaseMs: leaseMs } = config;
   return { apps, rates: ratesOf(config), idempotencyWindowMs, leaseMs };
 }

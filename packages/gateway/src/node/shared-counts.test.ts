@@ -15,7 +15,14 @@ test("a node counts callers that it could not remember, and answers that it had 
   const publish = (n: number) => {
     const key = { key: String(n), fingerprint: "" };
     void broker.reserve([key]);
-    void broker.publish({ app: "default", channels: ["c"], publication, reached: 0, key });
+    void broker.publish({
+      app: "default",
+      channels: ["c"],
+      streams: [],
+      publication,
+      reached: 0,
+      key,
+    });
   };
   for (let n = 0; n < MAX_REMEMBERED; n++) {
     broker.take("api", String(n));

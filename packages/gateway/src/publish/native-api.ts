@@ -41,9 +41,9 @@ export class NativeApi {
     receivable(request.event, "event");
     const deliveries = [toDelivery(request)];
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, deliveries), ([subscribers = 0]) => ({
+      whenAnswered(this.#deliveries.make(caller, deliveries), ([published]) => ({
         ok: true,
-        subscribers,
+        subscribers: published?.subscribers ?? 0,
       }));
   }
 
@@ -55,9 +55,9 @@ export class NativeApi {
     });
     const deliveries = publications.map(toDelivery);
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, deliveries), (counts) => ({
+      whenAnswered(this.#deliveries.make(caller, deliveries), (published) => ({
         ok: true,
-        results: counts.map((subscribers) => ({ subscribers })),
+        results: published.map(({ subscribers }) => ({ subscribers })),
       }));
   }
 
@@ -75,10 +75,10 @@ export class NativeApi {
     const channels = [...new Set(request.channels)];
     const delivery = { app, channels, event, data: data.text, publisher, idempotencyKey };
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, [delivery]), ([subscribers = 0]) => ({
+      whenAnswered(this.#deliveries.make(caller, [delivery]), ([published]) => ({
         ok: true,
         channels: channels.length,
-        subscribers,
+        subscribers: published?.subscribers ?? 0,
       }));
   }
 

@@ -96,12 +96,12 @@ test("a worker that Deno runs is a worker like any other, with no right but to i
     const data = `["😀",${"1".repeat(100_000)}]`;
     const attachments = [Uint8Array.of(1, 2), new Uint8Array(0)];
     const publication = { app: "default", channel: "a", event: "message", data, attachments };
-    const delivery = { app: "default", channels: ["a"], publication, reached: 2 };
-    expect(await broker.publish(delivery)).toBe(5);
+    const delivery = { app: "default", channels: ["a"], streams: [], publication, reached: 2 };
+    expect(await broker.publish(delivery)).toEqual({ subscribers: 5, positions: [] });
     const whole = { channel: "a", event: "message", data, attachments: [[1, 2], []] };
     expect(await next()).toEqual(whole);
 
-    expect(await broker.call(2, "publish", null)).toBe(5);
+    expect(await broker.call(2, "publish", null)).toEqual({ subscribers: 5, positions: [] });
     expect(received).toEqual(["from deno [1]"]);
     expect(await broker.call(2, "watch", null)).toEqual(["bun"]);
     broker.present("default", "a", { type: "leave", connection: "b" });
