@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
-import type { PresenceEvent } from "./broker.ts";
+import type { PresenceEvent, Published } from "./broker.ts";
 import { CancellationSource } from "./cancellation.ts";
 import { settings } from "./conformance/settings.ts";
 import { Node } from "./node.ts";
@@ -82,7 +83,7 @@ test("publish is answered at once where no other worker is interested", () => {
   const { node, workers, seats } = setUp(2);
   seats[0]?.interest("default", "a", 5);
   seats[1]?.interest("default", "b", 5);
-  expect(seats[0]?.publish(delivery())).toBe(1);
+  expect(seats[0]?.publish(delivery())).toEqual(reached(1));
   expect(workers.map((worker) => worker.handed)).toEqual([[], []]);
   expect(node.counters).toMatchObject({ publications: 1, handovers: 0 });
 });
@@ -90,7 +91,7 @@ test("publish is answered at once where no other worker is interested", () => {
 test("publish is answered once every interested worker has taken over, or lags, or is gone", async () => {
   const { clock, node, workers, seats } = setUp(4);
   for (const seat of seats.slice(1)) seat.interest("default", "a", 2);
-  let total: number | undefined;
+  let total: Published | undefined;
   const publish = async () => {
     total = await seats[0]?.publish(delivery());
   };
@@ -101,7 +102,7 @@ test("publish is answered once every interested worker has taken over, or lags, 
   expect(total).toBeUndefined();
   clock.advance(200);
   await published;
-  expect(total).toBe(7);
+  expect(total).toEqual(reached(7));
   expect([node.laggingWorkers, node.handoversTimedOut]).toEqual([1, 1]);
   workers[3]?.take();
   expect(node.laggingWorkers).toBe(0);

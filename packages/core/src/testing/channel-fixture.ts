@@ -104,7 +104,7 @@ export function setUp(settings: Settings = {}) {
   const publish = (...args: Parameters<typeof worker.hub.publish>): number => {
     const reached = worker.hub.publish(...args);
     if (reached instanceof Promise) throw new Error("a single worker has nobody to ask");
-    return reached;
+    return reached.subscribers;
   };
   /** Channels that have subscribers. */
   const channels = (): string[] => {

@@ -178,7 +178,10 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
         const publisher = connection.user ?? connection.id;
         const publication = readPublish(event, connection.app, publisher);
         this.#require(connection, "publish", publication.channel);
-        return whenAnswered(hub.publish(publication), (subscribers) => ({ ok: true, subscribers }));
+        return whenAnswered(hub.publish(publication), ({ subscribers }) => ({
+          ok: true,
+          subscribers,
+        }));
       }
       case "authenticate":
         return this.#refresh(connection, event.args[0]);
