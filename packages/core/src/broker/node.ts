@@ -140,8 +140,8 @@ export class Node<Content> {
     return this.#state.reservations.refused;
   }
 
-  /** What channels keep: bytes, channels, and channels whose history had to go to make room. */
-  get history(): { readonly bytes: number; readonly channels: number; readonly evicted: number } {
+  /** What channels keep, and where the stream stands: as many publications have been kept so far. */
+  get history(): Pick<Histories<Content>, "bytes" | "channels" | "evicted" | "position"> {
     return this.#state.histories;
   }
 

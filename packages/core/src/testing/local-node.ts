@@ -14,6 +14,8 @@ export interface LocalNodeOptions {
   /** Takes a second of each rate; default: none is limited. */
   readonly rates?: Partial<Readonly<Record<keyof NodeOptions["rates"], number>>>;
   readonly idempotencyWindowMs?: number;
+  /** Default: that of a node. */
+  readonly historyBytes?: number;
 }
 
 /** A node whose workers are in the process of the test. */
@@ -21,7 +23,8 @@ export class LocalNode {
   readonly node: Node<Publication>;
   #workers = 0;
 
-  constructor({ clock, apps, rates = {}, idempotencyWindowMs = 60_000 }: LocalNodeOptions) {
+  constructor(options: LocalNodeOptions) {
+    const { clock, apps, rates = {}, idempotencyWindowMs = 60_000, historyBytes } = options;
     const { user = 0, address = 0, api = 0 } = rates;
     this.node = new Node<Publication>(
       {
@@ -34,6 +37,7 @@ export class LocalNode {
           api: { ratePerSecond: api },
         },
         idempotencyWindowMs,
+        ...(historyBytes === undefined ? {} : { historyBytes }),
       },
       publicationHolding,
     );

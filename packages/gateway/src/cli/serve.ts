@@ -13,7 +13,7 @@ import { sharedCountsOf } from "../node/shared-counts.ts";
 import type { NodeStatus } from "../node/status.ts";
 import { firstWorkerId, workerTiming } from "../node/worker-timing.ts";
 import { Health } from "../ops/health.ts";
-import type { SharedCounts } from "../publish/node-stats.ts";
+import type { HistoryCounts, SharedCounts } from "../publish/node-stats.ts";
 import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
@@ -101,7 +101,7 @@ async function serveSocket(
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(gateway, quic, systemClock.now() - startedAt),
+      status: () => statusOf(gateway, quic, counts().history, systemClock.now() - startedAt),
       counts,
       restart: async () => ({
         ok: false,
@@ -127,6 +127,7 @@ async function serveSocket(
 function statusOf(
   { listening, report }: RunningGateway,
   quic: QuicService,
+  history: HistoryCounts,
   uptimeMs: number,
 ): NodeStatus {
   const { connections, memoryBytes } = report();
@@ -141,6 +142,7 @@ function statusOf(
     memoryBytes,
     publisherUrl,
     subscriberUrl,
+    history,
     workers: [
       {
         kind: "gateway",

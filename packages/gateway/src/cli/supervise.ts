@@ -52,7 +52,10 @@ export async function supervise(preparation: Preparation): Promise<void> {
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(workers, quic, listening, clock.now() - startedAt),
+      status: () => ({
+        ...statusOf(workers, quic, listening, clock.now() - startedAt),
+        history: sharedCountsOf(node).history,
+      }),
       counts: () => sharedCountsOf(node),
       restart: (progress) => restartWorkers(preparation, { workers, quic }, progress),
     }),
@@ -160,7 +163,7 @@ function statusOf(
   quic: QuicService,
   listening: Listening | undefined,
   uptimeMs: number,
-): NodeStatus {
+): Omit<NodeStatus, "history"> {
   return {
     version,
     pid: process.pid,
