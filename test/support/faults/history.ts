@@ -11,6 +11,8 @@ export interface Publication {
   readonly sentAt: Moment;
   /** When the publisher was told ok; undefined where it never was. */
   readonly answeredAt?: Moment | undefined;
+  /** Where it stands in the history of the channel, `EPOCH.OFFSET`, where the answer said so. */
+  readonly position?: string | undefined;
 }
 
 /** What a client got. */
@@ -18,6 +20,8 @@ export interface Receipt {
   readonly publisher: string;
   readonly number: number;
   readonly at: Moment;
+  /** Where it stands in the history of the channel, where the message said so. */
+  readonly position?: string | undefined;
 }
 
 /**
@@ -35,6 +39,10 @@ export interface Stay {
   /** When the connection ended; undefined where it had not by the end of the run. */
   readonly until?: Moment | undefined;
   readonly ending?: Ending | undefined;
+  /** Whether the client asked to go on where its stay before had ended. */
+  readonly isReturn?: boolean | undefined;
+  /** What a client that returned was told: whether everything that it had missed follows. */
+  readonly recovered?: boolean | undefined;
   /** In the order of arrival. */
   readonly receipts: readonly Receipt[];
 }
@@ -67,6 +75,8 @@ export interface History {
    * answered then may be overtaken by what is published at that very worker.
    */
   readonly lags: readonly (readonly [Moment, Moment])[];
+  /** Whether the channels keep history, so that all clients see one order. */
+  readonly isKept?: boolean | undefined;
   /** The last moment. */
   readonly end: Moment;
 }

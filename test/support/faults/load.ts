@@ -5,6 +5,7 @@ import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
 import type { History } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
+import { journeysOf } from "./journeys.ts";
 import { MemberClient } from "./member-client.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
@@ -147,9 +148,9 @@ export class Load {
     const isComplete = () => {
       const { publications, stays } = this.recorder.history();
       const byChannel = Map.groupBy(publications, ({ channel }) => channel);
-      return stays
-        .filter(({ until }) => until === undefined)
-        .every((stay) => losses(stay, byChannel.get(stay.channel) ?? []).length === 0);
+      return journeysOf(stays)
+        .filter(({ stays }) => stays.at(-1)?.until === undefined)
+        .every((journey) => losses(journey, byChannel.get(journey.channel) ?? []).length === 0);
     };
     // What is still missing then is reported by the checker, with its reasons.
     await this.until("complete", isComplete, SETTLE_MS).catch(() => undefined);
