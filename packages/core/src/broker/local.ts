@@ -149,7 +149,7 @@ function memberOf(handler: BrokerHandler): NodeMember<Publication> {
     deliver(_app, channels, publication, taken) {
       for (const channel of channels) {
         const isOwn = channel === publication.channel;
-        handler.delivered(isOwn ? publication : { ...publication, channel });
+        handler.delivered(isOwn ? publication : copyIn(channel, publication));
       }
       taken?.(true);
     },
@@ -170,7 +170,12 @@ function memberOf(handler: BrokerHandler): NodeMember<Publication> {
 
 /** The publication of one channel at its place; one that stands in several is another in each. */
 function kept(publication: Publication, channel: string, position: Position): Publication {
-  if (publication.channel !== channel) return { ...publication, channel, position };
-  publication.position = position;
-  return publication;
+  const own = publication.channel === channel ? publication : copyIn(channel, publication);
+  own.position = position;
+  return own;
+}
+
+/** The same in another channel, where it has another place or none. */
+function copyIn(channel: string, publication: Publication): Publication {
+  return { ...publication, channel, position: undefined, cursor: undefined };
 }

@@ -1,3 +1,4 @@
+import { publicationHolding } from "../broker/holdings.ts";
 import type { HistoryEntry } from "../broker/stream.ts";
 import type { Channel } from "./channel.ts";
 import type { OneOrMany } from "./one-or-many.ts";
@@ -5,11 +6,17 @@ import type { Position } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
+/** What keeping a delivery costs beside its frames: about that, in bytes. */
+const BUFFERED_BYTES = 100;
+
 /** What one delivery to a stand-in was. */
 interface Buffered {
   readonly frames: readonly Frame[];
   readonly id: number | undefined;
-  readonly offset: number;
+  /** Its place in the history; undefined where it has none, as news of members. */
+  readonly offset: number | undefined;
+  /** The place that it is sent at. */
+  readonly order: number;
 }
 
 /**
@@ -23,15 +30,21 @@ export class StandIn implements Subscriber {
   readonly format: WireFormat;
   readonly socket = undefined;
   readonly #subscriber: Subscriber;
-  readonly #maxBytes: number;
+  readonly #hold: (bytes: number) => boolean;
   #buffered: Buffered[] = [];
-  #bytes = 0;
+  #last = 0;
 
-  constructor(subscriber: Subscriber, channel: Channel, format: WireFormat, maxBytes: number) {
+  /** `hold` is told what it takes, or gives back where that is negative; false forbids it. */
+  constructor(
+    subscriber: Subscriber,
+    channel: Channel,
+    format: WireFormat,
+    hold: (bytes: number) => boolean,
+  ) {
     this.#subscriber = subscriber;
     this.channel = channel;
     this.format = format;
-    this.#maxBytes = maxBytes;
+    this.#hold = hold;
   }
 
   get id(): string {
@@ -46,21 +59,23 @@ export class StandIn implements Subscriber {
     return this.#subscriber.user;
   }
 
-  deliver(frames: readonly Frame[], id?: number, offset = 0): void {
-    this.#buffered.push({ frames, id, offset });
-    for (const { length } of frames) this.#bytes += length;
-    if (this.#bytes > this.#maxBytes) this.#subscriber.cutSlow();
+  deliver(frames: readonly Frame[], id?: number, offset?: number): void {
+    if (!this.#hold(size(frames))) return;
+    this.#last = offset ?? this.#last;
+    this.#buffered.push({ frames, id, offset, order: this.#last });
   }
 
   /** Whatever was published up to now is in the history that is asked for next. */
   forget(): void {
-    this.#buffered = [];
-    this.#bytes = 0;
+    for (const { frames, offset } of this.#buffered) {
+      if (offset !== undefined) this.#hold(-size(frames));
+    }
+    this.#buffered = this.#buffered.filter(({ offset }) => offset === undefined);
   }
 
-  /** What was published behind that offset. */
-  after(offset: number): readonly Buffered[] {
-    return this.#buffered.filter((each) => each.offset > offset);
+  /** What was published behind that offset, and what is in no history. */
+  after(position: number): readonly Buffered[] {
+    return this.#buffered.filter(({ offset }) => offset === undefined || offset > position);
   }
 
   isReady(): boolean {
@@ -74,6 +89,10 @@ export class StandIn implements Subscriber {
   disconnect(): void {}
 }
 
+function size(frames: readonly Frame[]): number {
+  return frames.reduce((sum, { length }) => sum + length, BUFFERED_BYTES);
+}
+
 /** What one channel's history has given so far. */
 export interface CaughtUp {
   readonly standIn: StandIn;
@@ -84,25 +103,44 @@ export interface CaughtUp {
   readonly position: Position;
 }
 
+/** An entry, and the channel that it is of. */
+export interface MergedEntry {
+  readonly standIn: StandIn;
+  readonly entry: HistoryEntry<Publication>;
+}
+
 /**
- * The entries that can be sent, of all channels in one order, and the offset up to which those are all
- * of them: a client that has seen one has then seen all before it, in whichever channel.
+ * The entries of all channels in one order, and the offset up to which they are all that there are: a
+ * client that has seen one has then seen all before it, in whichever channel.
  */
 export function merge(parts: readonly CaughtUp[]): {
-  readonly entries: readonly {
-    readonly standIn: StandIn;
-    readonly entry: HistoryEntry<Publication>;
-  }[];
+  readonly entries: readonly MergedEntry[];
   readonly upTo: number;
+  /** Whether some channel has more, whatever comes meanwhile. */
+  readonly hasMore: boolean;
 } {
-  const upTo = Math.min(
-    ...parts.map(({ entries, hasMore }) => {
-      return hasMore ? (entries.at(-1)?.offset ?? 0) : Number.POSITIVE_INFINITY;
-    }),
-  );
+  const ends = parts.map(({ entries, hasMore, position }) => {
+    return hasMore ? (entries.at(-1)?.offset ?? 0) : position.offset;
+  });
   const entries = parts
     .flatMap(({ standIn, entries }) => entries.map((entry) => ({ standIn, entry })))
-    .filter(({ entry }) => entry.offset <= upTo)
     .toSorted((a, b) => a.entry.offset - b.entry.offset);
-  return { entries, upTo };
+  return { entries, upTo: Math.min(...ends), hasMore: parts.some(({ hasMore }) => hasMore) };
+}
+
+/** The entries in their order, in parts that take about so many bytes at most. */
+export function batches(entries: readonly MergedEntry[], maxBytes: number): MergedEntry[][] {
+  const parts: MergedEntry[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const each of entries) {
+    bytes += publicationHolding.bytes(each.entry.content);
+    const part = parts.at(-1);
+    if (part !== undefined && bytes <= maxBytes) {
+      part.push(each);
+    } else {
+      parts.push([each]);
+      bytes = publicationHolding.bytes(each.entry.content);
+    }
+  }
+  return parts;
 }

@@ -1,11 +1,18 @@
 import { type Answer, allAnswers, whenAnswered } from "../answer.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Clock } from "../ports.ts";
-import { StandIn } from "./catch-up.ts";
-import type { Channel } from "./channel.ts";
+import type { StandIn } from "./catch-up.ts";
+import type { Channels } from "./channels.ts";
 import type { Publication } from "./publication.ts";
 import { type Beginning, type Begun, Recovery } from "./recovery.ts";
 import type { Subscriber, WireFormat } from "./subscriber.ts";
+import { Turns } from "./turns.ts";
+
+/**
+ * Pages that are on their way to this worker at most: after a restart everybody asks at once, and what
+ * waits in the link to the node has a limit.
+ */
+const MAX_PAGES = 16;
 
 /** How a connection wants to be subscribed. */
 export interface BeginOptions {
@@ -18,22 +25,19 @@ export interface BeginOptions {
 }
 
 export interface RecoveriesOptions {
-  readonly broker: Pick<Broker, "history" | "interest">;
+  readonly broker: Pick<Broker, "history">;
   readonly clock: Clock;
-  /** Bytes that may be kept for one subscriber and channel meanwhile. */
+  readonly channels: Channels;
+  /** Bytes that may be kept for one subscriber meanwhile. */
   readonly maxBytes: number;
-  /** The channel of that name, which comes to be if it has to. @throws StarlingError */
-  channel(app: string, name: string): Channel;
-  /** Takes a stand-in out of its channel. */
-  leave(standIn: StandIn): void;
-  /** Puts the subscriber into the place of its stand-in. */
-  goLive(standIn: StandIn, subscriber: Subscriber): void;
 }
 
 /** Subscribers that are getting what they missed. */
 export class Recoveries {
   readonly #options: RecoveriesOptions;
-  readonly #underWay = new Map<Subscriber, Set<Recovery>>();
+  readonly #turns = new Turns(MAX_PAGES);
+  /** With their ends. */
+  readonly #underWay = new Map<Subscriber, Map<Recovery, Promise<void>>>();
 
   constructor(options: RecoveriesOptions) {
     this.#options = options;
@@ -42,92 +46,107 @@ export class Recoveries {
   /** Channels that a subscriber is about to have. */
   count(subscriber: Subscriber): number {
     let count = 0;
-    for (const { channels } of this.#underWay.get(subscriber) ?? []) count += channels.length;
+    for (const { size } of this.#of(subscriber)) count += size;
     return count;
   }
 
-  /** Gives up the recovery that a channel belongs to; answers whether there was one. */
-  cancel(subscriber: Subscriber, channel: string): boolean {
-    for (const recovery of this.#underWay.get(subscriber) ?? []) {
-      if (!recovery.channels.includes(channel)) continue;
-      recovery.cancel();
-      return true;
+  /** What stands in a channel for a subscriber that is about to have it. */
+  standIn(subscriber: Subscriber, channel: string): StandIn | undefined {
+    for (const recovery of this.#of(subscriber)) {
+      const standIn = recovery.standIn(channel);
+      if (standIn !== undefined) return standIn;
     }
+    return undefined;
+  }
+
+  /** When a subscriber has a channel that it is about to have; rejected as `Recovery.run` is. */
+  whenLive(subscriber: Subscriber, channel: string): Promise<void> | undefined {
+    for (const [recovery, end] of this.#underWay.get(subscriber) ?? []) {
+      if (recovery.standIn(channel) !== undefined) return end;
+    }
+    return undefined;
+  }
+
+  /** A subscriber does not want a channel any more; answers whether it was about to have it. */
+  drop(subscriber: Subscriber, channel: string): boolean {
+    for (const recovery of this.#of(subscriber)) if (recovery.drop(channel)) return true;
     return false;
   }
 
-  cancelAll(subscriber: Subscriber): void {
-    for (const recovery of this.#underWay.get(subscriber) ?? []) recovery.cancel();
+  /** The subscriber is no more. */
+  cancel(subscriber: Subscriber): void {
+    for (const recovery of [...this.#of(subscriber)]) recovery.cancel();
   }
 
-  /** @throws StarlingError `app_channels_full`; rejected as `Recovery.run` is */
+  /** Publications may have been lost on their way here. */
+  restart(): void {
+    for (const recoveries of this.#underWay.values()) {
+      for (const recovery of recoveries.keys()) recovery.restart();
+    }
+  }
+
+  /**
+   * Begins once `ready` is there.
+   *
+   * @throws StarlingError `app_channels_full`; rejected as `Recovery.run` is
+   */
   start(
     subscriber: Subscriber,
     beginnings: readonly Beginning[],
+    ready: Answer<unknown>,
     { format = subscriber.format, isOwn = () => false, begun }: BeginOptions,
   ): Answer<void> {
-    const { broker, clock, maxBytes, goLive } = this.#options;
-    const standIns = new Set<StandIn>();
-    const leave = () => {
-      for (const standIn of standIns) this.#options.leave(standIn);
-      standIns.clear();
-    };
-    try {
-      for (const { channel: name } of beginnings) {
-        const channel = this.#options.channel(subscriber.app, name);
-        const standIn = new StandIn(subscriber, channel, format, maxBytes);
-        channel.add(standIn, format);
-        standIns.add(standIn);
-      }
-      const recovery = new Recovery({
-        broker,
-        clock,
-        subscriber,
-        standIns: [...standIns],
-        beginnings,
-        isOwn,
-        begun,
-        goLive() {
-          for (const standIn of standIns) goLive(standIn, subscriber);
-          standIns.clear();
-        },
-      });
-      this.#add(subscriber, recovery);
-      return this.#run(subscriber, recovery, [...standIns], leave);
-    } catch (error) {
-      leave();
-      throw error;
-    }
-  }
-
-  #run(
-    subscriber: Subscriber,
-    recovery: Recovery,
-    standIns: readonly StandIn[],
-    leave: () => void,
-  ): Answer<void> {
+    const { broker, clock, channels, maxBytes } = this.#options;
+    const { app } = subscriber;
+    const recovery = new Recovery({
+      clock,
+      subscriber,
+      format,
+      maxBytes,
+      history: (name, request) => this.#turns.take(() => broker.history(app, name, request)),
+      isOwn,
+      begun,
+      leave: (standIn) => channels.leave(standIn.channel, standIn),
+      goLive: (standIns) => {
+        this.#remove(subscriber, recovery);
+        for (const standIn of standIns) channels.replace(standIn, subscriber);
+      },
+    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Whoever asked is told below; hardly anybody else waits.
+    promise.catch(() => {});
+    this.#add(subscriber, recovery, promise);
     const end = () => {
-      leave();
       this.#remove(subscriber, recovery);
+      resolve();
     };
-    const { broker } = this.#options;
-    try {
-      const known = standIns.map(({ channel: { app, name, size } }) =>
-        broker.interest(app, name, size),
-      );
-      const done = whenAnswered(allAnswers(known), () => recovery.run());
-      if (done instanceof Promise) return done.finally(end);
-    } catch (error) {
-      end();
+    const fail = (error: unknown): never => {
+      this.#remove(subscriber, recovery);
+      recovery.cancel();
+      reject(error);
       throw error;
+    };
+    try {
+      const known = beginnings.map(({ channel: name, from }) => {
+        const channel = channels.open(app, name);
+        recovery.add(channel, from);
+        return channels.tell(channel);
+      });
+      const done = whenAnswered(allAnswers([...known, ready]), () => recovery.run());
+      return done instanceof Promise ? done.then(end, fail) : end();
+    } catch (error) {
+      return fail(error);
     }
-    end();
   }
 
-  #add(subscriber: Subscriber, recovery: Recovery): void {
+  #of(subscriber: Subscriber): Iterable<Recovery> {
+    return this.#underWay.get(subscriber)?.keys() ?? [];
+  }
+
+  #add(subscriber: Subscriber, recovery: Recovery, end: Promise<void>): void {
     const recoveries = this.#underWay.get(subscriber);
-    if (recoveries === undefined) this.#underWay.set(subscriber, new Set([recovery]));
-    else recoveries.add(recovery);
+    if (recoveries === undefined) this.#underWay.set(subscriber, new Map([[recovery, end]]));
+    else recoveries.set(recovery, end);
   }
 
   #remove(subscriber: Subscriber, recovery: Recovery): void {
