@@ -18,6 +18,9 @@ export interface Signal {
   readonly ms?: readonly { p: string; pl?: Uint8Array; since: number }[];
   readonly more?: boolean;
   readonly tk?: string;
+  readonly ep?: string;
+  readonly off?: number;
+  readonly rec?: boolean;
 }
 
 export interface SignallingOptions {

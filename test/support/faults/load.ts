@@ -22,6 +22,14 @@ export interface Plan {
   readonly oldMembers?: number;
   /** Backends of each kind: with and without a kept connection, with and without keys. */
   readonly publishers?: number;
+  /** What the channels keep; then clients ask for what they missed when they come back. */
+  readonly history?: KeptHistory;
+}
+
+/** The options of a namespace that say what its channels keep. */
+export interface KeptHistory {
+  readonly historySize: number;
+  readonly historyTtl: number;
 }
 
 const USUAL = {
@@ -68,7 +76,9 @@ export class Load {
       server: node.process,
       recorder: this.recorder,
       random: random.fork(),
+      recovers: plan.history !== undefined,
     });
+    this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
     this.members = [
@@ -202,6 +212,22 @@ export class Load {
     const { members } = JSON.parse(text);
     const names = [...members].map((member) => String(Object(member).clientId));
     return names.toSorted();
+  }
+
+  /** All clients lose their connections at once, and come back at about the same time. */
+  async breakAllOff(awayMs: number): Promise<void> {
+    const { ends } = this.recorder;
+    const expected = ends.length + this.clients.length;
+    for (const client of this.clients) client.breakOff(awayMs);
+    await this.until("all have noticed", () => ends.length >= expected, CONNECT_MS);
+    await this.allSubscribed();
+  }
+
+  /** What clients that came back were told, as often as they were. */
+  get recoveries(): { readonly complete: number; readonly incomplete: number } {
+    const told = this.recorder.history().stays.map(({ recovered }) => recovered);
+    const count = (value: boolean) => told.filter((each) => each === value).length;
+    return { complete: count(true), incomplete: count(false) };
   }
 
   /** For runs in which connections end only where messages were missed: not all have codes. */
