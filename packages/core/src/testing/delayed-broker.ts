@@ -33,6 +33,11 @@ export class DelayedLink {
     this.#messages.push(message);
   }
 
+  /** The message that was sent last is lost. */
+  loseLast(): void {
+    this.#messages.pop();
+  }
+
   /** Lets one message arrive. */
   step(): void {
     this.#messages.shift()?.();
