@@ -151,6 +151,10 @@ export class DelayedBroker extends LocalBroker {
     this.up.send(() => super.unwatch(app, channel));
   }
 
+  override gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    return through(this.up, this.down, () => super.gather(method, argument));
+  }
+
   override call(
     worker: WorkerId,
     method: string,
