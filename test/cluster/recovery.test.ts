@@ -54,6 +54,8 @@ describe.each([
         await load.breakAllOff(awayMs);
       }
       await expectAllRecovered(load);
+      expect(load.unrecovered).toEqual([]);
+      expect(load.resumptions).toBeGreaterThan(0);
       expect(load.recorder.failures.filter(({ publisher }) => !publisher.startsWith("v2"))).toEqual(
         [],
       );

@@ -138,7 +138,10 @@ async function storm(
     lost: sum(({ lost }) => lost),
     doubled: sum(({ doubled }) => doubled),
   };
-  unharmed(series(which), values, [...empty.refusals, ...full.refusals]);
+  unharmed(series(which), values, [
+    ...[...empty.refusals, ...full.refusals].slice(0, 1),
+    await countsOf(server.urls.publisher),
+  ]);
   return { series: series(which), values };
 }
 
@@ -146,11 +149,11 @@ async function storm(
 export function unharmed(
   name: string,
   { refused, lost, doubled }: Readonly<Record<"refused" | "lost" | "doubled", number>>,
-  refusals: readonly string[],
+  details: readonly string[],
 ): void {
   if (refused + lost + doubled === 0) return;
-  const [first = ""] = refusals;
-  throw new Error(`${name}: ${refused} REFUSED, ${lost} LOST, ${doubled} DOUBLED ${first}`.trim());
+  const counts = `${refused} REFUSED, ${lost} LOST, ${doubled} DOUBLED`;
+  throw new Error([`${name}: ${counts}`, ...details].join("; "));
 }
 
 async function connectAll(
@@ -173,6 +176,12 @@ async function connectAll(
   };
   await Promise.all(Array.from({ length: window }, work));
   return { leaves, refusals };
+}
+
+/** What the server counted, as JSON. */
+async function countsOf(publisher: URL): Promise<string> {
+  const url = new URL("/api/stats", publisher);
+  return (await fetch(url, { tls: { rejectUnauthorized: false } })).text();
 }
 
 /** Where the history stands; all channels share its numbers. */

@@ -230,6 +230,21 @@ export class Load {
     return { complete: count(true), incomplete: count(false) };
   }
 
+  /** The clients that could have come back to something, and never did. */
+  get unrecovered(): readonly string[] {
+    const recovered = this.recorder.history().stays.filter((stay) => stay.recovered === true);
+    const names = new Set(recovered.map(({ client }) => client));
+    // Version 1 of the signalling protocol knows no positions.
+    const able = this.clients.filter(({ name }) => !name.startsWith("v1"));
+    return able.map(({ name }) => name).filter((name) => !names.has(name));
+  }
+
+  /** How often stock clients went on with a connection that had ended. */
+  get resumptions(): number {
+    const stock = this.clients.filter((each) => each instanceof SocketIoClient);
+    return stock.reduce((sum, { resumptions }) => sum + resumptions, 0);
+  }
+
   /** For runs in which connections end only where messages were missed: not all have codes. */
   takeEndsForMissed(): void {
     this.recorder.takeEndsFor("missed");
