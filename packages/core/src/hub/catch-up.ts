@@ -30,16 +30,16 @@ export class StandIn implements Subscriber {
   readonly format: WireFormat;
   readonly socket = undefined;
   readonly #subscriber: Subscriber;
-  readonly #hold: (bytes: number) => boolean;
+  readonly #hold: (bytes: number) => void;
   #buffered: Buffered[] = [];
   #last = 0;
 
-  /** `hold` is told what it takes, or gives back where that is negative; false forbids it. */
+  /** `hold` is told the bytes that it takes, or gives back where they are negative. */
   constructor(
     subscriber: Subscriber,
     channel: Channel,
     format: WireFormat,
-    hold: (bytes: number) => boolean,
+    hold: (bytes: number) => void,
   ) {
     this.#subscriber = subscriber;
     this.channel = channel;
@@ -60,7 +60,7 @@ export class StandIn implements Subscriber {
   }
 
   deliver(frames: readonly Frame[], id?: number, offset?: number): void {
-    if (!this.#hold(size(frames))) return;
+    this.#hold(size(frames));
     this.#last = offset ?? this.#last;
     this.#buffered.push({ frames, id, offset, order: this.#last });
   }

@@ -108,7 +108,6 @@ export class Recoveries {
       begun,
       leave: (standIn) => channels.leave(standIn.channel, standIn),
       goLive: (standIns) => {
-        this.#remove(subscriber, recovery);
         for (const standIn of standIns) channels.replace(standIn, subscriber);
       },
     });

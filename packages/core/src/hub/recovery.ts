@@ -189,7 +189,7 @@ export class Recovery {
 
   #send({ standIn, entry: { content, offset } }: MergedEntry): void {
     const { subscriber, isOwn } = this.#options;
-    if (isOwn(content)) return;
+    if (content.sender === subscriber.id || isOwn(content)) return;
     if (content.position !== undefined) content.cursor ??= positionText(content.position);
     subscriber.deliver(standIn.format.encode(content), content.id, offset);
   }
@@ -240,12 +240,10 @@ export class Recovery {
     });
   }
 
-  /** Takes so many bytes more into account; false where that is too much. */
-  #hold(bytes: number): boolean {
+  /** Takes so many bytes more into account. */
+  #hold(bytes: number): void {
     this.#bytes += bytes;
-    if (bytes < 0 || this.#bytes <= this.#options.maxBytes) return true;
-    this.#cut();
-    return false;
+    if (bytes > 0 && this.#bytes > this.#options.maxBytes) this.#cut();
   }
 
   #cut(): void {
