@@ -292,6 +292,26 @@ describe("a client that reads slowly", () => {
     expect(again.begun?.map(({ channel }) => channel)).toEqual(["kept:c", "kept:a"]);
   });
 
+  test("that wants it again when there is no room for the others is refused, whatever becomes of the first", async () => {
+    const { fixture, worker, at } = alone({ maxChannels: 2 });
+    publish(worker, "kept:a", ...["1", "2", "3"].map((data) => data + LARGE));
+    const subscriber = worker.join("s");
+    subscriber.isReading = false;
+    const first = worker.begin(subscriber, [{ channel: "kept:a", from: at(0) }]);
+    const names = ["kept:a", "kept:b", "kept:c"];
+    const again = worker.begin(
+      subscriber,
+      names.map((channel) => ({ channel })),
+    );
+    await turns();
+    expect(again.error).toMatchObject({ errorName: "app_channels_full" });
+    expect(first).not.toHaveProperty("error");
+    worker.hub.unregister(subscriber);
+    await turns();
+    expect(first.error).toMatchObject({ errorName: "not_joined" });
+    expect(fixture.local.node.held).toBe(1);
+  });
+
   test("is cut when the rest of its history is gone meanwhile", async () => {
     const { fixture, worker, at } = alone({ size: 4 });
     publish(worker, "kept:a", ...["1", "2", "3", "4"].map((data) => data + LARGE));
