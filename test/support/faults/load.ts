@@ -6,6 +6,7 @@ import type { FaultClient } from "./fault-client.ts";
 import type { History } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
+import { checkKept } from "./kept-checker.ts";
 import { MemberClient } from "./member-client.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
@@ -228,6 +229,15 @@ export class Load {
     const told = this.recorder.history().stays.map(({ recovered }) => recovered);
     const count = (value: boolean) => told.filter((each) => each === value).length;
     return { complete: count(true), incomplete: count(false) };
+  }
+
+  /** What is wrong with what the channels keep, for runs in which they keep everything. */
+  async keptFaults(): Promise<string[]> {
+    const { publications } = this.recorder.history();
+    const checks = this.channels.map((channel) =>
+      checkKept(this.#node.process, channel, publications),
+    );
+    return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
   }
 
   /** The clients that could have come back to something, and never did. */
