@@ -34,14 +34,9 @@ const series = (which: string): string => `storm, ${which}`;
 /** What history costs a fan-out, and storms of clients that come back and have missed something. */
 export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
   const { clients, missed, channels, window, subscribers, ticks, payloadBytes } = options;
-  const comparisons: Comparison[] = [
-    {
-      metric: "cpuMicros",
-      series: "with",
-      over: "without",
-      atMost: options.atMost.overNone,
-    },
-  ];
+  const comparisons = ["kept", "with"].map((series): Comparison => {
+    return { metric: "cpuMicros", series, over: "without", atMost: options.atMost.overNone };
+  });
   return {
     name: "recovery",
     parameters: {
@@ -71,7 +66,7 @@ export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
 
 async function measure(trial: Trial<HistoryPeer>, options: RecoveryOptions): Promise<Sample[]> {
   const fanout = await measureFanout(trial, options);
-  if (trial.peer.historySize === 0) return [fanout];
+  if (!trial.peer.recover) return [fanout];
   await trial.load.leave();
   const samples = [fanout];
   for (const name of options.transports) samples.push(await storm(trial, options, name, [name]));
