@@ -60,6 +60,8 @@ interface Arrival {
 /** Ends after which the client comes back by itself, and was not told to begin anew. */
 const BREAKS: ReadonlySet<DisconnectReason> = new Set<DisconnectReason>([
   "transport_close",
+  // Of the transport alone: who leaves says so before.
+  "client_close",
   "ping_timeout",
   "slow_consumer",
   "messages_missed",

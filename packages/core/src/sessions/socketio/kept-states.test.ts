@@ -69,9 +69,9 @@ describe("what is kept of connections that broke", () => {
       { length: 1_000 },
       (_, index): ChannelStart => [`${"x".repeat(200)}${index}`, undefined],
     );
-    for (let index = 0; index < 200; index++) kept.add(state(String(index), starts));
-    expect(kept.size).toBeGreaterThan(50);
-    expect(kept.size).toBeLessThan(150);
-    expect(counters.statesDropped).toBe(200 - kept.size);
+    for (let index = 0; index < 400; index++) kept.add(state(String(index), starts));
+    expect(kept.size).toBeGreaterThan(100);
+    expect(kept.size).toBeLessThan(300);
+    expect(counters.statesDropped).toBe(400 - kept.size);
   });
 });

@@ -28,7 +28,7 @@ export interface KeptStatesOptions {
 
 /** States that are kept at a time, and the bytes that they may take together, about. */
 export const MAX_STATES = 100_000;
-const MAX_BYTES = 32 * 1024 * 1024;
+const MAX_BYTES = 64 * 1024 * 1024;
 /** What a state costs beside its names, and a channel of it: about that, in bytes. */
 const STATE_BYTES = 400;
 const CHANNEL_BYTES = 150;
