@@ -67,7 +67,7 @@ export class Standing {
     this.#beginnings++;
   }
 
-  /** It has been, and what was sent out of order lies before that offset. */
+  /** It has been, and what was sent out of order lies before the next offset. */
   begun(upTo = 0): void {
     this.#beginnings--;
     this.#floor = Math.max(this.#floor, upTo);
@@ -90,7 +90,7 @@ export function startsBehind(
   const epoch = starts.find(([, start]) => start !== undefined)?.[1]?.epoch;
   // Then it saw that on an earlier connection, and nothing on this one.
   if (cursor === undefined || cursor.epoch !== epoch || cursor.offset <= origin) return starts;
-  if (cursor.offset < floor) return undefined;
+  if (cursor.offset <= floor) return undefined;
   return starts.map(([channel, start]): ChannelStart => {
     if (start === undefined) return [channel, start];
     return [channel, { ...start, offset: Math.max(start.offset, cursor.offset) }];
