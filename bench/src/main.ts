@@ -8,9 +8,11 @@ import { idle } from "./modes/idle.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
+import { recovery, TRANSPORTS } from "./modes/recovery.ts";
 import { webTransport } from "./modes/webtransport.ts";
 import {
   clusterPeers,
+  historyPeers,
   httpPeers,
   peerNamed,
   peers,
@@ -56,6 +58,13 @@ function paces(given: string): Pace[] {
   const found = parsePaces(given);
   if (found !== undefined) return found;
   throw new InvalidArgumentError("Something like 10x10,50x10+ is wanted, or none.");
+}
+
+function stormTransports(given: string): (typeof TRANSPORTS)[number][] {
+  if (given === "none") return [];
+  const found = TRANSPORTS.filter((name) => given.split(",").includes(name));
+  if (found.length === given.split(",").length) return found;
+  throw new InvalidArgumentError(`Some of ${TRANSPORTS.join(",")} are wanted.`);
 }
 
 function parts(given: string): Part[] {
@@ -182,6 +191,29 @@ subcommand("cluster", "Starling with one process, one worker and two workers", c
     run(cluster({ ...options, perTick: 1, overOneWorker: 1.1 }), clusterPeers, options, {
       wrk: wrkVersion(),
     }),
+  );
+
+subcommand("recovery", "what history costs, and storms of clients that come back", historyPeers)
+  .option("--subscribers <n>", "over WebSockets, in one room", count(15_000), 2_000)
+  .option("--ticks <n>", "publish requests to them that are measured", count(100_000), 100)
+  .option("--tick-ms <n>", "least time between two of them", count(60_000), 100)
+  .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
+  .option("--clients <n>", "that come back at once", count(15_000), 2_000)
+  .option("--missed <n>", "messages that each of them has missed", count(900), 100)
+  .addOption(
+    new Option("--transports <list>", "by which they come; none leaves storms out")
+      .argParser(stormTransports)
+      .default(TRANSPORTS, TRANSPORTS.join(",")),
+  )
+  .option("--channels <n>", "that they come back to", count(1_000), 20)
+  .option("--window <n>", "connections in the making at the same time", count(2_000), 256)
+  .action((options) =>
+    run(
+      recovery({ ...options, perTick: 1, atMost: { overNone: 1.03 } }),
+      historyPeers,
+      options,
+      {},
+    ),
   );
 
 subcommand("webtransport", "sessions that send and hear datagrams", quicPeers)

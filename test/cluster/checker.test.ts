@@ -6,6 +6,7 @@ import { checkDelivery, type Violation } from "../support/faults/delivery-checke
 import type { History, Membership, Publication, Sight, Stay } from "../support/faults/history.ts";
 import { checkPresence } from "../support/faults/presence-checker.ts";
 import { type Draft, randomHistory, randomLimits } from "../support/faults/random-history.ts";
+import { randomKeptHistory } from "../support/faults/random-kept-history.ts";
 import { SeededRandom } from "../support/faults/seeded-random.ts";
 
 const channel = "room";
@@ -206,7 +207,10 @@ describe("a member", () => {
 /** Breaks one guarantee in one place. */
 type Injection = (draft: Draft, random: SeededRandom) => void;
 
-const injections: Readonly<Record<Violation["kind"], Injection>> = {
+type Kind = Violation["kind"];
+const ofKept = ["false recovery", "untold", "disagreement", "two positions"] as const;
+
+const injections: Readonly<Record<Exclude<Kind, (typeof ofKept)[number]>, Injection>> = {
   loss({ stays: [first], publications }, random) {
     const owed = publications.filter(({ answeredAt }) => answeredAt !== undefined);
     const { publisher, number } = random.pick(owed.filter(({ sentAt }) => sentAt > 1));
@@ -255,6 +259,37 @@ const injections: Readonly<Record<Violation["kind"], Injection>> = {
   },
 };
 
+/** The same for a client that comes back to a channel that keeps everything. */
+const keptInjections: Readonly<Record<(typeof ofKept)[number] | "duplicate" | "order", Injection>> =
+  {
+    "false recovery"({ stays }) {
+      // Published while the client was away, or before it noticed that it was.
+      required(stays[1]).receipts.splice(0, 1);
+    },
+    untold({ stays }, random) {
+      const returned = random.pick(stays.filter(({ isReturn }) => isReturn));
+      stays.splice(stays.indexOf(returned), 1, { ...returned, recovered: undefined });
+    },
+    duplicate({ stays: [first, second] }) {
+      const again = required(first?.receipts.at(-1));
+      required(second).receipts.unshift({ ...again, at: required(second?.from) });
+    },
+    order({ stays: [first, second] }) {
+      // The first of a publisher, whose second stays where it is.
+      const [moved] = required(first).receipts.splice(0, 1);
+      required(second).receipts.unshift({ ...required(moved), at: required(second?.from) });
+    },
+    disagreement({ stays: [first] }) {
+      const [a, b] = required(first).receipts;
+      const [one, other] = [required(a), required(b)];
+      required(first).receipts.splice(0, 2, other, { ...one, at: other.at });
+    },
+    "two positions"({ stays: [first] }) {
+      const { receipts } = required(first);
+      receipts.splice(0, 1, { ...required(receipts[0]), position: "e.9999" });
+    },
+  };
+
 function isLast(sights: readonly Sight[], member: string, at: number): boolean {
   return !sights.some((each) => each.member === member && each.at > at);
 }
@@ -287,4 +322,83 @@ describe("a random history", () => {
       );
     },
   );
+});
+
+describe("a random history of a channel that keeps everything", () => {
+  const seed = fc.integer({ min: 0, max: 0xffff_ffff });
+
+  test("in which every guarantee was kept has no violation", () => {
+    fc.assert(fc.property(seed, (each) => expect(check(randomKeptHistory(each))).toEqual([])));
+  });
+
+  test.each<[string, Injection]>(Object.entries(keptInjections))(
+    "with one %s is found out",
+    (kind, inject) => {
+      fc.assert(
+        fc.property(seed, (each) => {
+          const draft = randomKeptHistory(each);
+          inject(draft, new SeededRandom(each));
+          expect(check(draft)).toContain(kind);
+        }),
+      );
+    },
+  );
+});
+
+describe("a client that comes back", () => {
+  const all = [published(1, 10, 11), published(2, 20, 21), published(3, 30, 31)];
+  const before = stay([[1, 15]], { until: 18, ending: "broken" });
+  const back = (got: readonly [number, number][], recovered: boolean) =>
+    stay(got, { from: 35, isReturn: true, recovered });
+
+  test("gets what it missed", () => {
+    const got: [number, number][] = [
+      [2, 36],
+      [3, 36.5],
+    ];
+    expect(delivery(all, before, back(got, true))).toEqual([]);
+  });
+
+  test("and is promised what it does not get has been deceived", () => {
+    expect(delivery(all, before, back([[3, 36.5]], true))).toEqual(["false recovery"]);
+    expect(delivery(all, { ...before, ending: "missed" }, back([], true))).toEqual([
+      "false recovery",
+      "false recovery",
+    ]);
+  });
+
+  test("and is told that something is missing begins anew", () => {
+    expect(delivery(all, before, back([], false))).toEqual([]);
+    expect(delivery(all, before, back([[1, 36]], false))).toEqual([]);
+  });
+
+  test("passes over a connection that never was of use", () => {
+    const unused = stay([], { from: undefined, until: 34, ending: "broken", isReturn: true });
+    expect(delivery(all, before, unused, back([[3, 36.5]], true))).toEqual(["false recovery"]);
+  });
+
+  test("gets nothing again of what it had before", () => {
+    const got: [number, number][] = [
+      [1, 36],
+      [2, 36.5],
+      [3, 37],
+    ];
+    expect(delivery(all, before, back(got, true))).toEqual(["duplicate"]);
+  });
+});
+
+test("two clients that saw two orders disagree where channels keep history", () => {
+  const by = (publisher: string): Publication => ({ publisher, channel, number: 1, sentAt: 5 });
+  const publications = [by("ada"), by("bob")];
+  const got = (client: string, ...order: string[]): Stay => ({
+    client,
+    channel,
+    from: 1,
+    receipts: order.map((publisher, index) => ({ publisher, number: 1, at: 10 + index })),
+  });
+  const stays = [got("eve", "ada", "bob"), got("kim", "bob", "ada")];
+  const check = (isKept: boolean) =>
+    kinds(checkDelivery({ ...empty, publications, stays, isKept }));
+  expect(check(true)).toEqual(["disagreement"]);
+  expect(check(false)).toEqual([]);
 });

@@ -18,6 +18,10 @@ export interface Signal {
   readonly ms?: readonly { p: string; pl?: Uint8Array; since: number }[];
   readonly more?: boolean;
   readonly tk?: string;
+  readonly ep?: string;
+  readonly off?: number;
+  readonly rec?: boolean;
+  readonly last?: number;
 }
 
 export interface SignallingOptions {

@@ -39,6 +39,7 @@ const echoHandler: EngineHandler<undefined> = {
   message: (session, message) => session.send(message),
   upgraded: () => undefined,
   close: () => undefined,
+  leave: () => Promise.resolve(),
 };
 
 const application: SocketIoApplication<undefined> = {
@@ -55,8 +56,10 @@ const application: SocketIoApplication<undefined> = {
     if (name === "message") connection.emit("message-back", ...args);
     if (name === "message-with-ack") acknowledge?.(...args);
   },
+  abandoned: () => undefined,
   upgraded: () => undefined,
   disconnected: () => undefined,
+  leave: () => Promise.resolve(),
 };
 
 interface Listening {

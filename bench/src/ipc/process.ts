@@ -1,3 +1,4 @@
+import { bytesHolding } from "@starling/core/broker/holdings.ts";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
 import { Node } from "@starling/core/broker/node.ts";
@@ -23,7 +24,10 @@ let allReceived: (() => void) | undefined;
 
 async function serve(socket: string): Promise<void> {
   const clock = systemClock;
-  const node = new Node<Uint8Array>({ clock, apps, rates, idempotencyWindowMs: 0 });
+  const node = new Node<Uint8Array>(
+    { clock, random: systemRandom, apps, rates, idempotencyWindowMs: 0 },
+    bytesHolding,
+  );
   const server = new IpcServer({
     node,
     clock,
@@ -68,13 +72,13 @@ async function wait(count: number): Promise<void> {
 
 function delivery(id: number) {
   const publication = { id, app: "default", channel: CHANNEL, event: "message", data: DATA };
-  return { app: "default", channels: [CHANNEL], publication, reached: 1 };
+  return { app: "default", channels: [CHANNEL], streams: [], publication, reached: 1 };
 }
 
 /** As fast as everything arrives: the queue towards a worker that lags is no part of the link. */
 async function flood(messages: number): Promise<void> {
   if (broker === undefined) return;
-  const answers: Promise<number>[] = [];
+  const answers: Promise<unknown>[] = [];
   for (let sent = 1; sent <= messages; sent++) {
     if (sent % ANSWERED_EACH > 0) {
       broker.publishUnanswered(delivery(broker.nextId()));
@@ -89,7 +93,7 @@ async function flood(messages: number): Promise<void> {
 async function paced(messages: number, perSecond: number): Promise<void> {
   if (broker === undefined) return;
   const begun = performance.now();
-  const answers: Promise<number>[] = [];
+  const answers: Promise<unknown>[] = [];
   for (let sent = 0; sent < messages; ) {
     const due = Math.min(messages, ((performance.now() - begun) * perSecond) / 1000);
     for (; sent < due; sent++) {

@@ -1,4 +1,4 @@
-import { clusterPeers, peerNamed, peers, presencePeers } from "../peers/index.ts";
+import { clusterPeers, historyPeers, peerNamed, peers, presencePeers } from "../peers/index.ts";
 import type { Peer, Publisher } from "../peers/peer.ts";
 import { Crowd } from "./crowd.ts";
 import { move } from "./mover.ts";
@@ -12,7 +12,8 @@ const crowds = new Map<string, Crowd>();
 /** By address: kept, so that only the first ticks pay for a connection. */
 const publishers = new Map<string, Publisher>();
 
-const peerOf = (name: string): Peer => peerNamed([...peers, ...clusterPeers], name);
+const peerOf = (name: string): Peer =>
+  peerNamed([...peers, ...clusterPeers, ...historyPeers], name);
 
 async function publisherAt(url: string, peer: string): Promise<Publisher> {
   const known = publishers.get(url) ?? (await peerOf(peer).publisher(new URL(url)));

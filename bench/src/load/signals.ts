@@ -36,6 +36,21 @@ export function signal(op: Op, c: string, p?: string, pl?: Uint8Array): Buffer {
   ]);
 }
 
+/** A subscription of version 2 that is acknowledged, from a position `EPOCH.OFFSET` on where there is one. */
+export function subscription(c: string, since: string | undefined): Buffer {
+  const [epoch, offset] = since?.split(".") ?? [];
+  const number = Buffer.alloc(4);
+  number.writeUInt32BE(Number(offset ?? 0));
+  return Buffer.concat([
+    map(4 + (epoch === undefined ? 0 : 2)),
+    ...[text("t"), text("control"), text("op"), text("subscribe"), text("c"), text(c)],
+    ...[text("id"), Buffer.from([1])],
+    ...(epoch === undefined
+      ? []
+      : [text("ep"), text(epoch), text("off"), Buffer.from([0xce]), number]),
+  ]);
+}
+
 /** What a member reads of a server's signal. */
 export interface Heard {
   readonly op: Op;

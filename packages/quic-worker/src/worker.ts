@@ -138,8 +138,9 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     settings,
     hub,
     broker,
+    handlers,
     // No session comes from another transport, and none goes to one.
-    handlers: undefined,
+    sessionsMove: false,
     authenticator,
     fanout,
     counters,
@@ -187,6 +188,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       const subscribers = hub.subscribers();
       const services = [service];
       await drainSubscribers({ services, subscribers, drainMs, clock, random });
+      await engine.leave();
       const lastAt = clock.now() + Math.min(drainMs, LAST_WORDS_MS);
       while (server.connections > 0 && clock.now() < lastAt) {
         await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));

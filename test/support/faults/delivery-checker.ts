@@ -1,17 +1,9 @@
-import type { History, Moment, Publication, Stay } from "./history.ts";
+import type { History, Moment, Publication } from "./history.ts";
+import { type Journey, journeysOf } from "./journeys.ts";
+import { disagreements } from "./one-order.ts";
+import { keyOf, nameOf, type Violation } from "./violation.ts";
 
-/** Something that a guarantee forbids. */
-export interface Violation {
-  readonly kind:
-    | "loss"
-    | "duplicate"
-    | "order"
-    | "unknown"
-    | "ghost"
-    | "missing member"
-    | "double offline";
-  readonly text: string;
-}
+export type { Violation } from "./violation.ts";
 
 /**
  * How long before an orderly end a publication must have been answered to be owed, in milliseconds:
@@ -21,24 +13,46 @@ const ORDERLY_GRACE_MS = 500;
 /** The same where the client had to fetch its end, which waits for it that long. */
 const FETCHED_GRACE_MS = 5_000;
 
-/** Finds messages that were lost, doubled, out of order or never published. */
-export function checkDelivery({ publications, stays, lags, cuts }: History): Violation[] {
+/**
+ * Finds messages that were lost, doubled, out of order or never published, also where a client
+ * went away and was promised, when it came back, that it would get all that it had missed.
+ */
+export function checkDelivery({ publications, stays, lags, cuts, isKept }: History): Violation[] {
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
-  return stays.flatMap((stay) => {
-    const published = byChannel.get(stay.channel) ?? [];
-    return [...losses(stay, published), ...wrongReceipts(stay, published, { lags, cuts })];
+  const journeys = journeysOf(stays);
+  const untold = stays
+    .filter(
+      ({ from, isReturn, recovered }) => isReturn && from !== undefined && recovered === undefined,
+    )
+    .map(({ client, channel }): Violation => {
+      return { kind: "untold", text: `${client} was not told what it had missed in ${channel}` };
+    });
+  const found = journeys.flatMap((journey) => {
+    const published = byChannel.get(journey.channel) ?? [];
+    return [...losses(journey, published), ...wrongReceipts(journey, published, { lags, cuts })];
   });
+  if (isKept !== true) return [...found, ...untold];
+  const orders = [...byChannel].flatMap(([channel, published]) => {
+    const there = journeys.filter((journey) => journey.channel === channel);
+    return disagreements(channel, published, there);
+  });
+  return [...found, ...untold, ...orders];
 }
 
-/** Publications that a client was owed in a stay and did not get. */
-export function losses(stay: Stay, published: readonly Publication[]): Violation[] {
-  const { from, until, ending, client, isFetched } = stay;
-  if (from === undefined || ending === "missed") return [];
-  const got = new Set(stay.receipts.map(keyOf));
+/** Publications that a client was owed and did not get. */
+export function losses(journey: Journey, published: readonly Publication[]): Violation[] {
+  const { client, stays, receipts } = journey;
+  const from = stays[0]?.from;
+  const last = stays.at(-1);
+  if (from === undefined || last === undefined) return [];
+  const { until, ending, isFetched } = last;
+  if (ending === "missed") return [];
+  const returned = last.from ?? from;
+  const got = new Set(receipts.map(keyOf));
   const isOver = until !== undefined;
   // What arrived shows that whatever was answered before it was sent is not still on its way.
   const latest = published.reduce(
-    (last, each) => (got.has(keyOf(each)) && each.sentAt > last ? each.sentAt : last),
+    (latest, each) => (got.has(keyOf(each)) && each.sentAt > latest ? each.sentAt : latest),
     Number.NEGATIVE_INFINITY,
   );
   const graceMs = isFetched === true ? FETCHED_GRACE_MS : ORDERLY_GRACE_MS;
@@ -54,11 +68,14 @@ export function losses(stay: Stay, published: readonly Publication[]): Violation
         each.publisher !== client &&
         !got.has(keyOf(each)),
     )
-    .map((each) => ({ kind: "loss", text: `${describe(stay)} did not get ${name(each)}` }));
+    .map((each) => ({
+      kind: (each.answeredAt ?? 0) < returned ? "false recovery" : "loss",
+      text: `${describe(journey)} did not get ${nameOf(each)}`,
+    }));
 }
 
 function wrongReceipts(
-  stay: Stay,
+  journey: Journey,
   published: readonly Publication[],
   { lags, cuts }: Pick<History, "lags" | "cuts">,
 ): Violation[] {
@@ -67,20 +84,23 @@ function wrongReceipts(
   const repeated = new Set<string>();
   const highest = new Map<string, number>();
   const violations: Violation[] = [];
-  for (const receipt of stay.receipts) {
+  for (const receipt of journey.receipts) {
     const { publisher, number, at } = receipt;
     const key = keyOf(receipt);
-    const what = `${describe(stay)} at ${at.toFixed(1)}`;
+    const what = `${describe(journey)} at ${at.toFixed(1)}`;
     const publication = known.get(key);
     const before = highest.get(publisher) ?? 0;
     if (publication === undefined || publication.sentAt > at) {
       violations.push({ kind: "unknown", text: `${what} got ${key}, which nobody had published` });
-    } else if (seen.has(key) && !repeated.has(key) && mayRepeat(stay, publication, at, cuts)) {
+    } else if (seen.has(key) && !repeated.has(key) && mayRepeat(journey, publication, at, cuts)) {
       repeated.add(key);
     } else if (seen.has(key)) {
-      violations.push({ kind: "duplicate", text: `${what} got ${name(publication)} again` });
+      violations.push({ kind: "duplicate", text: `${what} got ${nameOf(publication)} again` });
     } else if (number < before && isSettled(publication, lags)) {
-      violations.push({ kind: "order", text: `${what} got ${name(publication)} after ${before}` });
+      violations.push({
+        kind: "order",
+        text: `${what} got ${nameOf(publication)} after ${before}`,
+      });
     }
     seen.add(key);
     highest.set(publisher, Math.max(before, number));
@@ -93,12 +113,12 @@ function wrongReceipts(
  * the node, it was published again afterwards, and the client is told that it came upon a gap.
  */
 function mayRepeat(
-  { ending }: Stay,
+  { stays }: Journey,
   { sentAt, answeredAt = Number.POSITIVE_INFINITY, isKeyed }: Publication,
   at: Moment,
   cuts: readonly Moment[],
 ): boolean {
-  if (isKeyed !== true || ending !== "missed") return false;
+  if (isKeyed !== true || stays.at(-1)?.ending !== "missed") return false;
   return cuts.some((cutAt) => sentAt < cutAt && cutAt < answeredAt && cutAt < at);
 }
 
@@ -108,15 +128,10 @@ function isSettled({ answeredAt }: Publication, lags: History["lags"]): boolean 
   return !lags.some(([from, until]) => answeredAt > from && answeredAt < until);
 }
 
-function keyOf({ publisher, number }: { readonly publisher: string; readonly number: number }) {
-  return `${publisher} ${number}`;
-}
-
-function name({ publisher, number, sentAt, answeredAt }: Publication): string {
-  return `${publisher} ${number} (sent ${sentAt.toFixed(1)}, answered ${answeredAt?.toFixed(1)})`;
-}
-
-function describe({ client, channel, from, until, ending }: Stay): string {
-  const end = until === undefined ? "the end" : `${until.toFixed(1)} (${ending ?? "left"})`;
-  return `${client} in ${channel} from ${from?.toFixed(1)} to ${end}`;
+function describe({ client, channel, stays }: Journey): string {
+  const parts = stays.map(({ from, until, ending }) => {
+    const end = until === undefined ? "the end" : `${until.toFixed(1)} (${ending ?? "left"})`;
+    return `from ${from?.toFixed(1)} to ${end}`;
+  });
+  return `${client} in ${channel} ${parts.join(", and ")}`;
 }

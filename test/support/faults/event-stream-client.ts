@@ -1,11 +1,13 @@
 import { EventStream, eventsUrl } from "../event-stream.ts";
-import { endingOf, FaultClient } from "./fault-client.ts";
+import { type Acknowledgement, endingOf, FaultClient } from "./fault-client.ts";
 
+const RECOVERY = "event: starling:recovery\n";
 const CLOSE = "event: starling:close\n";
 
 /** A client of server-sent events. */
 export class EventStreamClient extends FaultClient {
   #stream: EventStream | undefined;
+  #lastEventId: string | undefined;
 
   start(): void {
     void this.#run();
@@ -15,11 +17,18 @@ export class EventStreamClient extends FaultClient {
     this.#stream?.[Symbol.dispose]();
   }
 
+  protected loseConnection(): void {
+    this.#stream?.[Symbol.dispose]();
+  }
+
   async #run(): Promise<void> {
     const { subscriberUrl, ca } = this.context.server;
     const url = eventsUrl(subscriberUrl, this.channels, { envelope: "1" });
     while (this.isReturning) {
-      const stream = await EventStream.open(url, ca).catch(() => undefined);
+      const { recovers } = this.context;
+      const id = recovers === true ? this.#lastEventId : undefined;
+      const headers = id === undefined ? {} : { "last-event-id": id };
+      const stream = await EventStream.open(url, ca, headers).catch(() => undefined);
       if (stream !== undefined) await this.#read(stream);
       await this.pause();
     }
@@ -43,17 +52,41 @@ export class EventStreamClient extends FaultClient {
 
   #take(block: string): void {
     if (block.startsWith(":") || this.isStopped) return;
+    const [, id] = /^id: (.*)$/m.exec(block) ?? [];
+    if (id !== undefined) this.#lastEventId = id;
+    if (this.context.recovers === true) this.#takeRecovering(block, id);
     // The first block of a stream; its subscriptions are there.
-    if (block.startsWith("retry:")) {
-      for (const channel of this.channels) this.acknowledge(channel);
-      return;
+    else if (block.startsWith("retry:")) this.#acknowledgeAll({});
+    else this.receive(dataOf(block).data);
+  }
+
+  #takeRecovering(block: string, id: string | undefined): void {
+    if (block.startsWith("retry:")) return;
+    if (block.includes(RECOVERY)) {
+      const { recovered, channels = this.channels } = dataOf(block);
+      for (const channel of this.channels) {
+        const isWhole = recovered === true || !channels.includes(channel);
+        this.acknowledge(channel, { position: this.#lastEventId, recovered: isWhole });
+      }
+    } else if (block.includes("data: ")) {
+      this.receive(dataOf(block).data, id);
+    } else if (this.positions.size === 0) {
+      this.#acknowledgeAll({ position: id });
     }
-    this.receive(dataOf(block).data);
+  }
+
+  #acknowledgeAll(acknowledgement: Acknowledgement): void {
+    for (const channel of this.channels) this.acknowledge(channel, acknowledgement);
   }
 }
 
 /** The JSON that an event of a stream carries. */
-function dataOf(block: string): { readonly code?: unknown; readonly data?: unknown } {
+function dataOf(block: string): {
+  readonly code?: unknown;
+  readonly data?: unknown;
+  readonly recovered?: unknown;
+  readonly channels?: readonly string[];
+} {
   const lines = block.split("\n").filter((line) => line.startsWith("data: "));
   return JSON.parse(lines.map((line) => line.slice(6)).join("\n"));
 }

@@ -8,6 +8,15 @@ export interface ClientContext {
   readonly server: { readonly subscriberUrl: string; readonly ca: string };
   readonly recorder: Recorder;
   readonly random: SeededRandom;
+  /** Whether clients ask for what they missed when they come back. */
+  readonly recovers?: boolean | undefined;
+}
+
+/** What a subscription was acknowledged with. */
+export interface Acknowledgement {
+  /** Where the client stands, `EPOCH.OFFSET`. */
+  readonly position?: string | undefined;
+  readonly recovered?: boolean | undefined;
 }
 
 /** How a connection ended, as far as its client can tell. */
@@ -28,8 +37,11 @@ export abstract class FaultClient {
   protected readonly channels: readonly string[];
   /** By channel; those of the present connection. */
   protected readonly stays = new Map<string, OpenStay>();
+  /** Where it stands in each channel that it was ever told a position of. */
+  protected readonly positions = new Map<string, string>();
   #isStopped = false;
   #mayReturn = true;
+  #awayUntil = 0;
 
   constructor(context: ClientContext, name: string, channels: readonly string[]) {
     this.context = context;
@@ -52,6 +64,12 @@ export abstract class FaultClient {
     this.#mayReturn = false;
   }
 
+  /** Loses its connection, and stays away for that long at least. */
+  breakOff(awayMs: number): void {
+    this.#awayUntil = performance.now() + awayMs;
+    this.loseConnection();
+  }
+
   get isReturning(): boolean {
     return this.#mayReturn && !this.#isStopped;
   }
@@ -70,22 +88,32 @@ export abstract class FaultClient {
 
   protected abstract disconnect(): void;
 
+  /** Breaks the connection off as a network does. */
+  protected abstract loseConnection(): void;
+
   /** The subscriptions of a new connection, none of them acknowledged. */
   protected beginStays(): void {
     this.#endStays();
     for (const channel of this.channels) {
-      this.stays.set(channel, this.context.recorder.stay(this.name, channel));
+      const stay = this.context.recorder.stay(this.name, channel);
+      stay.isReturn = this.positions.has(channel);
+      this.stays.set(channel, stay);
     }
   }
 
-  protected acknowledge(channel: string): void {
+  protected acknowledge(channel: string, { position, recovered }: Acknowledgement = {}): void {
     const stay = this.stays.get(channel);
-    if (stay !== undefined) stay.from ??= this.context.recorder.now();
+    if (stay === undefined) return;
+    stay.from ??= this.context.recorder.now();
+    stay.recovered = recovered;
+    if (position !== undefined) this.positions.set(channel, position);
   }
 
-  protected receive(content: unknown): void {
+  protected receive(content: unknown, position?: string): void {
     if (this.#isStopped) return;
-    this.context.recorder.receive(this.name, this.stays, content);
+    this.context.recorder.receive(this.name, this.stays, content, position);
+    const { c } = Object(content);
+    if (position !== undefined && this.context.recovers === true) this.positions.set(c, position);
   }
 
   protected connectionEnded(end: EndOfConnection): void {
@@ -100,7 +128,8 @@ export abstract class FaultClient {
 
   /** A delay before the next attempt to connect. */
   protected pause(): Promise<void> {
-    return sleep(this.context.random.integer(20, 250));
+    const away = Math.max(0, this.#awayUntil - performance.now());
+    return sleep(away + this.context.random.integer(20, 250));
   }
 
   #endStays({ ending, isFetched }: Partial<EndOfConnection> = {}): void {

@@ -1,4 +1,5 @@
 import { afterEach } from "bun:test";
+import { ConfigFile } from "../config-file.ts";
 import { Load, type Plan } from "./load.ts";
 import { NodeUnderTest } from "./node-under-test.ts";
 
@@ -11,6 +12,7 @@ export interface FaultRun {
 export class FaultFixture {
   #node: NodeUnderTest | undefined;
   #load: Load | undefined;
+  #file: ConfigFile | undefined;
 
   constructor() {
     afterEach(async () => {
@@ -18,6 +20,8 @@ export class FaultFixture {
       this.#load = undefined;
       await this.#node?.stop();
       this.#node = undefined;
+      this.#file?.[Symbol.dispose]();
+      this.#file = undefined;
     });
   }
 
@@ -28,11 +32,18 @@ export class FaultFixture {
     environment: Readonly<Record<string, string>> = {},
     plan: Plan = {},
   ): Promise<FaultRun> {
-    const node = await NodeUnderTest.start(workers, environment);
+    const node = await NodeUnderTest.start(workers, { ...this.#configFile(plan), ...environment });
     this.#node = node;
     const load = new Load(node, seed, plan);
     this.#load = load;
     return { node, load };
+  }
+
+  #configFile({ history }: Plan): Readonly<Record<string, string>> {
+    if (history === undefined) return {};
+    const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
+    this.#file = new ConfigFile({ namespaces: { demo: { ...anyone, ...history, recover: true } } });
+    return { CONFIG_FILE: this.#file.path };
   }
 
   /** The same with clients that are connected and get what is published. */

@@ -13,6 +13,8 @@ export interface Publication {
   readonly answeredAt?: Moment | undefined;
   /** Whether it has an idempotency key, and is sent again until its publisher is told ok. */
   readonly isKeyed?: boolean | undefined;
+  /** Where it stands in the history of the channel, `EPOCH.OFFSET`, where the answer said so. */
+  readonly position?: string | undefined;
 }
 
 /** What a client got. */
@@ -20,6 +22,8 @@ export interface Receipt {
   readonly publisher: string;
   readonly number: number;
   readonly at: Moment;
+  /** Where it stands in the history of the channel, where the message said so. */
+  readonly position?: string | undefined;
 }
 
 /**
@@ -39,6 +43,10 @@ export interface Stay {
   readonly ending?: Ending | undefined;
   /** Whether the client learned of the end by a poll, for which it has five seconds. */
   readonly isFetched?: boolean | undefined;
+  /** Whether the client asked to go on where its stay before had ended. */
+  readonly isReturn?: boolean | undefined;
+  /** What a client that returned was told: whether everything that it had missed follows. */
+  readonly recovered?: boolean | undefined;
   /** In the order of arrival. */
   readonly receipts: readonly Receipt[];
 }
@@ -76,6 +84,8 @@ export interface History {
    * clients have and the node may not: sent again under its key, it reaches those clients twice.
    */
   readonly cuts: readonly Moment[];
+  /** Whether the channels keep history, so that all clients see one order. */
+  readonly isKept?: boolean | undefined;
   /** The last moment. */
   readonly end: Moment;
 }

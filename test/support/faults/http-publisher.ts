@@ -80,7 +80,11 @@ export class HttpPublisher {
     const { publisherUrl, ca } = this.#server;
     const call = { body, agent: this.#agent };
     const outcome = await httpsCall(`${publisherUrl}/api/publish`, ca, call).then(
-      ({ status, text }) => (status === 200 ? undefined : `${status} ${text}`),
+      ({ status, text }) => {
+        if (status !== 200) return `${status} ${text}`;
+        publication.position = JSON.parse(text).position;
+        return undefined;
+      },
       (error: unknown) => String(error),
     );
     const at = this.#recorder.now();

@@ -5,6 +5,8 @@ import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
 import type { History } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
+import { journeysOf } from "./journeys.ts";
+import { checkKept } from "./kept-checker.ts";
 import { MemberClient } from "./member-client.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
@@ -21,6 +23,14 @@ export interface Plan {
   readonly oldMembers?: number;
   /** Backends of each kind: with and without a kept connection, with and without keys. */
   readonly publishers?: number;
+  /** What the channels keep; then clients ask for what they missed when they come back. */
+  readonly history?: KeptHistory;
+}
+
+/** The options of a namespace that say what its channels keep. */
+export interface KeptHistory {
+  readonly historySize: number;
+  readonly historyTtl: number;
 }
 
 const USUAL = {
@@ -67,7 +77,9 @@ export class Load {
       server: node.process,
       recorder: this.recorder,
       random: random.fork(),
+      recovers: plan.history !== undefined,
     });
+    this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
     this.members = [
@@ -167,9 +179,9 @@ export class Load {
     const isComplete = () => {
       const { publications, stays } = this.recorder.history();
       const byChannel = Map.groupBy(publications, ({ channel }) => channel);
-      return stays
-        .filter(({ until }) => until === undefined)
-        .every((stay) => losses(stay, byChannel.get(stay.channel) ?? []).length === 0);
+      return journeysOf(stays)
+        .filter(({ stays }) => stays.at(-1)?.until === undefined)
+        .every((journey) => losses(journey, byChannel.get(journey.channel) ?? []).length === 0);
     };
     // What is still missing then is reported by the checker, with its reasons.
     await this.until("complete", isComplete, SETTLE_MS).catch(() => undefined);
@@ -221,6 +233,46 @@ export class Load {
     const { members } = JSON.parse(text);
     const names = [...members].map((member) => String(Object(member).clientId));
     return names.toSorted();
+  }
+
+  /** All clients lose their connections at once, and come back at about the same time. */
+  async breakAllOff(awayMs: number): Promise<void> {
+    const { ends } = this.recorder;
+    const expected = ends.length + this.clients.length;
+    for (const client of this.clients) client.breakOff(awayMs);
+    await this.until("all have noticed", () => ends.length >= expected, CONNECT_MS);
+    await this.allSubscribed();
+  }
+
+  /** What clients that came back were told, as often as they were. */
+  get recoveries(): { readonly complete: number; readonly incomplete: number } {
+    const told = this.recorder.history().stays.map(({ recovered }) => recovered);
+    const count = (value: boolean) => told.filter((each) => each === value).length;
+    return { complete: count(true), incomplete: count(false) };
+  }
+
+  /** What is wrong with what the channels keep, for runs in which they keep everything. */
+  async keptFaults(): Promise<string[]> {
+    const { publications } = this.recorder.history();
+    const checks = this.channels.map((channel) =>
+      checkKept(this.#node.process, channel, publications),
+    );
+    return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
+  }
+
+  /** The clients that could have come back to something, and never did. */
+  get unrecovered(): readonly string[] {
+    const recovered = this.recorder.history().stays.filter((stay) => stay.recovered === true);
+    const names = new Set(recovered.map(({ client }) => client));
+    // Version 1 of the signalling protocol knows no positions.
+    const able = this.clients.filter(({ name }) => !name.startsWith("v1"));
+    return able.map(({ name }) => name).filter((name) => !names.has(name));
+  }
+
+  /** How often stock clients went on with a connection that had ended. */
+  get resumptions(): number {
+    const stock = this.clients.filter((each) => each instanceof SocketIoClient);
+    return stock.reduce((sum, { resumptions }) => sum + resumptions, 0);
   }
 
   /** For runs in which connections end only where messages were missed: not all have codes. */

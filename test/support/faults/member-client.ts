@@ -19,6 +19,10 @@ export class MemberClient extends FaultClient {
   readonly #memberships = new Map<string, OpenMembership>();
   readonly #unanswered = new Map<number, OpenPublication>();
   readonly #answered = new Map<number, () => void>();
+  /** The channels of joins that wait for their answer. */
+  readonly #joins = new Map<number, string>();
+  /** By channel. */
+  readonly #epochs = new Map<string, string>();
   #requests = 0;
   #client: SignallingClient | undefined;
   #isNoticed = false;
@@ -61,6 +65,10 @@ export class MemberClient extends FaultClient {
     this.#client?.[Symbol.dispose]();
   }
 
+  protected loseConnection(): void {
+    this.#client?.[Symbol.dispose]();
+  }
+
   async #run(): Promise<void> {
     const { server } = this.context;
     const options = { id: this.name, v: String(this.#version) };
@@ -97,16 +105,29 @@ export class MemberClient extends FaultClient {
     this.connectionEnded({ ending: endingOf(code), code, isNoticed: this.#isNoticed });
   }
 
+  /** Where it goes on in a channel; with an id, so that it is told how. */
+  #wanted(channel: string): Pick<Signal, "id" | "ep" | "off"> {
+    if (this.context.recovers !== true || this.#version === 1) return {};
+    const id = ++this.#requests;
+    this.#joins.set(id, channel);
+    const position = this.positions.get(channel);
+    if (position === undefined) return { id };
+    const { epoch: ep, offset: off } = partsOf(position);
+    return { id, ep, off };
+  }
+
   get #state(): Buffer {
     return pack({ id: this.name });
   }
 
   #take(client: SignallingClient, signal: Signal): void {
     if (this.isStopped) return;
-    const { t, op, c = "", p = "", id = 0 } = signal;
+    const { t, op, c = "", p = "", id = 0, off } = signal;
     if (t === "data") {
       const { data } = Object(unpack(signal.pl ?? pack({})));
-      this.receive(JSON.parse(String(data)));
+      const ep = this.#epochs.get(c);
+      const position = ep === undefined || off === undefined ? undefined : `${ep}.${off}`;
+      this.receive(JSON.parse(String(data)), position);
       return;
     }
     switch (op) {
@@ -127,7 +148,8 @@ export class MemberClient extends FaultClient {
         for (const member of signal.ms ?? []) this.#see(c, "listed", member.p);
         break;
       case "ack":
-        this.#settle(id, true);
+        if (this.#joins.delete(id)) this.#begun(signal);
+        else this.#settle(id, true);
         break;
       case "error":
         this.context.recorder.failures.push({
@@ -147,7 +169,7 @@ export class MemberClient extends FaultClient {
   }
 
   #join(client: SignallingClient, c: string): void {
-    client.send({ t: "control", op: "channel_join", c, pl: this.#state });
+    client.send({ t: "control", op: "channel_join", c, pl: this.#state, ...this.#wanted(c) });
   }
 
   #isJoining(channel: string): boolean {
@@ -163,9 +185,16 @@ export class MemberClient extends FaultClient {
   #joined(client: SignallingClient, c: string): void {
     const membership = this.#memberships.get(c);
     if (membership !== undefined) membership.from = this.context.recorder.now();
-    this.acknowledge(c);
+    // Where it recovers, the answer that follows says how the stay has begun.
+    if (this.context.recovers !== true || this.#version === 1) this.acknowledge(c);
     client.send({ t: "control", op: "peer_online", c });
     client.send({ t: "control", op: "peer_state", c, pl: this.#state });
+  }
+
+  #begun({ c = "", ep, off, rec }: Signal): void {
+    if (ep !== undefined) this.#epochs.set(c, ep);
+    const position = ep === undefined || off === undefined ? undefined : `${ep}.${off}`;
+    this.acknowledge(c, { position, recovered: rec });
   }
 
   #see(channel: string, what: Sight["what"], member: string): void {
@@ -180,4 +209,9 @@ export class MemberClient extends FaultClient {
     this.#answered.get(id)?.();
     this.#answered.delete(id);
   }
+}
+
+function partsOf(position: string): { readonly epoch: string; readonly offset: number } {
+  const dot = position.lastIndexOf(".");
+  return { epoch: position.slice(0, dot), offset: Number(position.slice(dot + 1)) };
 }

@@ -1,5 +1,5 @@
-import type { Violation } from "./delivery-checker.ts";
 import type { History, Membership, Moment, Sight } from "./history.ts";
+import type { Violation } from "./violation.ts";
 
 /** From, and up to. */
 type Interval = readonly [Moment, Moment];

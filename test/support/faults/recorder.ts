@@ -54,6 +54,8 @@ export class Recorder {
   readonly #publications: OpenPublication[] = [];
   readonly #stays: OpenStay[] = [];
   readonly #memberships: OpenMembership[] = [];
+  /** Whether the channels keep history. */
+  isKept = false;
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
   readonly #numbers = new Map<string, number>();
@@ -70,7 +72,14 @@ export class Recorder {
     const number = (this.#numbers.get(key) ?? 0) + 1;
     this.#numbers.set(key, number);
     const [sentAt, answeredAt] = [this.now(), undefined];
-    const publication = { publisher, channel, number, sentAt, answeredAt, isKeyed };
+    const publication: OpenPublication = {
+      publisher,
+      channel,
+      number,
+      sentAt,
+      answeredAt,
+      isKeyed,
+    };
     this.#publications.push(publication);
     return publication;
   }
@@ -89,14 +98,19 @@ export class Recorder {
   }
 
   /** Takes down what a client got in its stays, by the channel that the content names. */
-  receive(client: string, stays: ReadonlyMap<string, OpenStay>, content: unknown): void {
+  receive(
+    client: string,
+    stays: ReadonlyMap<string, OpenStay>,
+    content: unknown,
+    position?: string,
+  ): void {
     if (!isContent(content) || content.x.length !== content.l) {
       this.troubles.push(`${client} got ${JSON.stringify(content)?.slice(0, 200)}`);
       return;
     }
     const stay = stays.get(content.c);
     if (stay === undefined) this.troubles.push(`${client} got a message of ${content.c}`);
-    else stay.receipts.push({ publisher: content.p, number: content.n, at: this.now() });
+    else stay.receipts.push({ publisher: content.p, number: content.n, at: this.now(), position });
   }
 
   /** From that moment until now a worker may have lagged. */
@@ -121,6 +135,7 @@ export class Recorder {
       memberships: this.#memberships,
       lags: this.#lags,
       cuts: this.#cuts,
+      isKept: this.isKept,
       end: this.now(),
     };
   }

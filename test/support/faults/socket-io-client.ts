@@ -33,14 +33,19 @@ export const stockWays = {
   }),
   websocket: () => ({ transports: ["websocket"] }),
   upgrade: () => ({}),
+  /** Long polling and WebSocket in turn, another one whenever it comes back. */
+  switching: () => ({ transports: ["polling"] }),
 } as const satisfies Readonly<Record<string, () => ClientOptions>>;
 
 export type StockWay = keyof typeof stockWays;
 
 /** A stock Socket.IO client, which reconnects by its own means. */
 export class SocketIoClient extends FaultClient {
+  /** How often it went on with the connection that it had before, by its own means. */
+  resumptions = 0;
   readonly #way: StockWay;
   #socket: Socket | undefined;
+  #isAway = false;
 
   constructor(context: ClientContext, name: string, channels: readonly string[], way: StockWay) {
     super(context, name, channels);
@@ -59,11 +64,18 @@ export class SocketIoClient extends FaultClient {
     this.#socket = socket;
     socket.on("connect", () => {
       this.beginStays();
-      for (const channel of this.channels) this.#subscribe(socket, channel);
+      if (socket.recovered) this.resumptions++;
+      for (const channel of this.channels) {
+        // The server goes on with the channels of a connection that it has kept.
+        if (socket.recovered) this.acknowledge(channel, { recovered: true });
+        else this.#subscribe(socket, channel);
+      }
     });
-    socket.on("n", (content: unknown) => this.receive(content));
+    socket.on("n", (content: unknown, position?: string) => this.receive(content, position));
     socket.on("disconnect", (reason, details) => {
       this.connectionEnded(endOf(reason, details));
+      if (this.#way === "switching") switchTransport(socket);
+      if (this.#isAway) void this.#comeBack(socket);
       if (!this.isReturning || reason === "io server disconnect") socket.disconnect();
       if (reason === "io server disconnect" && !this.isStopped) {
         this.context.recorder.troubles.push(`${this.name} was told not to come back`);
@@ -75,15 +87,39 @@ export class SocketIoClient extends FaultClient {
     this.#socket?.disconnect();
   }
 
+  protected loseConnection(): void {
+    const socket = this.#socket;
+    if (socket?.connected !== true) return;
+    this.#isAway = true;
+    socket.io.reconnection(false);
+    socket.io.engine.close();
+  }
+
+  async #comeBack(socket: Socket): Promise<void> {
+    await this.pause();
+    this.#isAway = false;
+    if (!this.isReturning) return;
+    socket.io.reconnection(true);
+    socket.connect();
+  }
+
   #subscribe(socket: Socket, channel: string): void {
     const stay = this.stays.get(channel);
-    socket.timeout(patience).emit("subscribe", { channel }, (error: unknown, answer: unknown) => {
+    const since = this.positions.get(channel);
+    const wanted = since === undefined ? { channel } : { channel, since };
+    socket.timeout(patience).emit("subscribe", wanted, (error: unknown, answer: unknown) => {
       // The subscription of a connection that has ended is asked for again by the next.
       if (stay !== this.stays.get(channel) || this.isStopped) return;
-      if (error === null && Object(answer).ok === true) this.acknowledge(channel);
+      if (error === null && Object(answer).ok === true) this.acknowledge(channel, Object(answer));
       else this.context.recorder.troubles.push(`${this.name}: ${error ?? JSON.stringify(answer)}`);
     });
   }
+}
+
+function switchTransport(socket: Socket): void {
+  const { opts } = socket.io;
+  const isPolling = opts.transports?.[0] === "polling";
+  opts.transports = [isPolling ? "websocket" : "polling"];
 }
 
 function endOf(reason: string, details: unknown): EndOfConnection {

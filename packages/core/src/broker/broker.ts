@@ -2,7 +2,9 @@ import type { Answer } from "../answer.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
+import type { Position } from "../hub/position.ts";
 import type { Publication } from "../hub/publication.ts";
+import type { HistoryPage, HistoryRequest, Stream } from "./stream.ts";
 
 /** A number that names a worker, unique among all that its node ever had. */
 export type WorkerId = number;
@@ -15,17 +17,30 @@ export interface DeliveryKey {
   readonly fingerprint: string;
 }
 
-/** What one delivery says to each of its channels; the hub that publishes has delivered its part. */
+/**
+ * What one delivery says to each of its channels. The hub that publishes has delivered its part where the
+ * channel keeps no history.
+ */
 export interface Delivery {
   readonly app: string;
-  /** At least one, each once. */
+  /** Those without history, each once; this worker has delivered in them. */
   readonly channels: readonly string[];
-  /** The content for every channel; its own `channel` is the first of `channels`. */
+  /** Those with history, each once; nobody has delivered in them yet. */
+  readonly streams: readonly Stream[];
+  /** The content for every channel; its own `channel` is one of them. */
   readonly publication: Publication;
   /** Subscribers in `channels`, together, that this worker has delivered to. */
   readonly reached: number;
   /** A key that `reserve` gave to this worker; with the delivery it is used up. */
   readonly key?: DeliveryKey | undefined;
+}
+
+/** What became of a delivery. */
+export interface Published {
+  /** Subscribers in all of its channels, on all workers together. */
+  readonly subscribers: number;
+  /** Where the publication stands in the history of each of `streams`, in their order. */
+  readonly positions: readonly Position[];
 }
 
 /** One thing that became of a member; `state` and `payload` are opaque MessagePack. */
@@ -57,7 +72,10 @@ export interface Cancellation {
 
 /** What a worker does for the broker that it belongs to. */
 export interface BrokerHandler {
-  /** A publication of another worker, for one channel; it has its `id`. */
+  /**
+   * A publication for one channel, with its `id`: of another worker, or of any worker where the channel keeps
+   * history, and then with its `position`.
+   */
   delivered(publication: Publication): void;
   /** News of a member of another worker, in a channel that is watched. */
   presence(app: string, channel: string, event: PresenceEvent): void;
@@ -82,7 +100,10 @@ export interface BrokerHandler {
  * Guarantees, of every implementation:
  *
  * - **Interest.** A worker gets the publications of channels that it has told interest in, from the
- *   moment at which the node took note; never its own.
+ *   moment at which the node took note; its own only where the channel keeps history.
+ * - **History.** What is published in a channel that keeps history is kept and numbered first, then handed
+ *   to every worker that is interested, the publisher's own as well: all get it in the order of the
+ *   numbers.
  * - **Order.** What one worker publishes in one channel arrives at every other worker in that
  *   order. When `publish` has settled, whatever is published anywhere afterwards arrives after it,
  *   unless the receiver lags (see `publish`). Presence events of one member keep their order.
@@ -127,7 +148,7 @@ export interface Broker {
 
   /**
    * Hands a delivery to the other workers with subscribers in its channels, and answers how many
-   * subscribers it had on all workers together. What publish does first is done at once: two calls
+   * subscribers it had on all workers together. In `streams` this worker gets it too, before the answer. What publish does first is done at once: two calls
    * are on their way in the order in which they were made, whether or not they are waited for.
    *
    * The answer comes when every such worker has taken its part over, or is gone, or lags: has
@@ -136,10 +157,16 @@ export interface Broker {
    * it; then it may or may not arrive at other workers, each at most once. A delivery whose key is
    * another's by now arrives at none.
    */
-  publish(delivery: Delivery): Answer<number>;
+  publish(delivery: Delivery): Answer<Published>;
 
   /** The same for what nobody waits for; a refusal is counted only. */
   publishUnanswered(delivery: Delivery): void;
+
+  /**
+   * A page of what a channel keeps. To begin with it: once `interest` has settled, whatever is delivered and lies
+   * behind the page's `position` came after it, and nothing behind it is missed.
+   */
+  history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
 
   /** Channels that have subscribers on any worker, a page of them, in the order of their names. */
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
@@ -161,7 +188,7 @@ export interface Broker {
    * @throws StarlingError `idempotency_conflict` when one belongs to a different request, or
    *   `broker_unavailable` when the node holds too many keys that are not answered yet
    */
-  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]>;
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   /** Gives keys back that were not published with. */
   release(keys: readonly DeliveryKey[]): void;
 

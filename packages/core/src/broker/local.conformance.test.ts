@@ -1,7 +1,9 @@
 import type { Publication } from "../hub/publication.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
 import type { BrokerFixture, NodeSettings } from "./conformance/fixture.ts";
 import { describeBroker } from "./conformance/suite.ts";
+import { publicationHolding } from "./holdings.ts";
 import { LocalBroker } from "./local.ts";
 import { Node } from "./node.ts";
 
@@ -10,7 +12,10 @@ const TURNS = 30;
 
 async function setUp(settings: NodeSettings): Promise<BrokerFixture> {
   const clock = new FakeClock();
-  const node = new Node<Publication>({ ...settings, clock });
+  const node = new Node<Publication>(
+    { ...settings, clock, random: new SeededRandom() },
+    publicationHolding,
+  );
   const joined = new Map<unknown, LocalBroker>();
   let workers = 0;
   const settle = async () => {

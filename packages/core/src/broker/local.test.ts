@@ -2,12 +2,19 @@ import { expect, test } from "bun:test";
 import type { Member } from "../hub/member.ts";
 import type { Publication } from "../hub/publication.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { reached } from "../testing/published.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
 import { settings } from "./conformance/settings.ts";
 import { delivery, RecordingWorker } from "./conformance/worker.ts";
+import { publicationHolding } from "./holdings.ts";
 import { LocalBroker } from "./local.ts";
 import { Node } from "./node.ts";
 
-const newNode = () => new Node<Publication>({ ...settings, clock: new FakeClock() });
+const newNode = () =>
+  new Node<Publication>(
+    { ...settings, clock: new FakeClock(), random: new SeededRandom() },
+    publicationHolding,
+  );
 
 test("a worker that is the whole node is answered at once, and needs no ids", () => {
   const worker = new RecordingWorker();
@@ -16,8 +23,8 @@ test("a worker that is the whole node is answered at once, and needs no ids", ()
   expect(broker.needsIds).toBe(false);
   void broker.interest("default", "a", 3);
   expect(broker.reserve([key])).toEqual([undefined]);
-  expect(broker.publish(delivery("a", "1", { reached: 3, key }))).toBe(3);
-  expect(broker.reserve([key])).toEqual([3]);
+  expect(broker.publish(delivery("a", "1", { reached: 3, key }))).toEqual(reached(3));
+  expect(broker.reserve([key])).toEqual([reached(3)]);
   broker.publishUnanswered(delivery("a", "2"));
   expect(worker.received).toEqual([]);
   expect(broker.channels("default", { prefix: "", limit: 9 }).channels).toEqual([
@@ -36,7 +43,7 @@ test("workers of one process are delivered to before publish returns, the same o
   const brokers = [new LocalBroker(node, 1, publisher), new LocalBroker(node, 2, other)];
   for (const channel of ["a", "b"]) brokers[1]?.interest("default", channel, 1);
   const published = delivery("a", "1", { channels: ["a", "b"], reached: 1 });
-  expect(brokers[0]?.publish(published)).toBe(3);
+  expect(brokers[0]?.publish(published)).toEqual(reached(3));
   expect(other.received[0]).toBe(published.publication);
   expect(other.received[1]).toEqual({ ...published.publication, channel: "b" });
 });

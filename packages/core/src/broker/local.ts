@@ -2,6 +2,7 @@ import type { Answer } from "../answer.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
+import type { Position } from "../hub/position.ts";
 import type { Publication } from "../hub/publication.ts";
 import type {
   Broker,
@@ -10,12 +11,14 @@ import type {
   Delivery,
   DeliveryKey,
   PresenceEvent,
+  Published,
   RateName,
   WorkerId,
 } from "./broker.ts";
 import type { Node } from "./node.ts";
 import { PublicationIds } from "./publication-ids.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
+import type { HistoryPage, HistoryRequest } from "./stream.ts";
 
 export interface LocalBrokerOptions {
   /** Whether no session ever moves between workers, so that nothing needs an id; default `false`. */
@@ -49,12 +52,21 @@ export class LocalBroker implements Broker {
     return this.#ids.next();
   }
 
-  publish(delivery: Delivery): Answer<number> {
+  publish(delivery: Delivery): Answer<Published> {
     return this.#seat.publish(delivery);
   }
 
   publishUnanswered(delivery: Delivery): void {
     this.#seat.publishUnanswered(delivery);
+  }
+
+  history(app: string, channel: string, request: HistoryRequest): HistoryPage<Publication> {
+    const page = this.#seat.history(app, channel, request);
+    const { epoch } = page.position;
+    const entries = page.entries.map(({ offset, time, content }) => {
+      return { offset, time, content: kept(content, channel, { epoch, offset }) };
+    });
+    return { ...page, entries };
   }
 
   channels(app: string, page: ChannelPageRequest): ChannelPage {
@@ -65,7 +77,7 @@ export class LocalBroker implements Broker {
     return this.#seat.disconnect(app, target);
   }
 
-  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]> {
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
     return this.#seat.reserve(keys);
   }
 
@@ -137,8 +149,12 @@ function memberOf(handler: BrokerHandler): NodeMember<Publication> {
     deliver(_app, channels, publication, taken) {
       for (const channel of channels) {
         const isOwn = channel === publication.channel;
-        handler.delivered(isOwn ? publication : { ...publication, channel });
+        handler.delivered(isOwn ? publication : copyIn(channel, publication));
       }
+      taken?.(true);
+    },
+    deliverKept(_app, channel, publication, position, taken) {
+      handler.delivered(kept(publication, channel, position));
       taken?.(true);
     },
     presence(app, channel, event) {
@@ -150,4 +166,16 @@ function memberOf(handler: BrokerHandler): NodeMember<Publication> {
     channelsChanged() {},
     ask: (method, argument, cancellation) => handler.answer(method, argument, cancellation),
   };
+}
+
+/** The publication of one channel at its place; one that stands in several is another in each. */
+function kept(publication: Publication, channel: string, position: Position): Publication {
+  const own = publication.channel === channel ? publication : copyIn(channel, publication);
+  own.position = position;
+  return own;
+}
+
+/** The same in another channel, where it has another place or none. */
+function copyIn(channel: string, publication: Publication): Publication {
+  return { ...publication, channel, position: undefined, cursor: undefined };
 }

@@ -4,10 +4,19 @@ import type { DisconnectTarget } from "../hub/api.ts";
 import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
 import type { AppConfig } from "../hub/namespace.ts";
+import type { Position } from "../hub/position.ts";
 import type { RateLimiter } from "../limits/rate-limiter.ts";
-import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } from "./broker.ts";
+import type {
+  Cancellation,
+  DeliveryKey,
+  PresenceEvent,
+  Published,
+  RateName,
+  WorkerId,
+} from "./broker.ts";
 import type { Budgets } from "./budgets.ts";
 import { type Handovers, Receipt } from "./handovers.ts";
+import type { Histories } from "./histories.ts";
 import type { Interests } from "./interests.ts";
 import type { NodeCounters } from "./node-counters.ts";
 import type { PresenceRegistry } from "./presence-registry.ts";
@@ -15,6 +24,10 @@ import type { Ask, Questions } from "./questions.ts";
 import type { Reservations } from "./reservations.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
+import type { HistoryPage, HistoryRequest } from "./stream.ts";
+
+const NOWHERE: readonly Position[] = [];
+const NOBODY: Published = { subscribers: 0, positions: NOWHERE };
 
 /** What all seats of a node share. */
 export interface NodeState<Content> {
@@ -29,6 +42,7 @@ export interface NodeState<Content> {
   readonly budgets: Budgets<Seat<Content>>;
   readonly presence: PresenceRegistry<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
+  readonly histories: Histories<Content>;
   readonly counters: NodeCounters;
 }
 
@@ -51,33 +65,43 @@ export class Seat<Content> implements NodeSeat<Content> {
     else if (change === "closed") this.#tellChannels(app, [], [channel]);
   }
 
-  publish(delivery: NodeDelivery<Content>): Answer<number> {
+  publish(delivery: NodeDelivery<Content>): Answer<Published> {
     const { router, seats, reservations, counters } = this.#node;
     counters.publications++;
-    const { reached, key } = delivery;
+    const { reached, key, streams } = delivery;
     if (key !== undefined && !reservations.use(this, key)) {
       counters.lateKeys++;
       throw new StarlingError("broker_unavailable", "the key is another delivery's by now");
     }
-    if (seats.size === 1) return this.#delivered(key, reached);
+    if (seats.size === 1 && streams.length === 0) return this.#delivered(key, reached, NOWHERE);
     const receipt = new Receipt();
-    const total = reached + router.route(this, delivery, receipt);
-    if (receipt.isDone) return this.#delivered(key, total);
+    const kept = this.#keep(delivery, receipt);
+    const total = reached + kept.subscribers + router.route(this, delivery, receipt);
+    if (receipt.isDone) return this.#delivered(key, total, kept.positions);
     return new Promise((resolve) => {
-      receipt.onDone(() => resolve(this.#delivered(key, total)));
+      receipt.onDone(() => resolve(this.#delivered(key, total, kept.positions)));
     });
   }
 
   publishUnanswered(delivery: NodeDelivery<Content>): void {
     const { router, seats, reservations, counters } = this.#node;
     counters.publications++;
-    const { reached, key } = delivery;
+    const { reached, key, streams } = delivery;
     if (key !== undefined && !reservations.use(this, key)) {
       counters.lateKeys++;
       return;
     }
-    const others = seats.size === 1 ? 0 : router.route(this, delivery, undefined);
-    this.#delivered(key, reached + others);
+    if (seats.size === 1 && streams.length === 0) {
+      this.#delivered(key, reached, NOWHERE);
+      return;
+    }
+    const kept = this.#keep(delivery, undefined);
+    const others = router.route(this, delivery, undefined);
+    this.#delivered(key, reached + kept.subscribers + others, kept.positions);
+  }
+
+  history(app: string, channel: string, request: HistoryRequest): HistoryPage<Content> {
+    return this.#node.histories.read(app, channel, request);
   }
 
   channels(app: string, page: ChannelPageRequest): ChannelPage {
@@ -91,7 +115,7 @@ export class Seat<Content> implements NodeSeat<Content> {
     );
   }
 
-  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]> {
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
     if (!this.#isPresent) throw new StarlingError("broker_unavailable");
     return this.#node.reservations.reserve(this, keys);
   }
@@ -199,9 +223,32 @@ export class Seat<Content> implements NodeSeat<Content> {
     return this.#node.apps.get(app)?.maxChannels ?? 0;
   }
 
-  #delivered(key: DeliveryKey | undefined, total: number): number {
-    if (key !== undefined) this.#node.reservations.answered(key, total);
-    return total;
+  /** Keeps a delivery in each of its streams, and hands it on at once, so that all get it in one order. */
+  #keep(
+    { app, streams, publication }: NodeDelivery<Content>,
+    receipt: Receipt | undefined,
+  ): Published {
+    if (streams.length === 0) return NOBODY;
+    const { histories, router } = this.#node;
+    const positions: Position[] = [];
+    let subscribers = 0;
+    for (const stream of streams) {
+      const position = histories.append(app, stream, publication);
+      positions.push(position);
+      const { channel } = stream;
+      subscribers += router.routeKept(this, app, channel, publication, position, receipt);
+    }
+    return { subscribers, positions };
+  }
+
+  #delivered(
+    key: DeliveryKey | undefined,
+    subscribers: number,
+    positions: readonly Position[],
+  ): Published {
+    const published = { subscribers, positions };
+    if (key !== undefined) this.#node.reservations.answered(key, published);
+    return published;
   }
 
   #tellChannels(app: string, opened: readonly string[], closed: readonly string[]): void {

@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Position } from "../hub/position.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
-import type { PresenceEvent } from "./broker.ts";
+import { reached } from "../testing/published.ts";
+import { SeededRandom } from "../testing/seeded-random.ts";
+import type { PresenceEvent, Published } from "./broker.ts";
 import { CancellationSource } from "./cancellation.ts";
 import { settings } from "./conformance/settings.ts";
 import { Node } from "./node.ts";
@@ -24,6 +27,16 @@ class Worker implements NodeMember<string> {
     taken: ((hasTaken: boolean) => void) | undefined,
   ): void {
     this.handed.push({ text: `${app} ${channels} ${publication}`, taken });
+  }
+
+  deliverKept(
+    app: string,
+    channel: string,
+    publication: string,
+    { offset }: Position,
+    taken: ((hasTaken: boolean) => void) | undefined,
+  ): void {
+    this.handed.push({ text: `${app} ${channel} ${publication} ${offset}`, taken });
   }
 
   presence(): void {
@@ -51,7 +64,10 @@ class Worker implements NodeMember<string> {
 
 function setUp(count: number) {
   const clock = new FakeClock();
-  const node = new Node<string>({ ...settings, clock });
+  const node = new Node<string>(
+    { ...settings, clock, random: new SeededRandom() },
+    { own: (text) => text, bytes: ({ length }) => length },
+  );
   const workers = Array.from({ length: count }, () => new Worker());
   const seats = workers.map((worker, index) => node.join(worker, index + 1));
   return { clock, node, workers, seats };
@@ -60,6 +76,7 @@ function setUp(count: number) {
 const delivery = (more: Partial<NodeDelivery<string>> = {}): NodeDelivery<string> => ({
   app: "default",
   channels: ["a"],
+  streams: [],
   publication: "text",
   reached: 1,
   key: undefined,
@@ -75,15 +92,36 @@ test("publish is answered at once where no other worker is interested", () => {
   const { node, workers, seats } = setUp(2);
   seats[0]?.interest("default", "a", 5);
   seats[1]?.interest("default", "b", 5);
-  expect(seats[0]?.publish(delivery())).toBe(1);
+  expect(seats[0]?.publish(delivery())).toEqual(reached(1));
   expect(workers.map((worker) => worker.handed)).toEqual([[], []]);
   expect(node.counters).toMatchObject({ publications: 1, handovers: 0 });
+});
+
+test("what is kept is handed to the publisher too, which is not waited for", async () => {
+  const { node, workers, seats } = setUp(3);
+  for (const seat of seats.slice(0, 2)) seat.interest("default", "a", 2);
+  const streams = [{ channel: "a", size: 9, ttlMs: 1_000 }];
+  let total: number | undefined;
+  const publish = async () => {
+    const published = await seats[0]?.publish(delivery({ channels: [], streams, reached: 0 }));
+    total = published?.subscribers;
+  };
+  const published = publish();
+  await Promise.resolve();
+  expect(total).toBeUndefined();
+  const handed = workers.map((worker) => worker.handed.map(({ text }) => text));
+  expect(handed).toEqual([["default a text 1"], ["default a text 1"], []]);
+  expect(workers[0]?.handed[0]?.taken).toBeUndefined();
+  workers[1]?.take();
+  await published;
+  expect(total).toBe(4);
+  expect(node.counters).toMatchObject({ publications: 1, handovers: 2 });
 });
 
 test("publish is answered once every interested worker has taken over, or lags, or is gone", async () => {
   const { clock, node, workers, seats } = setUp(4);
   for (const seat of seats.slice(1)) seat.interest("default", "a", 2);
-  let total: number | undefined;
+  let total: Published | undefined;
   const publish = async () => {
     total = await seats[0]?.publish(delivery());
   };
@@ -94,7 +132,7 @@ test("publish is answered once every interested worker has taken over, or lags, 
   expect(total).toBeUndefined();
   clock.advance(200);
   await published;
-  expect(total).toBe(7);
+  expect(total).toEqual(reached(7));
   expect([node.laggingWorkers, node.handoversTimedOut]).toEqual([1, 1]);
   workers[3]?.take();
   expect(node.laggingWorkers).toBe(0);

@@ -1,10 +1,11 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import { RateLimiter, type RateLimiterOptions } from "../limits/rate-limiter.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Random } from "../ports.ts";
 import type { Cancellation, RateName, WorkerId } from "./broker.ts";
 import { Budgets } from "./budgets.ts";
 import { Handovers } from "./handovers.ts";
+import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
 import { NodeCounters } from "./node-counters.ts";
@@ -15,14 +16,22 @@ import { Reservations } from "./reservations.ts";
 import { Router } from "./router.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
 
+/** Bytes that the histories of a node take at most unless it is told otherwise. */
+const DEFAULT_HISTORY_BYTES = 64 * 1024 * 1024;
+/** Random bytes that name a stream. */
+const EPOCH_BYTES = 9;
+
 export interface NodeOptions {
   readonly clock: Clock;
+  readonly random: Random;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly rates: Readonly<Record<RateName, Omit<RateLimiterOptions, "clock">>>;
   /** Milliseconds for which the answers of deliveries with a key are remembered; 0 = not at all. */
   readonly idempotencyWindowMs: number;
   /** Milliseconds for which a worker may be silent; default 10,000. */
   readonly leaseMs?: number;
+  /** Bytes that everything together may take that channels keep; default 64 MiB. */
+  readonly historyBytes?: number;
 }
 
 /**
@@ -32,8 +41,9 @@ export interface NodeOptions {
 export class Node<Content> {
   readonly #state: NodeState<Content>;
 
-  constructor(options: NodeOptions) {
-    const { clock, apps, rates, idempotencyWindowMs, leaseMs = DEFAULT_LEASE_MS } = options;
+  constructor(options: NodeOptions, holding: Holding<Content>) {
+    const { clock, random, apps, rates, idempotencyWindowMs } = options;
+    const { leaseMs = DEFAULT_LEASE_MS, historyBytes = DEFAULT_HISTORY_BYTES } = options;
     const counters = new NodeCounters();
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
@@ -55,6 +65,12 @@ export class Node<Content> {
         watcher.member.presence(app, channel, event);
       }),
       questions: new Questions(clock),
+      histories: new Histories({
+        clock,
+        epoch: random.bytes(EPOCH_BYTES).toBase64({ alphabet: "base64url" }),
+        maxBytes: historyBytes,
+        holding,
+      }),
       counters,
     };
   }
@@ -122,6 +138,11 @@ export class Node<Content> {
   /** Calls refused because too many idempotency keys were in use. */
   get reservationsRefused(): number {
     return this.#state.reservations.refused;
+  }
+
+  /** What channels keep, and where the stream stands: as many publications have been kept so far. */
+  get history(): Pick<Histories<Content>, "bytes" | "channels" | "evicted" | "position"> {
+    return this.#state.histories;
   }
 
   /** Entries held for workers, of any kind; 0 once all have left and nothing is under way. */

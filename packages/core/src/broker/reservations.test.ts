@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Answer } from "../answer.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
+import { reached } from "../testing/published.ts";
 import { Reservations } from "./reservations.ts";
 
 const key = (name: string, fingerprint = "request") => ({ key: name, fingerprint });
@@ -32,8 +33,8 @@ test("a reservation lasts one and a half leases, but for as long as its delivery
   expect(reservations.size).toBe(1);
   expect(reservations.reserve("b", [key("k")])).toEqual([undefined]);
   expect(reservations.reserve("b", [key("l")])).toBeInstanceOf(Promise);
-  reservations.answered(key("l"), 3);
-  expect(reservations.reserve("b", [key("l")])).toEqual([3]);
+  reservations.answered(key("l"), reached(3));
+  expect(reservations.reserve("b", [key("l")])).toEqual([reached(3)]);
   clock.advance(15_000);
   expect(reservations.size).toBe(0);
   expect(clock.pendingTimers).toBe(0);
@@ -46,8 +47,8 @@ test("a key whose delivery is under way is neither released nor forgotten with i
   const waiting = reservations.reserve("b", [key("k")]);
   reservations.release("a", [key("k")]);
   reservations.forget("a");
-  reservations.answered(key("k"), 5);
-  expect(await waiting).toEqual([5]);
+  reservations.answered(key("k"), reached(5));
+  expect(await waiting).toEqual([reached(5)]);
   expect(reservations.size).toBe(0);
 });
 
@@ -61,15 +62,15 @@ test("what is published after its reservation has run out is waited for, unless 
   const waiting = reservations.reserve("c", [key("k")]);
   expect(waiting).toBeInstanceOf(Promise);
   clock.advance(14_999);
-  reservations.answered(key("k"), 1);
-  expect(await waiting).toEqual([1]);
+  reservations.answered(key("k"), reached(1));
+  expect(await waiting).toEqual([reached(1)]);
   expect(reservations.use("a", key("l"))).toBe(false);
   expect(reservations.use("b", key("l", "different"))).toBe(false);
   expect(reservations.use("b", key("l"))).toBe(true);
-  reservations.answered(key("l"), 2);
+  reservations.answered(key("l"), reached(2));
   expect(reservations.use("a", key("l"))).toBe(false);
   expect(() => reservations.use("a", key("l", "different"))).toThrow("idempotency");
-  expect(reservations.reserve("c", [key("l")])).toEqual([2]);
+  expect(reservations.reserve("c", [key("l")])).toEqual([reached(2)]);
   expect(reservations.size).toBe(0);
   expect(clock.pendingTimers).toBe(0);
 });
@@ -99,12 +100,12 @@ test("whoever waits for two keys of others waits for both", async () => {
     answers = given;
   });
   reservations.use("a", key("k"));
-  reservations.answered(key("k"), 1);
+  reservations.answered(key("k"), reached(1));
   await Promise.resolve();
   expect(answers).toBeUndefined();
   reservations.release("b", [key("l")]);
   await waiting;
-  expect(answers).toEqual([1, undefined]);
+  expect(answers).toEqual([reached(1), undefined]);
 });
 
 test("who waited for a key that a different request then got is refused", async () => {
@@ -154,7 +155,7 @@ test("calls that wait beyond the limit are refused and counted", async () => {
   );
   expect(reservations.refused).toBe(1);
   reservations.use("a", key("k"));
-  reservations.answered(key("k"), 1);
+  reservations.answered(key("k"), reached(1));
   await Promise.all(waiting);
   expect(reservations.size).toBe(0);
 });

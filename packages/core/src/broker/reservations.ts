@@ -3,7 +3,7 @@ import type { Answer } from "../answer.ts";
 import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import { IdempotencyWindow } from "../limits/idempotency.ts";
 import type { Clock } from "../ports.ts";
-import type { DeliveryKey } from "./broker.ts";
+import type { DeliveryKey, Published } from "./broker.ts";
 
 /**
  * Leases for which a key is kept for the worker that reserved it. More than one: a worker that stands
@@ -13,7 +13,7 @@ const RESERVATION_LEASES = 1.5;
 /** Keys reserved and calls that wait for one, each, at the same time. */
 const MAX_ENTRIES = 100_000;
 
-type Answers = readonly (number | undefined)[];
+type Answers = readonly (Published | undefined)[];
 
 /** A call that waits until a key is free or answered. */
 interface Waiter<Worker> {
@@ -45,7 +45,7 @@ export interface ReservationsOptions {
  * wait for one another.
  */
 export class Reservations<Worker> {
-  readonly #answers: IdempotencyWindow<number>;
+  readonly #answers: IdempotencyWindow<Published>;
   readonly #reserved = new Map<string, Reservation<Worker>>();
   readonly #deadlines: DeadlineQueue<Reservation<Worker>>;
   #waiting = 0;
@@ -113,8 +113,8 @@ export class Reservations<Worker> {
   }
 
   /** What the delivery came to whose key was used. */
-  answered({ key, fingerprint }: DeliveryKey, total: number): void {
-    this.#answers.remember(key, fingerprint, total);
+  answered({ key, fingerprint }: DeliveryKey, published: Published): void {
+    this.#answers.remember(key, fingerprint, published);
     const reservation = this.#reserved.get(key);
     if (reservation !== undefined) this.#end(reservation);
   }

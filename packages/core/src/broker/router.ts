@@ -1,3 +1,4 @@
+import type { Position } from "../hub/position.ts";
 import type { Handovers, Receipt } from "./handovers.ts";
 import type { Interests } from "./interests.ts";
 import type { NodeCounters } from "./node-counters.ts";
@@ -35,6 +36,29 @@ export class Router<Content, Worker extends Routed<Content>> {
       // Read before, since a worker may cut a slow subscriber while it delivers.
       subscribers += interest.subscribers;
       this.#hand(interest.worker, app, channels, publication, receipt);
+    }
+    return subscribers;
+  }
+
+  /**
+   * Hands a publication that is kept to every worker that is interested; answers how many subscribers those
+   * have. The publisher itself is not waited for: it gets its answer after this.
+   */
+  routeKept(
+    publisher: Worker,
+    app: string,
+    channel: string,
+    publication: Content,
+    position: Position,
+    receipt: Receipt | undefined,
+  ): number {
+    let subscribers = 0;
+    for (const { worker, subscribers: count } of this.#interests.of(app, channel)) {
+      subscribers += count;
+      this.#counters.handovers++;
+      const isWaitedFor = receipt !== undefined && worker !== publisher;
+      const taken = isWaitedFor ? this.#handovers.add(worker, receipt) : undefined;
+      worker.member.deliverKept(app, channel, publication, position, taken);
     }
     return subscribers;
   }

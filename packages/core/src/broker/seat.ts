@@ -2,12 +2,22 @@ import type { Answer } from "../answer.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
-import type { Cancellation, DeliveryKey, PresenceEvent, RateName, WorkerId } from "./broker.ts";
+import type { Position } from "../hub/position.ts";
+import type {
+  Cancellation,
+  DeliveryKey,
+  PresenceEvent,
+  Published,
+  RateName,
+  WorkerId,
+} from "./broker.ts";
+import type { HistoryPage, HistoryRequest, Stream } from "./stream.ts";
 
 /** A delivery as the node sees it: what it says is of no interest to it. */
 export interface NodeDelivery<Content> {
   readonly app: string;
   readonly channels: readonly string[];
+  readonly streams: readonly Stream[];
   /** The publication as this node holds it. */
   readonly publication: Content;
   /** Subscribers that the worker itself has delivered to. */
@@ -27,6 +37,14 @@ export interface NodeMember<Content> {
     publication: Content,
     taken: ((hasTaken: boolean) => void) | undefined,
   ): void;
+  /** A publication of a channel that keeps history; the worker may be the publisher. */
+  deliverKept(
+    app: string,
+    channel: string,
+    publication: Content,
+    position: Position,
+    taken: ((hasTaken: boolean) => void) | undefined,
+  ): void;
   presence(app: string, channel: string, event: PresenceEvent): void;
   /** Channels that came to be, or are no more, on any worker; only of apps that limit them. */
   channelsChanged(app: string, opened: readonly string[], closed: readonly string[]): void;
@@ -41,11 +59,12 @@ export interface NodeMember<Content> {
 export interface NodeSeat<Content> {
   readonly worker: WorkerId;
   interest(app: string, channel: string, subscribers: number): void;
-  publish(delivery: NodeDelivery<Content>): Answer<number>;
+  publish(delivery: NodeDelivery<Content>): Answer<Published>;
   publishUnanswered(delivery: NodeDelivery<Content>): void;
+  history(app: string, channel: string, request: HistoryRequest): HistoryPage<Content>;
   channels(app: string, page: ChannelPageRequest): ChannelPage;
   disconnect(app: string, target: DisconnectTarget): Answer<number>;
-  reserve(keys: readonly DeliveryKey[]): Answer<readonly (number | undefined)[]>;
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   release(keys: readonly DeliveryKey[]): void;
   take(rate: RateName, key: string): number;
   admit(app: string): void;

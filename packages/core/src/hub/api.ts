@@ -1,5 +1,6 @@
 import type { Answer } from "../answer.ts";
-import type { DeliveryKey } from "../broker/broker.ts";
+import type { DeliveryKey, Published } from "../broker/broker.ts";
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Publication } from "./publication.ts";
 
@@ -17,14 +18,16 @@ export type DisconnectTarget = { readonly user: string } | { readonly connection
 export interface HubApi {
   /**
    * Delivers to every subscriber of each of the channels, which are different ones; the first is the
-   * publication's own. Answers how many connections they had together. `key` is one that the broker
+   * publication's own. Answers how many connections they had together, and its places. `key` is one that the broker
    * has given to this worker.
    */
   broadcast(
     publication: Publication,
     channels: readonly string[],
     key?: DeliveryKey,
-  ): Answer<number>;
+  ): Answer<Published>;
+  /** A page of what a channel keeps; nothing where it keeps none. */
+  history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
   /** Channels of an app that have at least one subscriber, a page of them. */
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
   /** Disconnects for good; answers how many connections that were. */

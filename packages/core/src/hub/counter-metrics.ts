@@ -21,6 +21,9 @@ export const totalHelp: Readonly<Record<TotalName, string>> = {
   requestsNotPassedOn: "Long-polling requests for another worker that were not answered",
   sessionsMoved: "Sessions of other workers that came with their WebSocket",
   failedMoves: "Sessions given up on their way from another worker",
+  recoveredConnections: "Socket.IO connections whose clients came back and missed nothing",
+  unrecoveredConnections: "Socket.IO clients that came back and had to begin anew",
+  statesDropped: "States of Socket.IO connections dropped before their clients came back",
 };
 
 /** `slowConsumers` as `starling_slow_consumers_total`. */

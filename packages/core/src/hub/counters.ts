@@ -34,4 +34,10 @@ export class Counters {
   sessionsMoved = 0;
   /** Sessions that were on their way here and were given up; their clients come back anew. */
   failedMoves = 0;
+  /** Socket.IO connections whose clients came back to them and missed nothing. */
+  recoveredConnections = 0;
+  /** Those whose clients came back and had to begin anew. */
+  unrecoveredConnections = 0;
+  /** States of connections that were dropped to make room for others. */
+  statesDropped = 0;
 }

@@ -3,6 +3,7 @@ import { DelayedBroker } from "../testing/delayed-broker.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork } from "../testing/fake-network.ts";
 import { LocalNode } from "../testing/local-node.ts";
+import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { plainFormat, TestSubscriber } from "../testing/test-subscriber.ts";
 import { Counters } from "./counters.ts";
@@ -36,7 +37,13 @@ function setUp({ maxChannels = 0, isDelayed = false } = {}) {
   };
   const heard = async (channel = "news") => {
     const publication = { app: "default", channel, event: "message", data: "x" };
-    return other.publish({ app: "default", channels: [channel], publication, reached: 0 });
+    return other.publish({
+      app: "default",
+      channels: [channel],
+      streams: [],
+      publication,
+      reached: 0,
+    });
   };
   return { clock, hub, join, heard, place };
 }
@@ -46,9 +53,9 @@ describe("a subscriber that is expected", () => {
     const { clock, hub, heard } = setUp();
     void hub.expect("default", "news");
     clock.advance(9_999);
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
     clock.advance(1);
-    expect(await heard()).toBe(0);
+    expect(await heard()).toEqual(reached(0));
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -58,9 +65,9 @@ describe("a subscriber that is expected", () => {
     clock.advance(9_000);
     void hub.expect("default", "news");
     clock.advance(9_999);
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
     clock.advance(1);
-    expect(await heard()).toBe(0);
+    expect(await heard()).toEqual(reached(0));
   });
 
   test("misses nothing when the last of those who were there leaves meanwhile", async () => {
@@ -70,13 +77,13 @@ describe("a subscriber that is expected", () => {
     void hub.expect("default", "news");
     void hub.expect("default", "sport");
     hub.unregister(present);
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
     const coming = join("coming");
     void hub.subscribe(coming, "news");
     clock.advance(10_000);
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
     hub.unregister(coming);
-    expect(await heard()).toBe(0);
+    expect(await heard()).toEqual(reached(0));
   });
 
   test("and has come and gone, is expected no more", async () => {
@@ -85,7 +92,7 @@ describe("a subscriber that is expected", () => {
     const subscriber = join("1");
     void hub.subscribe(subscriber, "news");
     hub.unsubscribe(subscriber, "news");
-    expect(await heard()).toBe(0);
+    expect(await heard()).toEqual(reached(0));
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -95,9 +102,9 @@ describe("a subscriber that is expected", () => {
     const subscriber = join("1");
     void hub.subscribe(subscriber, "news");
     hub.unsubscribe(subscriber, "news");
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
     clock.advance(10_000);
-    expect(await heard()).toBe(0);
+    expect(await heard()).toEqual(reached(0));
   });
 
   test("and does not come, takes nothing from one who came", async () => {
@@ -105,21 +112,21 @@ describe("a subscriber that is expected", () => {
     for (let n = 0; n < 2; n++) void hub.expect("default", "news");
     void hub.subscribe(join("1"), "news");
     clock.advance(10_000);
-    expect(await heard()).toBe(1);
+    expect(await heard()).toEqual(reached(1));
   });
 
   test("changes nothing of the number that are there", async () => {
     const { hub, join, heard } = setUp();
     for (const id of ["1", "2"]) void hub.subscribe(join(id), "news");
     void hub.expect("default", "news");
-    expect(await heard()).toBe(2);
+    expect(await heard()).toEqual(reached(2));
   });
 
   test("has a channel like any other: where there are as many as may be, it is refused", async () => {
     const { hub, heard } = setUp({ maxChannels: 1 });
     void hub.expect("default", "news");
     expect(() => hub.expect("default", "sport")).toThrow("as many channels");
-    expect(await heard("sport")).toBe(0);
+    expect(await heard("sport")).toEqual(reached(0));
     expect(() => hub.expect("default", "news")).not.toThrow();
   });
 

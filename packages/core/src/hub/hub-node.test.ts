@@ -3,6 +3,7 @@ import { DelayedBroker } from "../testing/delayed-broker.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork } from "../testing/fake-network.ts";
 import { LocalNode } from "../testing/local-node.ts";
+import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { plainFormat, TestSubscriber } from "../testing/test-subscriber.ts";
 import { Counters } from "./counters.ts";
@@ -52,7 +53,7 @@ describe("a publication", () => {
   test("reaches the subscribers of all workers, and counts them all", async () => {
     const { a, b } = setUp();
     const [first, second, third] = [a.join("1", "news"), b.join("2", "news"), b.join("3", "news")];
-    expect(await a.hub.publish(publication("news", "x"))).toBe(3);
+    expect(await a.hub.publish(publication("news", "x"))).toEqual(reached(3));
     b.hub.publishUnanswered(publication("news", "y"));
     for (const { received } of [first, second, third]) expect(received).toEqual(["x", "y"]);
     expect([a.counters, b.counters].map(({ publications }) => publications)).toEqual([1, 1]);
@@ -66,7 +67,7 @@ describe("a publication", () => {
       a.join("2", "news"),
       b.join("3", "news"),
     ];
-    expect(await a.hub.publish(publication("news", "x"), sender.subscriber)).toBe(2);
+    expect(await a.hub.publish(publication("news", "x"), sender.subscriber)).toEqual(reached(2));
     expect([sender, neighbour, far].map(({ received }) => received)).toEqual([[], ["x"], ["x"]]);
   });
 
@@ -75,7 +76,7 @@ describe("a publication", () => {
     const far = b.join("1", "news");
     b.hub.unsubscribe(far.subscriber, "news");
     b.hub.unregister(b.join("2", "news").subscriber);
-    expect(await a.hub.publish(publication("news", "x"))).toBe(0);
+    expect(await a.hub.publish(publication("news", "x"))).toEqual(reached(0));
     expect(local.node.counters.handovers).toBe(0);
     expect(far.received).toEqual([]);
   });
@@ -94,7 +95,7 @@ describe("a publication", () => {
     });
     b.hub.register(polling);
     for (const channel of ["b", "c"]) void b.hub.subscribe(polling, channel);
-    expect(await a.hub.broadcast(publication("a", "x"), ["a", "b", "c"])).toBe(4);
+    expect(await a.hub.broadcast(publication("a", "x"), ["a", "b", "c"])).toEqual(reached(4));
     expect(delivered).toEqual(["x", "x"]);
     expect(local.node.counters.handovers).toBe(1);
     expect(ids).toEqual([expect.any(Number), ids[0]]);
@@ -186,7 +187,7 @@ test("a worker that is gone has no subscribers any more", async () => {
   a.join("1", "news");
   b.join("2", "news", "sport");
   b.broker.leave();
-  expect(await a.hub.publish(publication("news", "x"))).toBe(1);
+  expect(await a.hub.publish(publication("news", "x"))).toEqual(reached(1));
   expect(await a.hub.channels("default", { prefix: "", limit: 9 })).toMatchObject({
     channels: [{ channel: "news", subscribers: 1 }],
   });

@@ -3,6 +3,7 @@ import { atOnce } from "../testing/at-once.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork } from "../testing/fake-network.ts";
 import { LocalNode } from "../testing/local-node.ts";
+import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
 import { plainFormat, TestSubscriber } from "../testing/test-subscriber.ts";
 import { Counters } from "./counters.ts";
@@ -59,7 +60,7 @@ describe("delivery", () => {
     join(new TestSubscriber("a", sockets[0]), "news");
     join(new TestSubscriber("b", sockets[1]), "news", "sport");
     join(new TestSubscriber("c", sockets[2]), "sport");
-    expect(publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toEqual(reached(2));
     expect(sockets.map((socket) => socket.received)).toEqual([["1"], ["1"], []]);
     expect(encode).toHaveBeenCalledTimes(1);
     encode.mockRestore();
@@ -81,7 +82,7 @@ describe("delivery", () => {
     const [plain, other] = [network.socket(), network.socket()];
     join(new TestSubscriber("a", plain), "news");
     join(new TestSubscriber("b", other, otherFormat), "news");
-    expect(publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toEqual(reached(2));
     expect(plain.received).toEqual(["1"]);
     expect(other.received).toEqual(["<1>"]);
   });
@@ -106,7 +107,7 @@ describe("delivery", () => {
     expect(hub.unsubscribe(first, "news")).toBe(true);
     expect(hub.unsubscribe(first, "news")).toBe(false);
     hub.unregister(second);
-    expect(publish(publication("news", "1"))).toBe(0);
+    expect(publish(publication("news", "1"))).toEqual(reached(0));
     expect([a.received, b.received]).toEqual([[], []]);
     expect(channels()).toEqual([]);
     expect(counters.connections).toBe(1);
@@ -116,7 +117,7 @@ describe("delivery", () => {
     const { network, join, publish } = setUp();
     const socket = network.socket();
     join(new TestSubscriber("a", socket), "news");
-    expect(publish({ ...publication("news", "1"), app: "shop" })).toBe(0);
+    expect(publish({ ...publication("news", "1"), app: "shop" })).toEqual(reached(0));
     expect(() => publish({ ...publication("news", "1"), app: "nowhere" })).toThrow("no such app");
     expect(socket.received).toEqual([]);
   });
@@ -130,8 +131,8 @@ describe("delivery but to the sender", () => {
     join(new TestSubscriber("b", sockets[1]), "news");
     join(new TestSubscriber("c", sockets[2], otherFormat), "news");
     const polling = join(new TestSubscriber("p"), "news");
-    expect(publish(publication("news", "1"), sender)).toBe(3);
-    expect(publish(publication("news", "2"), polling)).toBe(3);
+    expect(publish(publication("news", "1"), sender)).toEqual(reached(3));
+    expect(publish(publication("news", "2"), polling)).toEqual(reached(3));
     expect(sockets.map((socket) => socket.received)).toEqual([["2"], ["1", "2"], ["<1>", "<2>"]]);
     expect(polling.delivered).toEqual(["1"]);
   });
@@ -140,9 +141,9 @@ describe("delivery but to the sender", () => {
     const { network, join, publish } = setUp();
     const socket = network.socket();
     const sender = join(new TestSubscriber("a", socket), "news");
-    expect(publish(publication("news", "1"), sender)).toBe(0);
+    expect(publish(publication("news", "1"), sender)).toEqual(reached(0));
     const polling = join(new TestSubscriber("p"), "news");
-    expect(publish(publication("news", "2"), sender)).toBe(1);
+    expect(publish(publication("news", "2"), sender)).toEqual(reached(1));
     expect(socket.received).toEqual([]);
     expect(polling.delivered).toEqual(["2"]);
     expect(sender.cut).toBe(0);
@@ -153,7 +154,7 @@ describe("delivery but to the sender", () => {
     const socket = network.socket();
     join(new TestSubscriber("a", socket), "news");
     const outsider = join(new TestSubscriber("o", network.socket()));
-    expect(publish(publication("news", "1"), outsider)).toBe(1);
+    expect(publish(publication("news", "1"), outsider)).toEqual(reached(1));
     expect(socket.received).toEqual(["1"]);
   });
 
@@ -295,7 +296,7 @@ describe("native topics", () => {
     const lone = network.socket();
     join(new TestSubscriber("d", lone), "news");
     expect(network.topic(topic).size).toBe(0);
-    expect(publish(publication("news", "1"))).toBe(1);
+    expect(publish(publication("news", "1"))).toEqual(reached(1));
     expect(lone.received).toEqual(["1"]);
   });
 
@@ -307,7 +308,7 @@ describe("native topics", () => {
       if (index >= 2) Object.assign(subscriber, { app: "shop" });
       join(subscriber, "news");
     });
-    expect(publish(publication("news", "1"))).toBe(2);
+    expect(publish(publication("news", "1"))).toEqual(reached(2));
     expect(sockets.map(({ received }) => received.length)).toEqual([1, 1, 0, 0]);
   });
 
@@ -325,7 +326,7 @@ describe("native topics", () => {
     expect(polling.delivered).toEqual(["1"]);
     expect(sockets.map(({ received }) => received)).toEqual([["1", "2"], ["1", "2"], ["2"]]);
     hub.unregister(polling);
-    expect(publish(publication("news", "3"))).toBe(2);
+    expect(publish(publication("news", "3"))).toEqual(reached(2));
     expect(sockets[2].received).toEqual(["2"]);
   });
 });

@@ -1,20 +1,22 @@
-import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, whenAnswered } from "../answer.ts";
-import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
+import type { Broker, DeliveryKey, Published } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
 import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
-import { Channel } from "./channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
+import { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
-import { Expectations } from "./expectations.ts";
-import { type AppConfig, optionsOf } from "./namespace.ts";
-import { each, excluding, includes, including, sizeOf } from "./one-or-many.ts";
-import { Outlet } from "./outlet.ts";
+import type { AppConfig } from "./namespace.ts";
+import { each } from "./one-or-many.ts";
 import { closePaced } from "./paced-close.ts";
 import type { Publication } from "./publication.ts";
+import { Publishing } from "./publishing.ts";
+import { type BeginOptions, Recoveries } from "./recoveries.ts";
+import type { Beginning } from "./recovery.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
+import { Subscriptions } from "./subscriptions.ts";
 
 export interface HubOptions {
   readonly fanout: Fanout;
@@ -39,27 +41,27 @@ const MISSED_WITHIN_MS = 5_000;
  * Connections, channels and delivery on one worker.
  *
  * What is published here is delivered to the worker's own subscribers first, then handed to the
- * broker for those of the others.
+ * broker for those of the others; where a channel keeps history, the broker brings it to all.
  */
 export class Hub implements HubApi {
   readonly #options: HubOptions;
   readonly #broker: Broker;
   readonly #subscribers = new Bag<Subscriber>();
-  readonly #apps = new Map<string, Map<string, Channel>>();
-  readonly #outlet: Outlet;
-  readonly #expected: Expectations;
+  readonly #channels: Channels;
+  readonly #subscriptions: Subscriptions;
+  readonly #publishing: Publishing;
 
   constructor(options: HubOptions) {
+    const { broker, clock, handlers, slowConsumerBytes } = options;
     this.#options = options;
-    this.#broker = options.broker;
-    this.#outlet = new Outlet(options);
-    for (const app of options.apps.keys()) this.#apps.set(app, new Map());
-    this.#expected = new Expectations(options.clock, (app, name) => {
-      if (!this.#channelsOf(app).has(name)) void this.#broker.interest(app, name, 0);
-    });
-    const { handlers } = options;
-    handlers.onDelivered((publication) => void this.#deliver(publication));
-    handlers.onMissed(() => void this.#closeMembers());
+    this.#broker = broker;
+    const channels = new Channels(options);
+    const recoveries = new Recoveries({ broker, clock, channels, maxBytes: slowConsumerBytes });
+    this.#channels = channels;
+    this.#subscriptions = new Subscriptions({ ...options, channels, recoveries });
+    this.#publishing = new Publishing({ ...options, channels, recoveries });
+    handlers.onDelivered((publication) => this.#publishing.delivered(publication));
+    handlers.onMissed(() => void this.#missed());
     handlers.method("disconnect", (argument) => {
       const { app, target } = argument as { app: string; target: DisconnectTarget };
       return this.#disconnectOwn(app, target);
@@ -72,7 +74,7 @@ export class Hub implements HubApi {
    * @throws StarlingError `unknown_app` or `too_many_connections`
    */
   admit(app: string): Answer<void> {
-    this.#channelsOf(app);
+    this.#channels.requireApp(app);
     const limit = this.#options.apps.get(app)?.maxConnections ?? 0;
     if (limit > 0) return this.#broker.admit(app);
   }
@@ -83,8 +85,7 @@ export class Hub implements HubApi {
    * @throws StarlingError `unknown_app` or `app_channels_full`
    */
   requireChannel(app: string, name: string): void {
-    if (this.#channelsOf(app).has(name) || this.#broker.hasRoomForChannel(app, name)) return;
-    throw new StarlingError("app_channels_full");
+    this.#channels.requireRoom(app, name);
   }
 
   /**
@@ -94,12 +95,7 @@ export class Hub implements HubApi {
    * @throws StarlingError `app_channels_full`
    */
   expect(app: string, name: string): Answer<void> {
-    // A worker that is alone has nobody to tell.
-    if (!this.#broker.needsIds) return;
-    // Whoever is expected has its channel, so this is where the limit is looked at.
-    this.requireChannel(app, name);
-    this.#expected.add(app, name);
-    return this.#broker.interest(app, name, this.#channelsOf(app).get(name)?.size ?? 1);
+    return this.#channels.expect(app, name);
   }
 
   /** Makes a connection known; its app must be configured. */
@@ -114,8 +110,8 @@ export class Hub implements HubApi {
     if (!this.#subscribers.remove(subscriber)) return;
     this.#broker.connectionClosed(subscriber.app);
     this.#options.counters.connections--;
-    for (const channel of each(subscriber.channels)) this.#leave(channel, subscriber);
-    subscriber.channels = undefined;
+    this.#subscriptions.forget(subscriber);
+    this.#publishing.forget(subscriber);
   }
 
   /**
@@ -128,33 +124,32 @@ export class Hub implements HubApi {
    */
   subscribe(subscriber: Subscriber, name: string, format = subscriber.format): Answer<void> {
     if (!this.#subscribers.has(subscriber)) return;
-    const channels = this.#channelsOf(subscriber.app);
-    let channel = channels.get(name);
-    if (channel !== undefined && includes(subscriber.channels, channel)) {
-      // The first time may not have its answer yet.
-      return this.#broker.interest(subscriber.app, name, channel.size);
-    }
-    if (sizeOf(subscriber.channels) >= this.#options.maxChannelsPerConnection) {
-      throw new StarlingError("too_many_channels");
-    }
-    if (channel === undefined) {
-      this.requireChannel(subscriber.app, name);
-      channel = new Channel(subscriber.app, name);
-      channels.set(name, channel);
-    }
-    channel.add(subscriber, format);
-    subscriber.channels = including(subscriber.channels, channel);
-    this.#expected.meet(subscriber.app, name);
-    return this.#broker.interest(subscriber.app, name, channel.size);
+    return this.#subscriptions.subscribe(subscriber, name, format);
   }
 
-  /** Answers whether the connection was subscribed. */
+  /**
+   * Subscribes a registered connection to different channels, and sends it what it wants of their
+   * histories. What comes live follows with no gap and nothing twice, and in all channels at the same
+   * moment. Where a channel has no history for clients, nothing is recovered.
+   *
+   * The answer comes when it is subscribed and has everything. `broker_unavailable` may come instead, and
+   * `not_joined` when it has left all of the channels meanwhile or was cut: then it has none of them that
+   * it did not have before, and if it had begun it is closed, so that it comes back.
+   *
+   * @throws StarlingError `too_many_channels` or `app_channels_full`
+   */
+  begin(
+    subscriber: Subscriber,
+    beginnings: readonly Beginning[],
+    options: BeginOptions,
+  ): Answer<void> {
+    if (!this.#subscribers.has(subscriber)) return;
+    return this.#subscriptions.begin(subscriber, beginnings, options);
+  }
+
+  /** Answers whether the connection was subscribed, or about to be. */
   unsubscribe(subscriber: Subscriber, name: string): boolean {
-    const channel = this.#channelsOf(subscriber.app).get(name);
-    if (channel === undefined || !includes(subscriber.channels, channel)) return false;
-    subscriber.channels = excluding(subscriber.channels, channel);
-    this.#leave(channel, subscriber);
-    return true;
+    return this.#subscriptions.unsubscribe(subscriber, name);
   }
 
   /** Moves a connection that now has a socket to native fan-out, keeping the order of frames. */
@@ -163,21 +158,23 @@ export class Hub implements HubApi {
   }
 
   /** Delivers to every subscriber but `except`; answers how many that were, on all workers. */
-  publish(publication: Publication, except?: Subscriber): Answer<number> {
-    return this.#broker.publish(this.#begin(publication, [publication.channel], except));
+  publish(publication: Publication, except?: Subscriber): Answer<Published> {
+    return this.#broker.publish(this.#publishing.begin(publication, [publication.channel], except));
   }
 
   /** The same where nobody wants to know. */
   publishUnanswered(publication: Publication, except?: Subscriber): void {
-    this.#broker.publishUnanswered(this.#begin(publication, [publication.channel], except));
+    this.#broker.publishUnanswered(
+      this.#publishing.begin(publication, [publication.channel], except),
+    );
   }
 
   broadcast(
     publication: Publication,
     channels: readonly string[],
     key?: DeliveryKey,
-  ): Answer<number> {
-    return this.#broker.publish(this.#begin(publication, channels, undefined, key));
+  ): Answer<Published> {
+    return this.#broker.publish(this.#publishing.begin(publication, channels, undefined, key));
   }
 
   /**
@@ -192,11 +189,7 @@ export class Hub implements HubApi {
     except?: Subscriber,
     isReplaced = false,
   ): void {
-    const group = this.#channelsOf(app).get(name)?.group(format);
-    if (group === undefined) return;
-    const { volatile } = optionsOf(this.#options.apps, app, name);
-    const reliability = !volatile ? "reliable" : isReplaced ? "unreliable" : "volatile";
-    this.#outlet.hand(group, [frame], reliability, except);
+    this.#publishing.relay(app, name, format, frame, except, isReplaced);
   }
 
   /** Every connection, in no order. */
@@ -204,8 +197,13 @@ export class Hub implements HubApi {
     return this.#subscribers.values();
   }
 
+  history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {
+    this.#channels.requireApp(app);
+    return this.#broker.history(app, channel, request);
+  }
+
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage> {
-    this.#channelsOf(app);
+    this.#channels.requireApp(app);
     return this.#broker.channels(app, page);
   }
 
@@ -228,64 +226,15 @@ export class Hub implements HubApi {
     return leaving.length;
   }
 
-  /** Delivers here, and answers what the other workers are to be told. */
-  #begin(
-    publication: Publication,
-    channels: readonly string[],
-    except: Subscriber | undefined,
-    key?: DeliveryKey,
-  ): Delivery {
-    const { app } = publication;
-    if (this.#broker.needsIds) publication.id = this.#broker.nextId();
-    let reached = 0;
-    for (const channel of channels) {
-      this.#options.counters.publications++;
-      const said = channel === publication.channel ? publication : { ...publication, channel };
-      reached += this.#deliver(said, except);
-    }
-    return { app, channels, publication, reached, key };
-  }
-
-  /** Delivers to the worker's own subscribers; answers how many that were. */
-  #deliver(publication: Publication, except?: Subscriber): number {
-    const { apps, counters } = this.#options;
-    const channel = this.#channelsOf(publication.app).get(publication.channel);
-    if (channel === undefined) return 0;
-    const { volatile } = optionsOf(apps, publication.app, publication.channel);
-    const reliability = volatile ? "unreliable" : "reliable";
-    let reached = 0;
-    for (const group of channel.groups) {
-      const frames = group.format.encode(publication);
-      if (frames.length === 0) continue;
-      reached += this.#outlet.hand(group, frames, reliability, except, publication.id);
-    }
-    counters.deliveries += reached;
-    return reached;
-  }
-
-  /** Closes whoever may have missed something, so that they come back and can ask for it. */
-  #closeMembers(): Promise<void> {
+  /**
+   * Closes whoever may have missed something, so that they come back and can ask for it. Until then they
+   * get nothing more of what they can ask for: it would come behind the gap, and they would begin there.
+   */
+  #missed(): Promise<void> {
     const { clock, random } = this.#options;
-    return closePaced({
-      subscribers: this.#subscribers.values().filter(({ channels }) => channels !== undefined),
-      reason: "messages_missed",
-      withinMs: MISSED_WITHIN_MS,
-      clock,
-      random,
-    });
-  }
-
-  #leave(channel: Channel, subscriber: Subscriber): void {
-    channel.remove(subscriber);
-    const { app, name, size } = channel;
-    if (size === 0) this.#channelsOf(app).delete(name);
-    const isExpected = size === 0 && this.#expected.has(app, name);
-    void this.#broker.interest(app, name, isExpected ? 1 : size);
-  }
-
-  #channelsOf(app: string): Map<string, Channel> {
-    const channels = this.#apps.get(app);
-    if (channels === undefined) throw new StarlingError("unknown_app");
-    return channels;
+    const members = this.#subscribers.values().filter(({ channels }) => channels !== undefined);
+    this.#subscriptions.missed(members);
+    const withinMs = MISSED_WITHIN_MS;
+    return closePaced({ subscribers: members, reason: "messages_missed", withinMs, clock, random });
   }
 }

@@ -54,6 +54,7 @@ describe("the options of a channel", () => {
       presenceDebounceMs: 0,
       conflateMs: 0,
       volatile: false,
+      recover: false,
     });
   });
 

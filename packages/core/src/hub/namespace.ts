@@ -1,3 +1,5 @@
+import type { Retention } from "../broker/stream.ts";
+
 /** The app that requests without an app name, and the earlier generations, belong to. */
 export const DEFAULT_APP = "default";
 
@@ -37,6 +39,13 @@ export interface NamespaceConfig {
    * instead of being buffered for it; default `false`.
    */
   readonly volatile: boolean;
+  /** What channels keep of what is published in them; undefined is nothing. */
+  readonly history?: Retention;
+  /**
+   * Whether whoever may subscribe may have what is kept, too: what they missed while they were away, or the
+   * last publications. Default `false`: history is for publishers only.
+   */
+  readonly recover?: boolean;
 }
 
 /** The options of one tenant. */
@@ -60,13 +69,14 @@ export type SignallingPolicy = "open" | "closed";
  * What holds where nothing is declared: nobody reads or writes a channel that is not theirs, but by
  * a permission for it.
  */
-export const defaultNamespace: Required<NamespaceConfig> = {
+export const defaultNamespace: Required<Omit<NamespaceConfig, "history">> = {
   subscribe: "token",
   publish: "token",
   presence: "token",
   presenceDebounceMs: 0,
   conflateMs: 0,
   volatile: false,
+  recover: false,
 };
 
 /** The namespace of a channel: the part before the first ":", or "" where there is none. */

@@ -36,10 +36,11 @@ export class Outlet {
     reliability: Reliability,
     except: Subscriber | undefined,
     id?: number,
+    offset?: number,
   ): number {
     // Counted before, since who is cut by this very frame is no member afterwards.
     const reached = except !== undefined && group.has(except) ? group.size - 1 : group.size;
-    if (reliability === "reliable") this.#handAll(group, frames, except, id);
+    if (reliability === "reliable") this.#handAll(group, frames, except, id, offset);
     else this.#handVolatile(group, frames, reliability, except, id);
     return reached;
   }
@@ -49,6 +50,7 @@ export class Outlet {
     frames: readonly Frame[],
     except: Subscriber | undefined,
     id: number | undefined,
+    offset: number | undefined,
   ): void {
     for (const frame of frames) {
       const outcome = group.fanOut(this.#options.fanout, frame, except);
@@ -56,7 +58,7 @@ export class Outlet {
       else if (outcome < 0) this.#lookLater(group, frame.length);
     }
     for (const subscriber of group.detached) {
-      if (subscriber !== except) subscriber.deliver(frames, id);
+      if (subscriber !== except) subscriber.deliver(frames, id, offset);
     }
   }
 

@@ -1,3 +1,5 @@
+import type { Position } from "./position.ts";
+
 /** One event in a channel, as every part of the core sees it. */
 export interface Publication {
   /**
@@ -21,4 +23,13 @@ export interface Publication {
   readonly payload?: Uint8Array;
   /** Binary parts that `data` refers to as `{"_placeholder":true,"num":N}`. */
   readonly attachments?: readonly Uint8Array[];
+  /**
+   * The connection that published, where that is not to hear it; only where the channel keeps history,
+   * since others are told apart by the worker that publishes.
+   */
+  sender?: string | undefined;
+  /** Where it stands in the history of the channel; the broker gives it where there is one. */
+  position?: Position | undefined;
+  /** What a client says to go on behind it; the hub gives it where clients may recover. */
+  cursor?: string | undefined;
 }

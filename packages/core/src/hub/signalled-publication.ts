@@ -2,6 +2,7 @@ import { decodeEventPayload } from "@starling/protocol/signalling/payload.ts";
 import { JsonSyntaxError } from "../json/json-scanner.ts";
 import { validateJson } from "../json/raw-json.ts";
 import { nameFault, RESERVED_EVENTS } from "./names.ts";
+import type { Position } from "./position.ts";
 import type { Publication } from "./publication.ts";
 
 /** What stands for the one binary part in the data of a publication that is nothing else. */
@@ -20,6 +21,9 @@ interface Reading {
  */
 export class SignalledPublication implements Publication {
   id: number | undefined;
+  sender: string | undefined;
+  position: Position | undefined;
+  cursor: string | undefined;
   readonly app: string;
   readonly channel: string;
   readonly publisher: string;

@@ -5,16 +5,23 @@ import type {
   Cancellation,
   Delivery,
   PresenceEvent,
+  Published,
   RateName,
   WorkerId,
 } from "../broker/broker.ts";
 import { CancellationSource } from "../broker/cancellation.ts";
+import { readPublications, writePublication } from "../broker/ipc/publication-codec.ts";
+import { Reader } from "../broker/ipc/reader.ts";
+import { Writer } from "../broker/ipc/writer.ts";
 import { LocalBroker } from "../broker/local.ts";
 import type { Node } from "../broker/node.ts";
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Member } from "../hub/member.ts";
 import type { Publication } from "../hub/publication.ts";
 
 const packr = new Packr({ useRecords: false, copyBuffers: true });
+
+const writer = new Writer();
 
 /** What is on its way in one direction, in order; a test says when the next of it arrives. */
 export class DelayedLink {
@@ -26,6 +33,11 @@ export class DelayedLink {
 
   send(message: () => void): void {
     this.#messages.push(message);
+  }
+
+  /** The message that was sent last is lost. */
+  loseLast(): void {
+    this.#messages.pop();
   }
 
   /** Lets one message arrive. */
@@ -59,7 +71,10 @@ export class DelayedBroker extends LocalBroker {
     down: DelayedLink,
   ) {
     super(node, worker, {
-      delivered: (publication) => down.send(() => handler.delivered(publication)),
+      delivered(publication) {
+        const said = carried(publication);
+        down.send(() => handler.delivered(said));
+      },
       presence: (app, channel, event) => down.send(() => handler.presence(app, channel, event)),
       missed: () => down.send(() => handler.missed()),
       answer: (method, argument, cancellation) => {
@@ -89,12 +104,25 @@ export class DelayedBroker extends LocalBroker {
     return this.#interests.get(name) as never;
   }
 
-  override publish(delivery: Delivery): Answer<number> {
-    return through(this.up, this.down, () => super.publish(delivery));
+  override publish(delivery: Delivery): Answer<Published> {
+    const said = sent(delivery);
+    return through(this.up, this.down, () => super.publish(said));
   }
 
   override publishUnanswered(delivery: Delivery): void {
-    this.up.send(() => super.publishUnanswered(delivery));
+    const said = sent(delivery);
+    this.up.send(() => super.publishUnanswered(said));
+  }
+
+  /** Nothing that was published after the answer was made overtakes it. */
+  override history(app: string, channel: string, request: HistoryRequest): never {
+    return new Promise<HistoryPage<Publication>>((resolve) => {
+      this.up.send(() => {
+        const page = super.history(app, channel, request);
+        const entries = page.entries.map((each) => ({ ...each, content: carried(each.content) }));
+        this.down.send(() => resolve({ ...page, entries }));
+      });
+    }) as never;
   }
 
   override take(rate: RateName, key: string): never {
@@ -125,6 +153,10 @@ export class DelayedBroker extends LocalBroker {
     this.up.send(() => super.unwatch(app, channel));
   }
 
+  override gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    return through(this.up, this.down, () => super.gather(method, argument));
+  }
+
   override call(
     worker: WorkerId,
     method: string,
@@ -153,6 +185,24 @@ function delayed(cancellation: Cancellation, link: DelayedLink): Cancellation {
   const source = new CancellationSource();
   cancellation.onCancel(() => link.send(() => source.cancel()));
   return source;
+}
+
+/** What the node has of a delivery. */
+function sent(delivery: Delivery): Delivery {
+  return { ...delivery, publication: carried(delivery.publication) };
+}
+
+/** The publication at the far end of a link, where it is another object. */
+function carried(publication: Publication): Publication {
+  const { app, channel, position } = publication;
+  writer.at = 0;
+  writer.base = 0;
+  writePublication(writer, publication);
+  const bytes = writer.cut();
+  const [read] = readPublications(new Reader().reset(bytes, 0, bytes.length), app, [channel]);
+  if (read === undefined) throw new Error("a publication is in no channel");
+  read.position = position;
+  return read;
 }
 
 /** Nothing but what MessagePack can say gets from one process to another. */

@@ -1,10 +1,12 @@
 import type { Broker, BrokerHandler, WorkerId } from "../broker/broker.ts";
 import { WorkerHandlers } from "../broker/handlers.ts";
+import { publicationHolding } from "../broker/holdings.ts";
 import { LocalBroker } from "../broker/local.ts";
 import { Node, type NodeOptions } from "../broker/node.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import type { Publication } from "../hub/publication.ts";
 import type { Clock } from "../ports.ts";
+import { SeededRandom } from "./seeded-random.ts";
 
 export interface LocalNodeOptions {
   readonly clock: Clock;
@@ -12,6 +14,8 @@ export interface LocalNodeOptions {
   /** Takes a second of each rate; default: none is limited. */
   readonly rates?: Partial<Readonly<Record<keyof NodeOptions["rates"], number>>>;
   readonly idempotencyWindowMs?: number;
+  /** Default: that of a node. */
+  readonly historyBytes?: number;
 }
 
 /** A node whose workers are in the process of the test. */
@@ -19,18 +23,24 @@ export class LocalNode {
   readonly node: Node<Publication>;
   #workers = 0;
 
-  constructor({ clock, apps, rates = {}, idempotencyWindowMs = 60_000 }: LocalNodeOptions) {
+  constructor(options: LocalNodeOptions) {
+    const { clock, apps, rates = {}, idempotencyWindowMs = 60_000, historyBytes } = options;
     const { user = 0, address = 0, api = 0 } = rates;
-    this.node = new Node<Publication>({
-      clock,
-      apps,
-      rates: {
-        user: { ratePerSecond: user },
-        address: { ratePerSecond: address },
-        api: { ratePerSecond: api },
+    this.node = new Node<Publication>(
+      {
+        clock,
+        random: new SeededRandom(),
+        apps,
+        rates: {
+          user: { ratePerSecond: user },
+          address: { ratePerSecond: address },
+          api: { ratePerSecond: api },
+        },
+        idempotencyWindowMs,
+        ...(historyBytes === undefined ? {} : { historyBytes }),
       },
-      idempotencyWindowMs,
-    });
+      publicationHolding,
+    );
   }
 
   /** One worker more. */

@@ -65,13 +65,15 @@ export function signallingWorker(options: SignallingWorkerOptions) {
   });
   const presence = new Presence({ broker, handlers, clock });
   const format = new SignallingFormat("east", "members");
+  const offsetFormat = new SignallingFormat("east", "members with offsets");
   const roundTrips: number[] = [];
   const base: Identity = { app: "default", source: "key" };
   const server = new SignallingServer({
     hub,
     presence,
-    members: new Members({ hub, presence, apps, format, clock }),
+    members: new Members({ hub, presence, apps, format, offsetFormat, clock }),
     format,
+    offsetFormat,
     dataFormat: new SignallingFormat("east", "subscribers"),
     apps,
     clock,

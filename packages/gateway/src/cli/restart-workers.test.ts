@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { defaultNamespace } from "@starling/core/hub/namespace.ts";
 import { loadConfig } from "../config/load.ts";
 import { fixedDifferences } from "./restart-workers.ts";
 
@@ -29,4 +30,15 @@ test("limits that the node keeps for all workers are among them", () => {
   expect(fixedDifferences(now, { ...now, apps })).toEqual([]);
   apps.set("shop", { namespaces: new Map(), maxConnections: 5 });
   expect(fixedDifferences(now, { ...now, apps })).toEqual(["limits of apps in CONFIG_FILE"]);
+});
+
+test("so is whether channels keep history, but not how much", () => {
+  expect(differences({ HISTORY_MAX_BYTES: "70000" })).toEqual(["HISTORY_MAX_BYTES"]);
+  const withHistory = (size: number) => {
+    const chat = { ...defaultNamespace, history: { size, ttlMs: 1000 } };
+    return { ...now, apps: new Map([["default", { namespaces: new Map([["chat", chat]]) }]]) };
+  };
+  expect(fixedDifferences(now, withHistory(1))).toEqual(["historySize in CONFIG_FILE"]);
+  expect(fixedDifferences(withHistory(1), now)).toEqual(["historySize in CONFIG_FILE"]);
+  expect(fixedDifferences(withHistory(1), withHistory(2))).toEqual([]);
 });

@@ -26,6 +26,7 @@ const FIXED = [
   "clusterMode",
   "clusterInstances",
   "presenceLeaseMs",
+  "historyMaxBytes",
 ] as const satisfies readonly (VariableKey & keyof Config)[];
 
 /** Names of the settings that a restart cannot change, and that differ. */
@@ -34,6 +35,7 @@ export function fixedDifferences(now: Config, next: Config): string[] {
     ...FIXED.filter((key) => now[key] !== next[key]).map((key) => variables[key].name),
     ...(now.drainMs === next.drainMs ? [] : [variables.drainSeconds.name]),
     ...(budgets(now) === budgets(next) ? [] : [`limits of apps in ${variables.configFile.name}`]),
+    ...(keepers(now) === keepers(next) ? [] : [`historySize in ${variables.configFile.name}`]),
   ];
 }
 
@@ -45,6 +47,19 @@ function budgets({ apps }: Config): string {
     maxChannels ?? 0,
   ]);
   return JSON.stringify(limits.filter(([, ...numbers]) => numbers.some((limit) => limit !== 0)));
+}
+
+/**
+ * Which namespaces keep history: while workers disagree about that, some of what is published would be
+ * missing from it and nobody would know.
+ */
+function keepers({ apps }: Config): string {
+  const keepers = [...apps].flatMap(([app, { namespaces }]) => {
+    const kept = [...namespaces].map(([name, { history }]) => [name, history !== undefined]);
+    // Without any history a namespace more or less changes nothing.
+    return kept.some(([, isKept]) => isKept === true) ? [[app, kept]] : [];
+  });
+  return JSON.stringify(keepers);
 }
 
 /** Replaces the workers, if the configuration as it is now lets new ones start; never throws. */

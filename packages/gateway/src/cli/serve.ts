@@ -1,3 +1,4 @@
+import { publicationHolding } from "@starling/core/broker/holdings.ts";
 import { encodedNode } from "@starling/core/broker/ipc/encoded-node.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
 import { LocalBroker } from "@starling/core/broker/local.ts";
@@ -12,7 +13,7 @@ import { sharedCountsOf } from "../node/shared-counts.ts";
 import type { NodeStatus } from "../node/status.ts";
 import { firstWorkerId, workerTiming } from "../node/worker-timing.ts";
 import { Health } from "../ops/health.ts";
-import type { SharedCounts } from "../publish/node-stats.ts";
+import type { HistoryCounts, SharedCounts } from "../publish/node-stats.ts";
 import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
@@ -29,7 +30,10 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
-  const node = new Node<Publication>({ ...nodeOptions(config), clock: systemClock });
+  const node = new Node<Publication>(
+    { ...nodeOptions(config), clock: systemClock, random: systemRandom },
+    publicationHolding,
+  );
   const counts = () => sharedCountsOf(node);
   const gateway = await startGateway(config, {
     log,
@@ -100,7 +104,7 @@ async function serveSocket(
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(gateway, quic, systemClock.now() - startedAt),
+      status: () => statusOf(gateway, quic, counts().history, systemClock.now() - startedAt),
       counts,
       restart: async () => ({
         ok: false,
@@ -126,6 +130,7 @@ async function serveSocket(
 function statusOf(
   { listening, report }: RunningGateway,
   quic: QuicService,
+  history: HistoryCounts,
   uptimeMs: number,
 ): NodeStatus {
   const { connections, memoryBytes } = report();
@@ -140,6 +145,7 @@ function statusOf(
     memoryBytes,
     publisherUrl,
     subscriberUrl,
+    history,
     workers: [
       {
         kind: "gateway",

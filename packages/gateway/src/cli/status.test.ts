@@ -23,6 +23,7 @@ const node: NodeStatus = {
   memoryBytes: 40.4 * MIB,
   publisherUrl: "https://127.0.0.1:2053",
   subscriberUrl: "https://127.0.0.1:8443",
+  history: { bytes: 0, channels: 0, publications: 0, evictions: 0 },
   workers: [worker],
 };
 
@@ -41,6 +42,13 @@ SLOT  PID   STATE     CONNECTIONS  MEMORY  UPTIME  RESTARTS
 0     99    draining  1000         75 MiB  59s     1
 1     -     given up  0            -       -       4
 `,
+  );
+});
+
+test("what channels keep is told of where any do", () => {
+  const history = { bytes: 3 * MIB, channels: 12, publications: 900, evictions: 0 };
+  expect(statusText({ ...node, history })).toContain(
+    "supervisor 40 MiB, history of 12 channels 3 MiB\n",
   );
 });
 

@@ -16,7 +16,7 @@ export async function showStatus(context: CommandContext, options: StatusOptions
 
 /** A line of the node, and a table of its workers. */
 export function statusText(status: NodeStatus): string {
-  const { version, pid, cluster, workers, restarting } = status;
+  const { version, pid, cluster, workers, restarting, history } = status;
   const gateways = workers.filter(({ kind }) => kind === "gateway");
   const serving = gateways.filter(({ state }) => state === "ready").length;
   const connections = workers.reduce((sum, worker) => sum + worker.connections, 0);
@@ -25,6 +25,9 @@ export function statusText(status: NodeStatus): string {
     ...(cluster ? [`${serving} of ${slotsOf(gateways)} workers ready`] : ["one process"]),
     `${connections} connections`,
     ...(cluster ? [`supervisor ${mebibytes(status.memoryBytes)}`] : []),
+    ...(history.publications > 0
+      ? [`history of ${history.channels} channels ${mebibytes(history.bytes)}`]
+      : []),
     ...(restarting ? ["restarting"] : []),
   ].join(", ");
   const header = ["SLOT", "PID", "STATE", "CONNECTIONS", "MEMORY", "UPTIME", "RESTARTS"];

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { bytesHolding } from "@starling/core/broker/holdings.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
 import { Node } from "@starling/core/broker/node.ts";
 import { tlsMaterial } from "../certificates/material.ts";
@@ -39,7 +40,10 @@ export async function supervise(preparation: Preparation): Promise<void> {
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
-  const node = new Node<Uint8Array>({ ...nodeOptions(config), clock });
+  const node = new Node<Uint8Array>(
+    { ...nodeOptions(config), clock, random: systemRandom },
+    bytesHolding,
+  );
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -48,7 +52,10 @@ export async function supervise(preparation: Preparation): Promise<void> {
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(workers, quic, listening, clock.now() - startedAt),
+      status: () => ({
+        ...statusOf(workers, quic, listening, clock.now() - startedAt),
+        history: sharedCountsOf(node).history,
+      }),
       counts: () => sharedCountsOf(node),
       restart: (progress) => restartWorkers(preparation, { workers, quic }, progress),
     }),
@@ -156,7 +163,7 @@ function statusOf(
   quic: QuicService,
   listening: Listening | undefined,
   uptimeMs: number,
-): NodeStatus {
+): Omit<NodeStatus, "history"> {
   return {
     version,
     pid: process.pid,

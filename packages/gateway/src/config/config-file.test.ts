@@ -39,6 +39,7 @@ describe("a configuration file", () => {
       presenceDebounceMs: 0,
       conflateMs: 0,
       volatile: false,
+      recover: false,
     });
     expect(apps?.get("shop")?.namespaces.get("")).toEqual({
       ...defaultNamespace,
@@ -64,9 +65,41 @@ describe("a configuration file", () => {
       presenceDebounceMs: 3000,
       conflateMs: 50,
       volatile: true,
+      recover: false,
     };
     const { apps } = read(JSON.stringify({ namespaces: { room: options } }));
     expect(apps?.get("default")?.namespaces.get("room")).toEqual(options);
+  });
+
+  test("lets channels keep history, for five minutes unless it says otherwise", () => {
+    const { apps, faults } = read(
+      [
+        "namespaces:",
+        "  chat: {historySize: 200, historyTtl: 3600, recover: true}",
+        "  news: {historySize: 1}",
+        "  none: {historySize: 0, historyTtl: 10}",
+      ].join("\n"),
+    );
+    expect(faults).toEqual([]);
+    const namespaces = apps?.get("default")?.namespaces;
+    expect(namespaces?.get("chat")).toEqual({
+      ...defaultNamespace,
+      history: { size: 200, ttlMs: 3_600_000 },
+      recover: true,
+    });
+    expect(namespaces?.get("news")?.history).toEqual({ size: 1, ttlMs: 300_000 });
+    expect(namespaces?.get("none")).toEqual(defaultNamespace);
+  });
+
+  test("refuses history of what may be dropped, and recovery without history", () => {
+    expect(messages("namespaces: {a: {volatile: true, historySize: 1}}")).toEqual([
+      "starling.yaml:1:28: namespaces.a.volatile: messages that may be dropped have no history: leave out historySize",
+    ]);
+    expect(messages("namespaces: {a: {recover: true}}")).toEqual([
+      "starling.yaml:1:27: namespaces.a.recover: there is nothing to recover without historySize",
+    ]);
+    expect(messages("namespaces: {a: {historySize: 10001, historyTtl: 0}}")).toHaveLength(2);
+    expect(messages("namespaces: {a: {historyTtl: 86401}}")).toHaveLength(1);
   });
 
   test("limits the connections and channels of an app", () => {

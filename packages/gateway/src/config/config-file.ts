@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import {
   type AppConfig,
-  audiences,
   DEFAULT_APP,
   defaultNamespace,
   type NamespaceConfig,
@@ -11,46 +10,10 @@ import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { ConfigFault } from "./fault.ts";
 import { NAME, NAME_RULE, PUBLIC_KEY, PUBLIC_KEY_RULE } from "./names.ts";
+import { namespaceSchema } from "./namespaces.ts";
 
 const name = z.string().regex(NAME, NAME_RULE);
 const publicKey = z.string().regex(PUBLIC_KEY, PUBLIC_KEY_RULE);
-const audience = z.enum(audiences);
-/** Longer than that a change would be late rather than bundled. */
-const window = z.int().min(0).max(60_000);
-
-/** The options of a namespace, with what the reference says of them. */
-export const namespaceSchema = z
-  .strictObject({
-    subscribe: audience
-      .default(defaultNamespace.subscribe)
-      .describe(
-        "who may subscribe beside the owner of a channel, the user whose id is the channel's name",
-      ),
-    publish: audience
-      .default(defaultNamespace.publish)
-      .describe("which connections may publish; the publisher API always may"),
-    presence: audience
-      .default(defaultNamespace.presence)
-      .describe("who may see the members of a channel, and be one of them"),
-    presenceDebounceMs: window
-      .default(defaultNamespace.presenceDebounceMs)
-      .describe(
-        "milliseconds for which a join or a leave is held back, so that a member that leaves and " +
-          "comes back is not announced",
-      ),
-    conflateMs: window
-      .default(defaultNamespace.conflateMs)
-      .describe(
-        "milliseconds of a window in which at most one state of each member is sent, the latest; " +
-          "0 sends every state",
-      ),
-    volatile: z
-      .boolean()
-      .default(defaultNamespace.volatile)
-      .describe("drops a message for a subscriber that is not ready to receive at that moment"),
-  })
-  .readonly();
-
 const limit = z.int().min(0).max(10_000_000);
 const limits = z.strictObject({ connections: limit.optional(), channels: limit.optional() });
 

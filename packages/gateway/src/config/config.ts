@@ -115,6 +115,10 @@ export interface Config {
   readonly clusterInstances: string;
   /** How long a worker of a cluster may be silent. */
   readonly presenceLeaseMs: number;
+  /** Bytes that what channels keep may take on the node. */
+  readonly historyMaxBytes: number;
+  /** How long the state of a Socket.IO connection that broke is kept; 0 is not at all. */
+  readonly recoverySeconds: number;
   /** Over how long a stop may spread the ends of connections; 0 is at once. */
   readonly drainMs: number;
   /** Origins as browsers send them (`https://example.org`), or `*` for any. */

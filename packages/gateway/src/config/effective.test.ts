@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseEnv } from "node:util";
+import { defaultNamespace } from "@starling/core/hub/namespace.ts";
 import { describeConfig } from "./effective.ts";
 import type { Environment } from "./environment.ts";
 import { configOf, loadConfig } from "./load.ts";
@@ -18,6 +19,13 @@ test("the effective configuration tells each value and where it comes from", () 
   expect(text).toContain("\n# CA_PATH is not set: ");
   expect(text).toContain("# app default: every public key, signalling open\n");
   expect(text).toContain("# app default, namespace demo: subscribe anyone, publish anyone");
+});
+
+test("the effective configuration tells what channels keep", () => {
+  const chat = { ...defaultNamespace, history: { size: 5, ttlMs: 7000 }, recover: true };
+  const apps = new Map([["default", { namespaces: new Map([["chat", chat]]) }]]);
+  const described = describeConfig({ ...configOf(settings), apps }, settings);
+  expect(described).toContain("recover true, historySize 5, historyTtl 7");
 });
 
 test("the effective configuration masks secrets", () => {

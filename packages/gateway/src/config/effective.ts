@@ -41,8 +41,15 @@ export function describeConfig(config: Config, settings: Settings): string {
     }
     if (namespaces.size === 0) lines.push(`# app ${app}: no namespaces`);
     for (const [name, options] of namespaces) {
-      const parts = Object.entries(options).map(([option, value]) => `${option} ${value}`);
-      lines.push(`# app ${app}, namespace ${name === "" ? '""' : name}: ${parts.join(", ")}`);
+      const { history, ...others } = options;
+      const parts = Object.entries({
+        ...others,
+        ...(history === undefined
+          ? {}
+          : { historySize: history.size, historyTtl: history.ttlMs / 1000 }),
+      });
+      const said = parts.map(([option, value]) => `${option} ${value}`).join(", ");
+      lines.push(`# app ${app}, namespace ${name === "" ? '""' : name}: ${said}`);
     }
   }
   return lines.join("\n");

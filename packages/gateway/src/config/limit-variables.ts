@@ -60,6 +60,18 @@ export const limitVariables = {
     description: "Channels that one connection may be subscribed to; more are refused.",
     source: "Starling",
   },
+  historyMaxBytes: {
+    name: "HISTORY_MAX_BYTES",
+    group: "Limits",
+    type: wholeNumber(65_536, 64 * GIB),
+    unit: "bytes",
+    default: "67108864",
+    description:
+      "What the [histories](../guide/recovery.md) of all channels may take together, about, in " +
+      "the memory of the process or of the supervisor. Beyond that whole channels are forgotten, " +
+      "those first that were used the longest ago; whoever comes back to one is told.",
+    source: "Starling",
+  },
   messageRatePerConnection: {
     name: "MESSAGE_RATE_PER_CONNECTION",
     group: "Limits",

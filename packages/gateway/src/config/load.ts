@@ -66,6 +66,8 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     clusterMode: values.clusterMode,
     clusterInstances: values.clusterInstances,
     presenceLeaseMs: values.presenceLeaseMs,
+    historyMaxBytes: values.historyMaxBytes,
+    recoverySeconds: values.recoverySeconds,
     drainMs: values.drainSeconds * 1000,
     allowedOrigins: values.allowedOrigins ?? [],
     allowedIps: values.allowedIps ?? [],

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { namespaceSchema } from "./config-file.ts";
 import { bullets, paragraph, table, WIDTH, wrapped } from "./markdown.ts";
+import { namespaceOptions } from "./namespaces.ts";
 import { accessSections } from "./reference-access.ts";
 import { variableEntries } from "./settings.ts";
 import { defaultOf, groups, type Variable } from "./variable.ts";
@@ -79,7 +79,7 @@ function defaultCell(variable: Variable): string {
 }
 
 function configFileSection(): string[] {
-  const options = Object.entries(namespaceSchema.unwrap().shape).map(([name, schema]) => {
+  const options = Object.entries(namespaceOptions.unwrap().shape).map(([name, schema]) => {
     const standard = schema.parse(undefined);
     const allowed = allowedValues(schema.unwrap());
     return [`\`${name}\``, allowed, `\`${standard}\``, schema.description ?? ""];
@@ -106,6 +106,10 @@ function configFileSection(): string[] {
       "    subscribe: anyone",
       "    publish: anyone",
       "    volatile: true",
+      "  chat:",
+      "    historySize: 200",
+      "    historyTtl: 3600",
+      "    recover: true",
       "apps:",
       "  shop:",
       "    keys: [k-77c1, k-b20e]",

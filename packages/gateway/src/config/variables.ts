@@ -337,6 +337,17 @@ export const variables = {
     description: "Largest message of a client (Engine.IO protocol 4, `maxPayload`).",
     source: "Starling",
   },
+  recoverySeconds: {
+    name: "RECOVERY_SECONDS",
+    group: "Socket.IO",
+    type: wholeNumber(0, DAY_MS / 1000),
+    unit: "seconds",
+    default: "120",
+    description:
+      "How long the state of a connection that broke is kept, so that its client goes on with the " +
+      "same id and the same channels; see [recovery](../guide/recovery.md). 0 keeps none.",
+    source: "Starling",
+  },
   logsDir: {
     name: "LOGS_DIR",
     group: "Logs",

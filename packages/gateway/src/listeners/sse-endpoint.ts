@@ -74,8 +74,13 @@ export class SseEndpoint implements Endpoint {
       origin: request.headers.get("origin") ?? undefined,
       address,
     });
-    const channels = [...new Set(query.getAll("channel"))];
-    return sse.create(identity, { channels, envelope: query.get("envelope") === "1" });
+    return sse.create(identity, {
+      channels: [...new Set(query.getAll("channel"))],
+      envelope: query.get("envelope") === "1",
+      // What a client saw last stands in the header, once it has come back by itself.
+      lastEventId: request.headers.get("last-event-id") || query.get("lastEventId") || undefined,
+      last: query.get("last") ?? undefined,
+    });
   }
 
   #stream(
@@ -85,8 +90,6 @@ export class SseEndpoint implements Endpoint {
     headers: Record<string, string>,
   ): Response {
     const limit = this.#options.slowConsumerBytes;
-    const channels = new URLSearchParams(queryOf(request.url)).getAll("channel");
-    const lastEventId = request.headers.get("last-event-id");
     const encoder = new TextEncoder();
     const body = new ReadableStream<Uint8Array>(
       {
@@ -102,7 +105,7 @@ export class SseEndpoint implements Endpoint {
               controller.error(new Error("the client did not read"));
             },
           };
-          session.open(stream, new Set(channels), RETRY_MS, lastEventId !== null);
+          session.open(stream, RETRY_MS);
         },
         cancel: () => session.closed(),
       },

@@ -9,6 +9,7 @@ type Shared = Pick<
   | "apiRatePerKey"
   | "idempotencyWindowMs"
   | "presenceLeaseMs"
+  | "historyMaxBytes"
 >;
 
 /** The limits that the workers of a node share, each for itself where its link to the node is down. */
@@ -21,7 +22,8 @@ export function ratesOf(config: Shared): NodeOptions["rates"] {
 }
 
 /** What the configuration says of the state that the workers of a node share. */
-export function nodeOptions(config: Shared): Omit<NodeOptions, "clock"> {
-  const { apps, idempotencyWindowMs, presenceLeaseMs: leaseMs } = config;
-  return { apps, rates: ratesOf(config), idempotencyWindowMs, leaseMs };
+export function nodeOptions(config: Shared): Omit<NodeOptions, "clock" | "random"> {
+  const { apps, idempotencyWindowMs, presenceLeaseMs: leaseMs, historyMaxBytes } = config;
+  const rates = ratesOf(config);
+  return { apps, rates, idempotencyWindowMs, leaseMs, historyBytes: historyMaxBytes };
 }

@@ -15,15 +15,55 @@ test("a node counts callers that it could not remember, and answers that it had 
   const publish = (n: number) => {
     const key = { key: String(n), fingerprint: "" };
     void broker.reserve([key]);
-    void broker.publish({ app: "default", channels: ["c"], publication, reached: 0, key });
+    void broker.publish({
+      app: "default",
+      channels: ["c"],
+      streams: [],
+      publication,
+      reached: 0,
+      key,
+    });
   };
   for (let n = 0; n < MAX_REMEMBERED; n++) {
     broker.take("api", String(n));
     publish(n);
   }
-  expect(sharedCountsOf(node)).toEqual({ idempotencyForgottenEarly: 0, rateLimitUntracked: 0 });
+  expect(sharedCountsOf(node)).toMatchObject({
+    idempotencyForgottenEarly: 0,
+    rateLimitUntracked: 0,
+  });
   for (const more of [1, 2, 3]) broker.take("api", String(-more));
   broker.take("user", "of another rate");
   for (const more of [1, 2]) publish(-more);
-  expect(sharedCountsOf(node)).toEqual({ idempotencyForgottenEarly: 2, rateLimitUntracked: 3 });
+  expect(sharedCountsOf(node)).toMatchObject({
+    idempotencyForgottenEarly: 2,
+    rateLimitUntracked: 3,
+  });
+});
+
+test("a node counts what its channels keep, and what had to go", () => {
+  const clock = new FakeClock();
+  const apps = new Map([["default", { namespaces: new Map() }]]);
+  const { node, broker } = LocalNode.alone({ clock, apps, historyBytes: 2_000 });
+  const publish = (channel: string, data: string) =>
+    broker.publishUnanswered({
+      app: "default",
+      channels: [],
+      streams: [{ channel, size: 10, ttlMs: 1000 }],
+      publication: { app: "default", channel, event: "e", data },
+      reached: 0,
+    });
+  const none = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
+  expect(sharedCountsOf(node).history).toEqual(none);
+  publish("a", "1".repeat(1000));
+  publish("a", "1");
+  const { bytes, ...counts } = sharedCountsOf(node).history;
+  expect(counts).toEqual({ channels: 1, publications: 2, evictions: 0 });
+  expect(bytes).toBeGreaterThan(1000);
+  publish("b", "1".repeat(1000));
+  expect(sharedCountsOf(node).history).toMatchObject({
+    channels: 1,
+    publications: 3,
+    evictions: 1,
+  });
 });

@@ -3,10 +3,12 @@ import type { SharedCounts } from "../publish/node-stats.ts";
 
 /** What a node counts for publishers, whichever worker they ask. */
 export function sharedCountsOf(
-  node: Pick<Node<unknown>, "idempotencyForgottenEarly" | "rate">,
+  node: Pick<Node<unknown>, "idempotencyForgottenEarly" | "rate" | "history">,
 ): SharedCounts {
+  const { bytes, channels, evicted, position } = node.history;
   return {
     idempotencyForgottenEarly: node.idempotencyForgottenEarly,
     rateLimitUntracked: node.rate("api").untracked,
+    history: { bytes, channels, publications: position.offset, evictions: evicted },
   };
 }

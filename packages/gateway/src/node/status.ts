@@ -1,3 +1,4 @@
+import type { HistoryCounts } from "../publish/node-stats.ts";
 import type { WorkerState } from "./worker.ts";
 import type { SlotName } from "./worker-process.ts";
 
@@ -34,5 +35,7 @@ export interface NodeStatus {
   readonly memoryBytes: number;
   readonly publisherUrl: string;
   readonly subscriberUrl: string;
+  /** What all channels keep. */
+  readonly history: HistoryCounts;
   readonly workers: readonly WorkerStatus[];
 }

@@ -2,25 +2,27 @@ import { expect, test } from "bun:test";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Metrics } from "./metrics.ts";
 
+const none = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
+
 test("every counter of the core is exported, with its value at the moment of the scrape", async () => {
   const counters = new Counters();
   const metrics = new Metrics(counters);
   counters.slowConsumers = 3;
   counters.connections = 7;
-  const text = await metrics.text();
+  const text = await metrics.text([], none);
   expect(text).toContain("\nstarling_slow_consumers_total 3\n");
   expect(text).toContain("\nstarling_connections 7\n");
   const exported = text.match(/^# TYPE starling_\w+ (?:counter|gauge)$/gm) ?? [];
-  expect(exported.length).toBe(Object.keys(counters).length);
+  expect(exported.length).toBe(Object.keys(counters).length + Object.keys(none).length);
   counters.slowConsumers = 4;
-  expect(await metrics.text()).toContain("\nstarling_slow_consumers_total 4\n");
+  expect(await metrics.text([], none)).toContain("\nstarling_slow_consumers_total 4\n");
 });
 
 test("round trips are a histogram in seconds", async () => {
   const metrics = new Metrics(new Counters());
   metrics.roundTrip(30);
   metrics.roundTrip(700);
-  const text = await metrics.text();
+  const text = await metrics.text([], none);
   expect(text).toContain('starling_ping_round_trip_seconds_bucket{le="0.05"} 1\n');
   expect(text).toContain('starling_ping_round_trip_seconds_bucket{le="1"} 2\n');
   expect(text).toContain("starling_ping_round_trip_seconds_sum 0.73\n");

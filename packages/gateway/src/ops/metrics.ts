@@ -1,6 +1,7 @@
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { HistoryCounts } from "../publish/node-stats.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
 export class Metrics {
@@ -46,14 +47,41 @@ export class Metrics {
     return this.#registry.getMetricsAsJSON();
   }
 
-  /** The text exposition format; `others` are the `values` of other workers, to be added. */
-  async text(others: readonly unknown[] = []): Promise<string> {
-    if (others.length === 0) return this.#registry.metrics();
-    const all = [await this.values(), ...(others as readonly (readonly object[])[])];
+  /**
+   * The text exposition format; `others` are the `values` of other workers, to be added, and `history`
+   * is what the node counts for all of them.
+   */
+  async text(others: readonly unknown[], history: HistoryCounts): Promise<string> {
+    const all = [
+      await this.values(),
+      ...(others as readonly (readonly object[])[]),
+      await historyMetrics(history).getMetricsAsJSON(),
+    ];
     return AggregatorRegistry.aggregate(all).metrics();
   }
 
   get contentType(): string {
     return this.#registry.contentType;
   }
+}
+
+const historyHelp = {
+  bytes: "Bytes that the histories of all channels take, about",
+  channels: "Channels of which something is kept, or was",
+  publications: "Publications kept so far",
+  evictions: "Channels whose history was forgotten to make room for others",
+} as const satisfies Record<keyof HistoryCounts, string>;
+
+function historyMetrics(history: HistoryCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const name of ["bytes", "channels"] as const) {
+    const gauge = { name: `starling_history_${name}`, help: historyHelp[name], registers };
+    new Gauge(gauge).set(history[name]);
+  }
+  for (const name of ["publications", "evictions"] as const) {
+    const counter = { name: `starling_history_${name}_total`, help: historyHelp[name], registers };
+    new Counter(counter).inc(history[name]);
+  }
+  return registry;
 }

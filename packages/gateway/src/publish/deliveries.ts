@@ -1,5 +1,5 @@
 import { type Answer, allAnswers, whenAnswered } from "@starling/core/answer.ts";
-import type { Broker, DeliveryKey } from "@starling/core/broker/broker.ts";
+import type { Broker, DeliveryKey, Published } from "@starling/core/broker/broker.ts";
 import type { HubApi } from "@starling/core/hub/api.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 
@@ -32,28 +32,28 @@ export class Deliveries {
   }
 
   /**
-   * The subscribers that each delivery had, in order; those that were made before under the same
-   * key are not made again.
+   * What became of each delivery, in order; those that were made before under the same key are not
+   * made again.
    *
    * @throws StarlingError `idempotency_conflict`, and then nothing was delivered;
    *   `broker_unavailable`, and then nobody knows what was.
    */
-  make(caller: string, deliveries: readonly Delivery[]): Answer<readonly number[]> {
+  make(caller: string, deliveries: readonly Delivery[]): Answer<readonly Published[]> {
     const identities = deliveries.map((delivery) => identify(caller, delivery));
     const keys = distinct(identities);
     if (keys.length === 0) return allAnswers(deliveries.map((each) => this.#deliver(each)));
     return whenAnswered(this.#broker.reserve(keys), (known) => {
-      const counts = new Map<string, Answer<number>>();
-      known.forEach((count, index) => {
+      const outcomes = new Map<string, Answer<Published>>();
+      known.forEach((outcome, index) => {
         const key = keys[index];
-        if (key !== undefined && count !== undefined) counts.set(key.key, count);
+        if (key !== undefined && outcome !== undefined) outcomes.set(key.key, outcome);
       });
       try {
         return allAnswers(
-          deliveries.map((each, index) => this.#deliverOnce(each, identities[index], counts)),
+          deliveries.map((each, index) => this.#deliverOnce(each, identities[index], outcomes)),
         );
       } catch (error) {
-        this.#broker.release(keys.filter(({ key }) => !counts.has(key)));
+        this.#broker.release(keys.filter(({ key }) => !outcomes.has(key)));
         throw error;
       }
     });
@@ -64,34 +64,35 @@ export class Deliveries {
     return this.#replays;
   }
 
-  /** `counts` is what came of the keys so far. */
+  /** `outcomes` is what came of the keys so far. */
   #deliverOnce(
     delivery: Delivery,
     key: DeliveryKey | undefined,
-    counts: Map<string, Answer<number>>,
-  ): Answer<number> {
+    outcomes: Map<string, Answer<Published>>,
+  ): Answer<Published> {
     if (key === undefined) return this.#deliver(delivery);
-    const known = counts.get(key.key);
+    const known = outcomes.get(key.key);
     if (known !== undefined) {
       this.#replays++;
       return known;
     }
-    const count = this.#deliver(delivery, key);
-    const answer = count instanceof Promise ? this.#releaseUnlessDone(count, key) : count;
-    counts.set(key.key, answer);
+    const published = this.#deliver(delivery, key);
+    const answer =
+      published instanceof Promise ? this.#releaseUnlessDone(published, key) : published;
+    outcomes.set(key.key, answer);
     return answer;
   }
 
-  async #releaseUnlessDone(count: Promise<number>, key: DeliveryKey): Promise<number> {
+  async #releaseUnlessDone(published: Promise<Published>, key: DeliveryKey): Promise<Published> {
     try {
-      return await count;
+      return await published;
     } catch (error) {
       this.#broker.release([key]);
       throw error;
     }
   }
 
-  #deliver(delivery: Delivery, key?: DeliveryKey): Answer<number> {
+  #deliver(delivery: Delivery, key?: DeliveryKey): Answer<Published> {
     const { app, channels, event, data, publisher } = delivery;
     const [channel = ""] = channels;
     const publication = { app, channel, event, data };

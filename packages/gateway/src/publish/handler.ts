@@ -11,6 +11,7 @@ import { pathOf, queryOf } from "../listeners/request-url.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
+import { HistoryApi } from "./history-api.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
 import { NativeApi } from "./native-api.ts";
 import { NodeStats, type SharedCounts, type WorkerStats } from "./node-stats.ts";
@@ -129,6 +130,7 @@ interface RouteParts extends PublisherOptions {
 function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const { config, gates, deliveries, hub, broker, issuer, stats, metrics } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
+  const historyApi = new HistoryApi(config.apps, hub);
   const presenceApi = new PresenceApi(config.apps, broker);
 
   const native =
@@ -160,12 +162,15 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   };
 
   const query =
-    (prepare: (query: string) => () => Answer<object>): Endpoint =>
+    <T extends object | string>(
+      prepare: (query: string) => () => Answer<T>,
+      render: (answer: T) => Response,
+    ): Endpoint =>
     async ({ request, client }) => {
       const caller = gates.apiKey(request.headers, client);
       const perform = prepare(queryOf(request.url));
       await gates.rate(caller);
-      return json(await perform());
+      return render(await perform());
     };
 
   const showMetrics: Endpoint = async ({ request, client }) => {
@@ -183,6 +188,8 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     plain: false,
   });
 
+  const get = (endpoint: Endpoint): Route => ({ methods: readable(endpoint), plain: false });
+
   return new Map<string, Route>([
     ["/", { methods: { ...readable(alive), POST: legacy("uuid") }, plain: true }],
     ["/status", { methods: readable(alive), plain: true }],
@@ -192,17 +199,12 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     ["/api/broadcast", post((text) => api.broadcast(text))],
     ["/api/disconnect", post((text) => api.disconnect(text))],
     ["/api/token", post((text) => mintToken(config.apps, issuer, text))],
-    ["/api/channels", { methods: readable(query((text) => api.channels(text))), plain: false }],
-    [
-      "/api/presence",
-      { methods: readable(query((text) => presenceApi.members(text))), plain: false },
-    ],
-    [
-      "/api/presence/stats",
-      { methods: readable(query((text) => presenceApi.stats(text))), plain: false },
-    ],
+    ["/api/channels", get(query((text) => api.channels(text), json))],
+    ["/api/history", get(query((text) => historyApi.history(text), jsonText))],
+    ["/api/presence", get(query((text) => presenceApi.members(text), json))],
+    ["/api/presence/stats", get(query((text) => presenceApi.stats(text), json))],
     ["/metrics", { methods: readable(showMetrics), plain: true }],
-    ["/api/stats", { methods: readable(showStats), plain: false }],
-    ["/openapi.json", { methods: readable(describe), plain: false }],
+    ["/api/stats", get(showStats)],
+    ["/openapi.json", get(describe)],
   ]);
 }

@@ -1,6 +1,9 @@
 import { type Answer, whenAnswered } from "@starling/core/answer.ts";
+import type { Published as Outcome } from "@starling/core/broker/broker.ts";
 import type { DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
 import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
+import { optionsOf } from "@starling/core/hub/namespace.ts";
+import { positionText } from "@starling/core/hub/position.ts";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import type { Deliveries, Delivery } from "./deliveries.ts";
@@ -19,6 +22,8 @@ import {
   type Published,
   publicationSchema,
 } from "./schemas.ts";
+
+const NOTHING: Outcome = { subscribers: 0, positions: [] };
 
 /**
  * The operations of the native API. Each takes the text of a request, checks all of it, and gives
@@ -41,9 +46,9 @@ export class NativeApi {
     receivable(request.event, "event");
     const deliveries = [toDelivery(request)];
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, deliveries), ([subscribers = 0]) => ({
+      whenAnswered(this.#deliveries.make(caller, deliveries), ([published = NOTHING]) => ({
         ok: true,
-        subscribers,
+        ...outcomeOf(published),
       }));
   }
 
@@ -55,9 +60,9 @@ export class NativeApi {
     });
     const deliveries = publications.map(toDelivery);
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, deliveries), (counts) => ({
+      whenAnswered(this.#deliveries.make(caller, deliveries), (published) => ({
         ok: true,
-        results: counts.map((subscribers) => ({ subscribers })),
+        results: published.map(outcomeOf),
       }));
   }
 
@@ -75,10 +80,11 @@ export class NativeApi {
     const channels = [...new Set(request.channels)];
     const delivery = { app, channels, event, data: data.text, publisher, idempotencyKey };
     return (caller) =>
-      whenAnswered(this.#deliveries.make(caller, [delivery]), ([subscribers = 0]) => ({
+      whenAnswered(this.#deliveries.make(caller, [delivery]), ([published = NOTHING]) => ({
         ok: true,
         channels: channels.length,
-        subscribers,
+        subscribers: published.subscribers,
+        ...this.#positionsOf(app, channels, published),
       }));
   }
 
@@ -106,6 +112,20 @@ export class NativeApi {
       whenAnswered(this.#hub.channels(request.app, request), (page) => ({ ok: true, ...page }));
   }
 
+  /** The positions by channel, where any of the channels keeps history. */
+  #positionsOf(
+    app: string,
+    channels: readonly string[],
+    { positions }: Outcome,
+  ): Pick<Broadcasted, "positions"> {
+    if (positions.length === 0) return {};
+    const streams = channels.filter((channel) => {
+      return optionsOf(this.#apps, app, channel).history !== undefined;
+    });
+    const entries = positions.map((position, index) => [streams[index], positionText(position)]);
+    return { positions: Object.fromEntries(entries) };
+  }
+
   #knownApp(app: string, path: string): void {
     if (!this.#apps.has(app)) {
       throw new StarlingError("unknown_app", `${path}: no such app is configured`);
@@ -117,6 +137,13 @@ export class NativeApi {
 function receivable(event: string, path: string): void {
   if (!RESERVED_EVENTS.has(event)) return;
   throw new StarlingError("reserved_event", `${path}: ${event} is a name that Socket.IO reserves`);
+}
+
+/** What became of a publication in one channel. */
+function outcomeOf({ subscribers, positions: [position] }: Outcome): Omit<Published, "ok"> {
+  return position === undefined
+    ? { subscribers }
+    : { subscribers, position: positionText(position) };
 }
 
 function toDelivery(request: PublicationRequest): Delivery {

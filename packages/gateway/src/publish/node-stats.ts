@@ -10,7 +10,11 @@ export interface SharedCounts {
   readonly idempotencyForgottenEarly: number;
   /** Requests that the rate limit let pass unremembered because it knew too many callers. */
   readonly rateLimitUntracked: number;
+  readonly history: HistoryCounts;
 }
+
+/** What the channels of the node keep. */
+export type HistoryCounts = Stats["history"];
 
 export interface NodeStatsOptions {
   readonly broker: Pick<Broker, "gather">;
@@ -22,7 +26,7 @@ export interface NodeStatsOptions {
 }
 
 /** The part of what is counted that each worker counts for itself. */
-export type WorkerStats = Omit<Stats, "publisher"> & {
+export type WorkerStats = Omit<Stats, "publisher" | "history"> & {
   readonly publisher: Omit<Stats["publisher"], keyof SharedCounts>;
 };
 
@@ -44,14 +48,16 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const whole = { ok: true, hub, publisher: { ...publisher, ...(await shared()) } } as const;
+    const { history, ...more } = await shared();
+    const whole = { ok: true, hub, publisher: { ...publisher, ...more }, history } as const;
     return webtransport === undefined ? whole : { ...whole, webtransport };
   }
 
   /** The text exposition format. */
   async metrics(): Promise<string> {
-    const { broker, metrics } = this.#options;
-    return metrics.text(await broker.gather(METRICS, null));
+    const { broker, metrics, shared } = this.#options;
+    const [others, { history }] = await Promise.all([broker.gather(METRICS, null), shared()]);
+    return metrics.text(others, history);
   }
 }
 

@@ -9,6 +9,8 @@ import {
   channelsSchema,
   disconnectedSchema,
   disconnectSchema,
+  historyQuerySchema,
+  historySchema,
   presenceQuerySchema,
   presenceSchema,
   presenceStatsSchema,
@@ -89,6 +91,14 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     answer: { name: "Channels", schema: channelsSchema },
     errors: READING,
     parameters: channelsQuerySchema,
+  },
+  "/api/history": {
+    method: "get",
+    id: "history",
+    summary: "Lists what a channel keeps of what was published in it, a page at a time.",
+    answer: { name: "History", schema: historySchema },
+    errors: READING,
+    parameters: historyQuerySchema,
   },
   "/api/presence": {
     method: "get",
@@ -212,7 +222,7 @@ function queryParameters(schema: z.ZodObject | undefined): JsonObject[] {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
     name,
     in: "query",
-    required: false,
+    required: !field.safeParse(undefined).success,
     schema: jsonSchema(field),
   }));
 }

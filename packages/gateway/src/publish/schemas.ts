@@ -1,6 +1,7 @@
 import { MAX_TTL_SECONDS } from "@starling/core/auth/jwt-issuer.ts";
 import { MAX_NAME_LENGTH, NO_CONTROL_CHARACTERS } from "@starling/core/hub/names.ts";
 import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
+import { type Position, parsePosition } from "@starling/core/hub/position.ts";
 import { z } from "zod";
 import { RawJson } from "./envelope.ts";
 
@@ -87,6 +88,29 @@ export const channelsQuerySchema = z.strictObject({
     .meta({ description: "`next` of the page before; names after it follow." }),
 });
 
+export const historyQuerySchema = z.strictObject({
+  app,
+  channel,
+  since: z
+    .string()
+    .transform((text, context): Position => {
+      const position = parsePosition(text);
+      if (position !== undefined) return position;
+      context.addIssue({ code: "custom", message: "is no position, such as 8fJ2kQ.17" });
+      return z.NEVER;
+    })
+    .optional()
+    .meta({
+      description: "A position; what was published behind it follows, or before it with `reverse`.",
+    }),
+  limit: z.coerce.number<string>().int().min(1).max(MAX_PAGE).default(100),
+  reverse: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true")
+    .meta({ description: "Whether the newest come first." }),
+});
+
 export const presenceQuerySchema = z.strictObject({ app, channel });
 
 const patterns = z
@@ -116,16 +140,50 @@ const subscribers = count.meta({
   description: "Connections that were subscribed, on all workers.",
 });
 
-export const publishedSchema = z.strictObject({ ok, subscribers });
+const position = z.string().meta({
+  description: "`EPOCH.OFFSET`: where a publication stands in the history of its channel.",
+});
+const ownPosition = position.optional().meta({
+  description: "Where it stands in the history of the channel; absent where that keeps none.",
+});
+
+export const publishedSchema = z.strictObject({ ok, subscribers, position: ownPosition });
 
 export const batchPublishedSchema = z
-  .strictObject({ ok, results: z.array(z.strictObject({ subscribers })) })
+  .strictObject({ ok, results: z.array(z.strictObject({ subscribers, position: ownPosition })) })
   .meta({ description: "`results` is in the order of `publications`." });
 
 export const broadcastedSchema = z.strictObject({
   ok,
   channels: count.meta({ description: "Distinct channels that were published to." }),
   subscribers,
+  positions: z.record(z.string(), position).optional().meta({
+    description: "By channel, of those that keep history; absent where none does.",
+  }),
+});
+
+export const historySchema = z.strictObject({
+  ok,
+  channel: z.string(),
+  position: position.nullable().meta({
+    description: "Where the channel stands; null where it keeps no history.",
+  }),
+  publications: z.array(
+    z.strictObject({
+      position,
+      time: count.meta({ description: "Milliseconds since the Unix epoch." }),
+      event: z.string(),
+      data: z.unknown().meta({ description: "As it was published; binary parts as base64 text." }),
+      publisher: z.string().nullable(),
+    }),
+  ),
+  complete: z.boolean().meta({
+    description:
+      "Whether nothing is missing before the first of them, back to `since` or to the beginning.",
+  }),
+  more: z.boolean().meta({
+    description: "Whether more follow: ask again with the position of the last as `since`.",
+  }),
 });
 
 export const channelsSchema = z
@@ -178,6 +236,15 @@ export const statsSchema = z
       failedMoves: count.meta({
         description: "Sessions given up on their way from another worker.",
       }),
+      recoveredConnections: count.meta({
+        description: "Socket.IO connections whose clients came back and missed nothing.",
+      }),
+      unrecoveredConnections: count.meta({
+        description: "Socket.IO clients that came back and had to begin anew.",
+      }),
+      statesDropped: count.meta({
+        description: "States of Socket.IO connections dropped before their clients came back.",
+      }),
     }),
     publisher: z.strictObject({
       requests: count,
@@ -195,6 +262,16 @@ export const statsSchema = z
         description: "Requests let pass without a rate, since too many callers were known.",
       }),
     }),
+    history: z
+      .strictObject({
+        bytes: count.meta({ description: "What all histories take, about." }),
+        channels: count.meta({ description: "Channels of which something is kept, or was." }),
+        publications: count.meta({ description: "Publications that have been kept so far." }),
+        evictions: count.meta({
+          description: "Channels whose history was forgotten to make room for others.",
+        }),
+      })
+      .meta({ description: "Of the channels that keep history." }),
     webtransport: z
       .strictObject({
         sessions: count.meta({ description: "Connections open now." }),

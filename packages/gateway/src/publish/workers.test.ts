@@ -104,6 +104,7 @@ describe("what was counted", () => {
         idempotencyForgottenEarly: 0,
         rateLimitUntracked: 0,
       },
+      history: { bytes: 0, channels: 0, publications: 0, evictions: 0 },
     });
   });
 
@@ -125,8 +126,16 @@ describe("what was counted", () => {
 
   test("includes what the node itself counts", async () => {
     const shared = { idempotencyForgottenEarly: 1, rateLimitUntracked: 2 };
-    const { call } = publisherFixture({ sharedCounts: () => shared });
-    expect(JSON.parse((await call("/api/stats")).text).publisher).toMatchObject(shared);
+    const history = { bytes: 3, channels: 4, publications: 5, evictions: 6 };
+    const { call } = publisherFixture({ sharedCounts: () => ({ ...shared, history }) });
+    const stats = JSON.parse((await call("/api/stats")).text);
+    expect(stats.publisher).toMatchObject(shared);
+    expect(stats.history).toEqual(history);
+    const { text } = await call("/metrics");
+    expect(text).toContain("\nstarling_history_bytes 3\n");
+    expect(text).toContain("\nstarling_history_channels 4\n");
+    expect(text).toContain("\nstarling_history_publications_total 5\n");
+    expect(text).toContain("\nstarling_history_evictions_total 6\n");
   });
 });
 

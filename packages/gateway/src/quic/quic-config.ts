@@ -31,6 +31,7 @@ function settingsOf(config: Config): QuicSettings {
   const { slowConsumerBytes, maxHandshakes, meshId, signalling, logLevel } = config;
   const { token, eventIdPattern, engine } = config;
   const { maxChannelsPerConnection, authTimeoutMs, drainMs, presenceLeaseMs } = config;
+  const { recoverySeconds } = config;
   return {
     apps,
     publicKeys,
@@ -51,5 +52,6 @@ function settingsOf(config: Config): QuicSettings {
     authTimeoutMs,
     drainMs,
     presenceLeaseMs,
+    recoverySeconds,
   };
 }

@@ -2,6 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { bytesHolding } from "@starling/core/broker/holdings.ts";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
 import { Node } from "@starling/core/broker/node.ts";
@@ -38,7 +39,10 @@ test("a worker that Deno runs is a worker like any other, with no right but to i
   const apps = new Map<string, AppConfig>([["default", { namespaces: new Map() }]]);
   const off = { ratePerSecond: 0 };
   const rates = { user: off, address: off, api: off };
-  const node = new Node<Uint8Array>({ clock, apps, rates, idempotencyWindowMs: 0 });
+  const node = new Node<Uint8Array>(
+    { clock, random: systemRandom, apps, rates, idempotencyWindowMs: 0 },
+    bytesHolding,
+  );
   const common = { clock, log, afterTurn, random: systemRandom };
   const server = new IpcServer({
     ...common,
@@ -93,12 +97,12 @@ test("a worker that Deno runs is a worker like any other, with no right but to i
     const data = `["😀",${"1".repeat(100_000)}]`;
     const attachments = [Uint8Array.of(1, 2), new Uint8Array(0)];
     const publication = { app: "default", channel: "a", event: "message", data, attachments };
-    const delivery = { app: "default", channels: ["a"], publication, reached: 2 };
-    expect(await broker.publish(delivery)).toBe(5);
+    const delivery = { app: "default", channels: ["a"], streams: [], publication, reached: 2 };
+    expect(await broker.publish(delivery)).toEqual({ subscribers: 5, positions: [] });
     const whole = { channel: "a", event: "message", data, attachments: [[1, 2], []] };
     expect(await next()).toEqual(whole);
 
-    expect(await broker.call(2, "publish", null)).toBe(5);
+    expect(await broker.call(2, "publish", null)).toEqual({ subscribers: 5, positions: [] });
     expect(received).toEqual(["from deno [1]"]);
     expect(await broker.call(2, "watch", null)).toEqual(["bun"]);
     broker.present("default", "a", { type: "leave", connection: "b" });

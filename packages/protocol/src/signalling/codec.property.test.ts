@@ -29,6 +29,7 @@ const members: Arbitrary<SnapshotMember> = fc.record(
 const control = { t: fc.constant("control" as const) };
 const about = { c: channel, p: name };
 const position = { ep: name, off: safe };
+const wanted = { ...position, last: id };
 const always = ["t", "op", "c", "p"] as const;
 
 const clientVersion1: Arbitrary<ClientSignal> = fc.oneof(
@@ -44,7 +45,7 @@ const clientVersion1: Arbitrary<ClientSignal> = fc.oneof(
 );
 const clientVersion2: Arbitrary<ClientSignal> = fc.oneof(
   fc.record(
-    { ...control, ...about, op: fc.constant("channel_join"), pl: state, id, ...position },
+    { ...control, ...about, op: fc.constant("channel_join"), pl: state, id, ...wanted },
     { requiredKeys: [...always] },
   ),
   fc.record(
@@ -57,7 +58,7 @@ const clientVersion2: Arbitrary<ClientSignal> = fc.oneof(
   ),
   fc.record({ t: fc.constant("data"), ...about, pl, id }, { requiredKeys: ["t", "c", "p"] }),
   fc.record(
-    { ...control, op: fc.constant("subscribe"), c: channel, id, ...position },
+    { ...control, op: fc.constant("subscribe"), c: channel, id, ...wanted },
     { requiredKeys: ["t", "op", "c"] },
   ),
   fc.record(

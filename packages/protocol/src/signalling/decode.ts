@@ -16,6 +16,7 @@ import type {
   ServerSignal,
   SignalVersion,
   Subscribe,
+  Wanted,
 } from "./messages.ts";
 import { isMapPayload } from "./payload.ts";
 import type { Fault } from "./reader.ts";
@@ -91,7 +92,7 @@ function clientSignal(
       if (c === undefined || c === "") return missing("c");
       const signal: Draft<ClientJoin> = { t, op, c, p };
       if (pl !== undefined) signal.pl = pl;
-      return stateFault(pl, limits) ?? withPosition(signal, envelope);
+      return stateFault(pl, limits) ?? withWanted(signal, envelope);
     }
     case "peer_online":
     case "peer_state":
@@ -114,7 +115,7 @@ function version2Signal(envelope: Envelope): ClientSignal | Fault {
   switch (op) {
     case "subscribe":
       if (c === undefined || c === "") return missing("c");
-      return withPosition<Draft<Subscribe>>({ t, op, c }, envelope);
+      return withWanted<Draft<Subscribe>>({ t, op, c }, envelope);
     case "unsubscribe":
       if (c === undefined || c === "") return missing("c");
       return id === undefined ? { t, op, c } : { t, op, c, id };
@@ -140,6 +141,14 @@ function withPosition<Signal extends Draft<Request & Position>>(
   if (ep !== undefined) signal.ep = ep;
   if (off !== undefined) signal.off = off;
   return signal;
+}
+
+function withWanted<Signal extends Draft<Request & Wanted>>(
+  signal: Signal,
+  envelope: Envelope,
+): Signal {
+  if (envelope.last !== undefined) signal.last = envelope.last;
+  return withPosition(signal, envelope);
 }
 
 function serverSignal(envelope: Envelope): ServerSignal | Fault {

@@ -19,6 +19,7 @@ interface Members {
   readonly ep?: string;
   readonly off?: number;
   readonly rec?: boolean;
+  readonly last?: number;
 }
 
 // One for all messages: encoding is synchronous, and what it gives out is a copy.
@@ -32,8 +33,9 @@ const writer = new Writer();
  */
 export function encodeSignal(signal: ClientSignal | ServerSignal): Uint8Array {
   const members: Members = signal;
-  const { t, op, c, p = "", pl, mesh, id, code, msg, ts, ms, more, tk, ep, off, rec } = members;
-  const optional = [op, c, pl, mesh, id, code, msg, ts, ms, more, tk, ep, off, rec];
+  const { t, op, c, p = "", pl, mesh, id, code, msg, ts, ms, more, tk } = members;
+  const { ep, off, rec, last } = members;
+  const optional = [op, c, pl, mesh, id, code, msg, ts, ms, more, tk, ep, off, rec, last];
   writer.map(2 + optional.filter((value) => value !== undefined).length);
   text("t", t);
   if (op !== undefined) text("op", op);
@@ -51,6 +53,7 @@ export function encodeSignal(signal: ClientSignal | ServerSignal): Uint8Array {
   if (ep !== undefined) text("ep", ep);
   if (off !== undefined) unsigned("off", off);
   if (rec !== undefined) boolean("rec", rec);
+  if (last !== undefined) unsigned("last", last);
   return writer.take();
 }
 

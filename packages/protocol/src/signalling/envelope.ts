@@ -22,6 +22,7 @@ export interface Envelope {
   ep?: string;
   off?: number;
   rec?: boolean;
+  last?: number;
   /** Only in the members of a snapshot. */
   since?: number;
 }
@@ -103,7 +104,7 @@ function text(
   });
 }
 
-function unsigned(name: "id" | "code" | "ts" | "off" | "since", most: number): Key {
+function unsigned(name: "id" | "code" | "ts" | "off" | "last" | "since", most: number): Key {
   return key(name, (envelope, value) => {
     if (!isUnsigned(value.reader, most)) {
       return wrongType(name, `a whole number from 0 to ${most}`, value);
@@ -169,6 +170,7 @@ const requestKeys = [
   text("tk", "tokenLength"),
   text("ep", "nameLength"),
   unsigned("off", Number.MAX_SAFE_INTEGER),
+  unsigned("last", UINT32_MAX),
 ];
 const answerKeys = [
   text("mesh", "nameLength"),

@@ -17,12 +17,18 @@ export type ClientOp = PeerOp | "subscribe" | "unsubscribe" | "ping" | "auth";
 /** What a server may put into `op`. */
 export type ServerOp = PeerOp | "ack" | "error" | "snapshot" | "pong" | "notice";
 
-/** Where a stream stands; reserved for history and recovery. */
+/** Where a stream stands. */
 export interface Position {
   /** Epoch: names the stream that `off` counts in. Version 2. */
   readonly ep?: string;
   /** Offset of the last publication seen. Version 2. */
   readonly off?: number;
+}
+
+/** What of a channel's history a client wants: what came behind a position, or the last publications. */
+export interface Wanted extends Position {
+  /** How many of the last ones, where no position is given. Version 2. */
+  readonly last?: number;
 }
 
 /** A request of version 2; the answer repeats its `id`. */
@@ -46,7 +52,7 @@ interface Relayed extends AboutPeer {
   readonly mesh?: string;
 }
 
-export interface ClientJoin extends AboutPeer, Request, Position {
+export interface ClientJoin extends AboutPeer, Request, Wanted {
   readonly t: "control";
   readonly op: "channel_join";
 }
@@ -63,7 +69,7 @@ export interface ClientData extends AboutPeer, Request {
 }
 
 /** Asks for the `data` of a channel without becoming a member. Version 2. */
-export interface Subscribe extends Request, Position {
+export interface Subscribe extends Request, Wanted {
   readonly t: "control";
   readonly op: "subscribe";
   readonly c: string;
@@ -108,7 +114,7 @@ export interface ServerPeerSignal extends Relayed {
 
 export interface ServerData extends Relayed {
   readonly t: "data";
-  /** Offset in the channel's stream; reserved for history. Version 2. */
+  /** Offset in the channel's stream, where clients may recover. Version 2. */
   readonly off?: number;
 }
 
@@ -118,7 +124,7 @@ export interface Ack extends Position {
   readonly op: "ack";
   readonly id: number;
   readonly c?: string;
-  /** Whether everything since the position asked for follows; reserved for recovery. */
+  /** Whether everything since the position asked for follows. */
   readonly rec?: boolean;
 }
 

@@ -7,6 +7,7 @@ export interface NodeSettings {
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly rates: Readonly<Record<RateName, Omit<RateLimiterOptions, "clock">>>;
   readonly idempotencyWindowMs: number;
+  readonly historyBytes?: number;
 }
 
 /** A node that a test lets workers join; one for each test. */

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { DeliveryKey } from "../broker.ts";
+import { reached } from "../../testing/published.ts";
+import type { DeliveryKey, Published } from "../broker.ts";
 import type { BrokerFixture } from "./fixture.ts";
 import { answered, ask, delivery, type Joined, join, refusal } from "./worker.ts";
 
@@ -18,11 +19,11 @@ export function describeKeys(setUp: SetUp): void {
     const keys = [key("k")];
     expect(await answered(fixture, () => first.broker.reserve(keys))).toEqual([undefined]);
     const published = delivery("a", "1", { key: key("k"), reached: 1 });
-    expect(await answered(fixture, () => first.broker.publish(published))).toBe(5);
+    expect(await answered(fixture, () => first.broker.publish(published))).toEqual(reached(5));
     for (const { broker } of [first, second]) {
       expect(await answered(fixture, () => broker.reserve([key("other"), key("k")]))).toEqual([
         undefined,
-        5,
+        reached(5),
       ]);
       broker.release([key("other")]);
       await fixture.settle();
@@ -37,7 +38,7 @@ export function describeKeys(setUp: SetUp): void {
     await answered(fixture, () => first.broker.reserve([key("k")]));
     first.broker.publishUnanswered(delivery("a", "1", { key: key("k"), reached: 1 }));
     await fixture.settle();
-    expect(await answered(fixture, () => second.broker.reserve([key("k")]))).toEqual([5]);
+    expect(await answered(fixture, () => second.broker.reserve([key("k")]))).toEqual([reached(5)]);
   });
 
   test("a key of a different request is refused, and then no key at all is reserved", async () => {
@@ -67,24 +68,24 @@ export function describeKeys(setUp: SetUp): void {
     const twice = [key("k"), key("k")];
     expect(await answered(fixture, () => broker.reserve(twice))).toEqual([undefined, undefined]);
     await answered(fixture, () => broker.publish(delivery("a", "1", { key: key("k") })));
-    expect(await answered(fixture, () => broker.reserve(twice))).toEqual([0, 0]);
+    expect(await answered(fixture, () => broker.reserve(twice))).toEqual([reached(0), reached(0)]);
   });
 
   const endings: Record<
     string,
-    { end(fixture: BrokerFixture, holder: Joined): Promise<unknown>; answer: number | undefined }
+    { end(fixture: BrokerFixture, holder: Joined): Promise<unknown>; answer: Published | undefined }
   > = {
     "is given its answer once it is published": {
       end: (fixture, { broker }) =>
         answered(fixture, () => broker.publish(delivery("a", "1", { key: key("k"), reached: 3 }))),
-      answer: 3,
+      answer: reached(3),
     },
     "is given its answer once it is published and nobody asks for the answer": {
       end: async (fixture, { broker }) => {
         broker.publishUnanswered(delivery("a", "1", { key: key("k"), reached: 4 }));
         await fixture.settle();
       },
-      answer: 4,
+      answer: reached(4),
     },
     "has it once it is released": {
       end: async (fixture, { broker }) => {
@@ -144,12 +145,12 @@ export function describeKeys(setUp: SetUp): void {
     late.broker.publishUnanswered(tooLate);
     await fixture.settle();
     const inTime = delivery("a", "in time", { key: key("k"), reached: 2 });
-    expect(await answered(fixture, () => other.broker.publish(inTime))).toBe(3);
+    expect(await answered(fixture, () => other.broker.publish(inTime))).toEqual(reached(3));
     expect(await outcome(tooLate)).toEqual(refusal("broker_unavailable"));
     const changed = delivery("a", "changed", { key: key("k", "different") });
     expect(await outcome(changed)).toEqual(refusal("idempotency_conflict"));
     expect(listener.take()).toEqual(["in time"]);
-    expect(await answered(fixture, () => late.broker.reserve([key("k")]))).toEqual([3]);
+    expect(await answered(fixture, () => late.broker.reserve([key("k")]))).toEqual([reached(3)]);
   });
 
   test("a key that ran out while nobody else wanted it is published with all the same", async () => {
@@ -158,8 +159,8 @@ export function describeKeys(setUp: SetUp): void {
     await answered(fixture, () => broker.reserve([key("k")]));
     await fixture.advance(15_000);
     const published = delivery("a", "1", { key: key("k"), reached: 2 });
-    expect(await answered(fixture, () => broker.publish(published))).toBe(2);
-    expect(await answered(fixture, () => broker.reserve([key("k")]))).toEqual([2]);
+    expect(await answered(fixture, () => broker.publish(published))).toEqual(reached(2));
+    expect(await answered(fixture, () => broker.reserve([key("k")]))).toEqual([reached(2)]);
   });
 
   test("a worker cannot release what another has reserved", async () => {
@@ -210,7 +211,7 @@ export function describeKeys(setUp: SetUp): void {
               );
             }
             if (answer !== undefined)
-              answers.set(name, (answers.get(name) ?? new Set()).add(answer));
+              answers.set(name, (answers.get(name) ?? new Set()).add(answer.subscribers));
           }
         };
         const made = [];

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { reached } from "../../testing/published.ts";
 import type { PresenceEvent } from "../broker.ts";
 import type { BrokerFixture, BrokerLinks } from "./fixture.ts";
 import { answered, ask, delivery, join, refusal } from "./worker.ts";
@@ -68,8 +69,10 @@ export function describeLinks(setUp: SetUp): void {
     expect(first.outcome).toBeUndefined();
     expect(other.take()).toEqual(["1"]);
     await fixture.advance(1);
-    expect(first.outcome).toEqual({ value: 2 });
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "2")))).toBe(2);
+    expect(first.outcome).toEqual({ value: reached(2) });
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "2")))).toEqual(
+      reached(2),
+    );
     await fixture.links.mend(cut.broker);
     await fixture.settle();
     expect(cut.take()).toEqual(["1", "2"]);
@@ -80,7 +83,7 @@ export function describeLinks(setUp: SetUp): void {
     await fixture.settle();
     expect(third.outcome).toBeUndefined();
     await fixture.advance(200);
-    expect(third.outcome).toEqual({ value: 2 });
+    expect(third.outcome).toEqual({ value: reached(2) });
   });
 
   test("a key whose delivery waits for a worker is answered once that is known", async () => {
@@ -97,7 +100,10 @@ export function describeLinks(setUp: SetUp): void {
     await fixture.settle();
     expect([published.outcome, again.outcome]).toEqual([undefined, undefined]);
     await fixture.advance(200);
-    expect([published.outcome, again.outcome]).toEqual([{ value: 7 }, { value: [7] }]);
+    expect([published.outcome, again.outcome]).toEqual([
+      { value: reached(7) },
+      { value: [reached(7)] },
+    ]);
   });
 
   test("what a worker without its link publishes is refused after 5 s, and arrives at most once", async () => {

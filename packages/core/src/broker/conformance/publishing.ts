@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { reached } from "../../testing/published.ts";
 import type { BrokerFixture } from "./fixture.ts";
 import { answered, ask, delivery, type Joined, join, publication } from "./worker.ts";
 
@@ -21,7 +22,9 @@ export function describePublishing(setUp: SetUp): void {
     void second.broker.interest("default", "b", 1);
     void second.broker.interest("small", "a", 1);
     await fixture.settle();
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(2);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toEqual(
+      reached(2),
+    );
     expect(publisher.take()).toEqual([]);
     expect(first.take()).toEqual(["1"]);
     expect(second.take()).toEqual([]);
@@ -75,7 +78,13 @@ export function describePublishing(setUp: SetUp): void {
     };
     const channels = [whole.channel];
     await answered(fixture, () =>
-      publisher.broker.publish({ app: "default", channels, publication: whole, reached: 0 }),
+      publisher.broker.publish({
+        app: "default",
+        channels,
+        streams: [],
+        publication: whole,
+        reached: 0,
+      }),
     );
     expect(other.received).toHaveLength(1);
     const [received] = other.received;
@@ -122,7 +131,7 @@ export function describePublishing(setUp: SetUp): void {
         }),
       ),
     );
-    expect(total).toBe(21);
+    expect(total).toEqual(reached(21));
     const seen = ({ received }: Joined) => received.map(({ channel, id }) => [channel, id]);
     expect(seen(first)).toEqual([
       ["a", 7],
@@ -137,15 +146,15 @@ export function describePublishing(setUp: SetUp): void {
     const [publisher, other] = [await join(fixture), await join(fixture)];
     const publish = () => answered(fixture, () => publisher.broker.publish(delivery("a", "1")));
     void publisher.broker.interest("default", "a", 9);
-    expect(await publish()).toBe(0);
+    expect(await publish()).toEqual(reached(0));
     for (const subscribers of [1, 7, 3]) {
       void other.broker.interest("default", "a", subscribers);
       await fixture.settle();
-      expect(await publish()).toBe(subscribers);
+      expect(await publish()).toEqual(reached(subscribers));
     }
     void other.broker.interest("default", "a", 0);
     await fixture.settle();
-    expect(await publish()).toBe(0);
+    expect(await publish()).toEqual(reached(0));
     expect(other.take()).toHaveLength(3);
   });
 
@@ -157,7 +166,7 @@ export function describePublishing(setUp: SetUp): void {
     await fixture.leave(leaving.broker);
     expect(
       await answered(fixture, () => publisher.broker.publish(delivery("a", "1", { reached: 1 }))),
-    ).toBe(1);
+    ).toEqual(reached(1));
     expect(leaving.take()).toEqual([]);
   });
 
@@ -211,7 +220,8 @@ export function describePublishing(setUp: SetUp): void {
           totals.push({ asked, total });
         }
         await fixture.settle();
-        for (const { asked, total } of totals) expect(asked.outcome).toEqual({ value: total });
+        for (const { asked, total } of totals)
+          expect(asked.outcome).toEqual({ value: reached(total) });
         for (const [index, { received }] of workers.entries()) {
           const got = received.map(({ channel, data }) => `${channel} ${data}`);
           expect(got.toSorted()).toEqual(expected[index]?.toSorted() ?? []);

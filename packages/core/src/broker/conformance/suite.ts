@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { describeCalls } from "./calls.ts";
 import type { SetUpBroker } from "./fixture.ts";
+import { describeHistory } from "./history.ts";
+import { describeHistoryLinks } from "./history-links.ts";
+import { describeHistoryPages } from "./history-pages.ts";
 import { describeKeys } from "./keys.ts";
 import { describeLimits } from "./limits.ts";
 import { describeLinks } from "./links.ts";
@@ -22,18 +25,23 @@ export function describeBroker(
 ): void {
   const setUp = () => setUpBroker(settings);
   describe(`${name}: publishing`, () => describePublishing(setUp));
+  describe(`${name}: history`, () => describeHistory(setUp));
+  describe(`${name}: pages of a history`, () => {
+    describeHistoryPages((more) => setUpBroker({ ...settings, ...more }));
+  });
   describe(`${name}: presence`, () => describePresence(setUp));
   describe(`${name}: keys`, () => describeKeys(setUp));
   describe(`${name}: limits`, () => describeLimits(setUp));
   describe(`${name}: calls`, () => describeCalls(setUp));
   if (hasLinks) {
-    describe(`${name}: links`, () =>
-      describeLinks(async () => {
-        const fixture = await setUp();
-        const { links } = fixture;
-        if (links === undefined) throw new Error("this fixture has no links to cut");
-        return Object.assign(fixture, { links });
-      }));
+    const setUpLinks = async () => {
+      const fixture = await setUp();
+      const { links } = fixture;
+      if (links === undefined) throw new Error("this fixture has no links to cut");
+      return Object.assign(fixture, { links });
+    };
+    describe(`${name}: links`, () => describeLinks(setUpLinks));
+    describe(`${name}: history over links`, () => describeHistoryLinks(setUpLinks));
   }
 
   test(`${name}: when all workers have left, nothing of them is held`, async () => {

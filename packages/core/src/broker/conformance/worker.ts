@@ -91,6 +91,7 @@ export function delivery(channel: string, data: string, more: Partial<Delivery> 
   return {
     app: "default",
     channels: [channel],
+    streams: [],
     publication: publication(channel, data),
     reached: 0,
     ...more,

@@ -4,6 +4,7 @@ import type { DisconnectTarget } from "../../hub/api.ts";
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
+import type { Publication } from "../../hub/publication.ts";
 import { RateLimiter } from "../../limits/rate-limiter.ts";
 import type {
   Broker,
@@ -11,12 +12,15 @@ import type {
   Delivery,
   DeliveryKey,
   PresenceEvent,
+  Published,
   RateName,
   WorkerId,
 } from "../broker.ts";
 import { PublicationIds } from "../publication-ids.ts";
+import type { HistoryPage, HistoryRequest } from "../stream.ts";
 import { ChannelMirror } from "./channel-mirror.ts";
 import type { IpcBrokerOptions } from "./client-options.ts";
+import { readHistoryPage, writeHistoryRequest, writeStreams } from "./history-codec.ts";
 import * as messages from "./messages.ts";
 import { NodeLink } from "./node-link.ts";
 import { TO_NODE } from "./opcodes.ts";
@@ -95,7 +99,7 @@ export class IpcBroker implements Broker {
     return this.#ids.next();
   }
 
-  publish(delivery: Delivery): Promise<number> {
+  publish(delivery: Delivery): Promise<Published> {
     const link = this.#link;
     const writer = link.begin();
     if (writer === undefined) return refused();
@@ -103,7 +107,7 @@ export class IpcBroker implements Broker {
     writer.uint(TO_NODE.publish);
     writer.uint(id);
     writeDelivery(writer, delivery);
-    return link.commit() ? link.requests.wait(id, readUint) : refused();
+    return link.commit() ? link.requests.wait(id, messages.readPublished) : refused();
   }
 
   publishUnanswered(delivery: Delivery): void {
@@ -112,6 +116,20 @@ export class IpcBroker implements Broker {
     writer.uint(TO_NODE.publishUnanswered);
     writeDelivery(writer, delivery);
     this.#link.commit();
+  }
+
+  history(
+    app: string,
+    channel: string,
+    request: HistoryRequest,
+  ): Promise<HistoryPage<Publication>> {
+    const write = (writer: Writer) => {
+      writer.string(app);
+      writer.string(channel);
+      writeHistoryRequest(writer, request);
+    };
+    const read = (reader: Reader) => readHistoryPage(reader, app, channel);
+    return this.#link.request("usual", TO_NODE.history, write, read);
   }
 
   channels(app: string, page: ChannelPageRequest): Promise<ChannelPage> {
@@ -130,9 +148,9 @@ export class IpcBroker implements Broker {
     return this.#link.request("usual", TO_NODE.disconnect, write, readUint);
   }
 
-  reserve(keys: readonly DeliveryKey[]): Promise<readonly (number | undefined)[]> {
+  reserve(keys: readonly DeliveryKey[]): Promise<readonly (Published | undefined)[]> {
     const write = (writer: Writer) => messages.writeKeys(writer, keys);
-    return this.#link.request("long", TO_NODE.reserve, write, messages.readCounts);
+    return this.#link.request("long", TO_NODE.reserve, write, messages.readKnown);
   }
 
   release(keys: readonly DeliveryKey[]): void {
@@ -267,9 +285,10 @@ export class IpcBroker implements Broker {
 }
 
 function writeDelivery(writer: Writer, delivery: Delivery): void {
-  const { app, channels, publication, reached, key } = delivery;
+  const { app, channels, streams, publication, reached, key } = delivery;
   writer.string(app);
   writer.strings(channels);
+  writeStreams(writer, streams);
   writer.uint(reached);
   messages.writeOptionalKey(writer, key);
   const place = writer.openBin();

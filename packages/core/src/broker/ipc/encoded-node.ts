@@ -14,18 +14,26 @@ import { Writer } from "./writer.ts";
 export function encodedNode(node: Pick<Node<Publication>, "join">): {
   join(member: NodeMember<Uint8Array>, worker: WorkerId): NodeSeat<Uint8Array>;
 } {
-  return { join: (member, worker) => seatOf(node.join(memberOf(member), worker)) };
+  const writer = new Writer();
+  const encode = (publication: Publication) => {
+    writer.at = 0;
+    writer.base = 0;
+    writePublication(writer, publication);
+    return writer.cut();
+  };
+  return { join: (member, worker) => seatOf(node.join(memberOf(member, encode), worker), encode) };
 }
 
-function memberOf(member: NodeMember<Uint8Array>): NodeMember<Publication> {
-  const writer = new Writer();
+/** Answers bytes that are overwritten by the next call. */
+type Encode = (publication: Publication) => Uint8Array;
+
+function memberOf(member: NodeMember<Uint8Array>, encode: Encode): NodeMember<Publication> {
   return {
     deliver(app, channels, publication, taken) {
-      // The link has copied what was written before.
-      writer.at = 0;
-      writer.base = 0;
-      writePublication(writer, publication);
-      member.deliver(app, channels, writer.cut(), taken);
+      member.deliver(app, channels, encode(publication), taken);
+    },
+    deliverKept(app, channel, publication, position, taken) {
+      member.deliverKept(app, channel, encode(publication), position, taken);
     },
     presence: (app, channel, event) => member.presence(app, channel, event),
     channelsChanged: (app, opened, closed) => member.channelsChanged(app, opened, closed),
@@ -33,12 +41,21 @@ function memberOf(member: NodeMember<Uint8Array>): NodeMember<Publication> {
   };
 }
 
-function seatOf(seat: NodeSeat<Publication>): NodeSeat<Uint8Array> {
+function seatOf(seat: NodeSeat<Publication>, encode: Encode): NodeSeat<Uint8Array> {
   return {
     worker: seat.worker,
     interest: (app, channel, subscribers) => seat.interest(app, channel, subscribers),
     publish: (delivery) => seat.publish(decoded(delivery)),
     publishUnanswered: (delivery) => seat.publishUnanswered(decoded(delivery)),
+    history(app, channel, request) {
+      const page = seat.history(app, channel, request);
+      const entries = page.entries.map(({ offset, time, content }) => ({
+        offset,
+        time,
+        content: encode(content).slice(),
+      }));
+      return { ...page, entries };
+    },
     channels: (app, page) => seat.channels(app, page),
     disconnect: (app, target) => seat.disconnect(app, target),
     reserve: (keys) => seat.reserve(keys),
@@ -63,9 +80,10 @@ function seatOf(seat: NodeSeat<Publication>): NodeSeat<Uint8Array> {
 
 /** @throws WireError when there is no channel, or the bytes are no publication */
 function decoded(delivery: NodeDelivery<Uint8Array>): NodeDelivery<Publication> {
-  const { app, channels, publication: bytes } = delivery;
+  const { app, channels, streams, publication: bytes } = delivery;
   const reader = new Reader().reset(bytes, 0, bytes.length);
-  const [publication] = readPublications(reader, app, channels.slice(0, 1));
+  const first = channels[0] ?? streams[0]?.channel;
+  const [publication] = readPublications(reader, app, first === undefined ? [] : [first]);
   if (publication === undefined) throw new WireError("a delivery has no channel");
   return { ...delivery, publication };
 }

@@ -2,7 +2,8 @@ import { type ErrorName, errorCatalogue, StarlingError } from "@starling/protoco
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
-import type { DeliveryKey, PresenceEvent, RateName } from "../broker.ts";
+import type { Position } from "../../hub/position.ts";
+import type { DeliveryKey, PresenceEvent, Published, RateName } from "../broker.ts";
 import type { Reader } from "./reader.ts";
 import { WireError } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
@@ -42,17 +43,36 @@ export function readOptionalKey(reader: Reader): DeliveryKey | undefined {
   return reader.array() === 0 ? undefined : readKey(reader);
 }
 
-/** Answers of deliveries whose keys were asked for. */
-export function writeCounts(writer: Writer, counts: readonly (number | undefined)[]): void {
-  writer.array(counts.length);
-  for (const count of counts) writer.uint(count === undefined ? 0 : count + 1);
+export function writePosition(writer: Writer, { epoch, offset }: Position): void {
+  writer.string(epoch);
+  writer.uint(offset);
 }
 
-export function readCounts(reader: Reader): (number | undefined)[] {
-  return readAll(reader, () => {
-    const value = reader.uint();
-    return value === 0 ? undefined : value - 1;
-  });
+export function readPosition(reader: Reader): Position {
+  return { epoch: reader.string(), offset: reader.uint() };
+}
+
+export function writePublished(writer: Writer, { subscribers, positions }: Published): void {
+  writer.uint(subscribers);
+  writer.array(positions.length);
+  for (const position of positions) writePosition(writer, position);
+}
+
+export function readPublished(reader: Reader): Published {
+  return { subscribers: reader.uint(), positions: readAll(reader, readPosition) };
+}
+
+/** Answers of deliveries whose keys were asked for. */
+export function writeKnown(writer: Writer, known: readonly (Published | undefined)[]): void {
+  writer.array(known.length);
+  for (const published of known) {
+    writer.bool(published !== undefined);
+    if (published !== undefined) writePublished(writer, published);
+  }
+}
+
+export function readKnown(reader: Reader): (Published | undefined)[] {
+  return readAll(reader, () => (reader.bool() ? readPublished(reader) : undefined));
 }
 
 export function writeTarget(writer: Writer, target: DisconnectTarget): void {
@@ -176,7 +196,7 @@ function isErrorName(name: string): name is ErrorName {
   return Object.hasOwn(errorCatalogue, name);
 }
 
-function readAll<T>(reader: Reader, read: (reader: Reader) => T): T[] {
+export function readAll<T>(reader: Reader, read: (reader: Reader) => T): T[] {
   const all: T[] = [];
   for (let left = reader.array(); left > 0; left--) all.push(read(reader));
   return all;

@@ -308,6 +308,9 @@ export class NodeLink {
       case TO_WORKER.deliver:
         this.#deliver(message);
         return;
+      case TO_WORKER.deliverKept:
+        this.#deliverKept(message);
+        return;
       case TO_WORKER.presence:
         handler.presence(message.string(), message.string(), messages.readEvent(message));
         return;
@@ -341,6 +344,18 @@ export class NodeLink {
     const publications = readPublications(message, app, channels);
     message.leave(outer);
     for (const publication of publications) this.#options.handler.delivered(publication);
+  }
+
+  #deliverKept(message: Reader): void {
+    const [app, channel] = [message.name(), message.name()];
+    const position = { epoch: message.name(), offset: message.uint() };
+    const outer = message.enter();
+    const publications = readPublications(message, app, [channel]);
+    message.leave(outer);
+    for (const publication of publications) {
+      publication.position = position;
+      this.#options.handler.delivered(publication);
+    }
   }
 
   #answer(message: Reader): void {

@@ -23,6 +23,7 @@ export const TO_NODE = {
   answer: 21,
   fail: 22,
   leave: 23,
+  history: 24,
 } as const;
 
 /** First value of a message from the node to a worker, or to whoever asks it something. */
@@ -36,4 +37,5 @@ export const TO_WORKER = {
   answer: 7,
   fail: 8,
   progress: 9,
+  deliverKept: 10,
 } as const;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import fc from "fast-check";
 import { FakeStreams } from "../../testing/fake-stream.ts";
+import { reached } from "../../testing/published.ts";
 import type { Broker } from "../broker.ts";
 import { settings } from "../conformance/settings.ts";
 import { answered, ask, delivery, RecordingWorker, refusal } from "../conformance/worker.ts";
@@ -76,14 +77,18 @@ describe("a worker without its stream", () => {
     expect(left).toEqual([2]);
     expect(pending.outcome).toEqual(refusal("broker_unavailable"));
     expect(publisher.news.map(({ event }) => event.type)).toEqual(["join", "online", "leave"]);
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "2")))).toBe(0);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "2")))).toEqual(
+      reached(0),
+    );
     await answered(fixture, () => publisher.broker.admit("small"));
     await answered(fixture, () => publisher.broker.admit("small"));
 
     await fixture.links.mend(other.broker);
     expect(other.missedCalls).toBe(1);
     expect(other.take()).toEqual([]);
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "3")))).toBe(5);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "3")))).toEqual(
+      reached(5),
+    );
     expect(other.take()).toEqual(["3"]);
     expect(publisher.news.map(({ event }) => event.type).slice(3)).toEqual(["join", "online"]);
     publisher.broker.present("default", "q", { type: "join", member: member("n") });
@@ -104,7 +109,9 @@ describe("a worker without its stream", () => {
     void next.listen();
     await fixture.advance(1_000);
     expect([first.missedCalls, second.missedCalls]).toEqual([1, 1]);
-    expect(await answered(fixture, () => first.broker.publish(delivery("a", "1")))).toBe(3);
+    expect(await answered(fixture, () => first.broker.publish(delivery("a", "1")))).toEqual(
+      reached(3),
+    );
     expect(next.node.workers.toSorted()).toEqual([1, 2]);
   });
 });
@@ -125,7 +132,9 @@ describe("a worker that stands still", () => {
     await fixture.advance(1_000);
     expect(fixture.node.workers).toEqual([1, 2]);
     expect(other.missedCalls).toBe(1);
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(1);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toEqual(
+      reached(1),
+    );
   });
 
   test("loses all that waits where that is too much, is told, and holds up nobody", async () => {
@@ -152,7 +161,7 @@ describe("a worker that stands still", () => {
       await fixture.settle();
       // The first finds out; whatever is dropped later, nobody waits again.
       if (n === 60) await fixture.advance(200);
-      expect(published.outcome).toEqual({ value: 2 });
+      expect(published.outcome).toEqual({ value: reached(2) });
     }
     third.take();
     expect(question.outcome).toEqual(refusal("broker_unavailable"));
@@ -168,7 +177,9 @@ describe("a worker that stands still", () => {
     expect(got).toEqual(got.toSorted((a, b) => a - b));
     expect(got.length).toBeLessThan(90);
     expect(fixture.node.workers).toEqual([1, 2, 3]);
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "last")))).toBe(2);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "last")))).toEqual(
+      reached(2),
+    );
     expect(other.take()).toEqual(["last"]);
   });
 
@@ -221,9 +232,9 @@ describe("what comes over a stream", () => {
           await fixture.advance(12_500);
           expect(isClosed).toBe(true);
           expect(fixture.node.workers).toEqual([1, 2]);
-          expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(
-            1,
-          );
+          expect(
+            await answered(fixture, () => publisher.broker.publish(delivery("a", "1"))),
+          ).toEqual(reached(1));
           expect(other.take()).toEqual(["1"]);
           expect(other.missedCalls).toBe(0);
         },
@@ -242,7 +253,9 @@ describe("what comes over a stream", () => {
     await fixture.advance(1_000);
     expect(fixture.log.lines.map(({ level }) => level)).toContain("error");
     expect(other.missedCalls).toBe(1);
-    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toBe(1);
+    expect(await answered(fixture, () => publisher.broker.publish(delivery("a", "1")))).toEqual(
+      reached(1),
+    );
     expect(other.take()).toEqual(["1"]);
   });
 
@@ -259,7 +272,7 @@ describe("what comes over a stream", () => {
     await fixture.settle();
     expect(isClosed).toBe(true);
     expect(fixture.log.lines.map(({ fields: { err } }) => String(err))).toEqual([
-      "WireError: the peer speaks version 99 of the link, not 2",
+      "WireError: the peer speaks version 99 of the link, not 3",
     ]);
   });
 
@@ -335,7 +348,7 @@ describe("the supervisor", () => {
     const second: IpcBroker = await fixture.joinAs(1, new RecordingWorker());
     expect(fixture.node.workers).toEqual([1]);
     const third = await fixture.joinAs(2, new RecordingWorker());
-    expect(await answered(fixture, () => third.publish(delivery("a", "1")))).toBe(0);
+    expect(await answered(fixture, () => third.publish(delivery("a", "1")))).toEqual(reached(0));
     expect(second.isConnected).toBe(true);
   });
 

@@ -1,9 +1,11 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Position } from "../../hub/position.ts";
 import type { ByteStream } from "../../ports.ts";
 import type { Cancellation, PresenceEvent, WorkerId } from "../broker.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "../seat.ts";
 import { Answers } from "./answers.ts";
 import { Asked } from "./asked.ts";
+import { readHistoryRequest, readStreams, writeHistoryPage } from "./history-codec.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import * as messages from "./messages.ts";
 import { TO_NODE, TO_WORKER } from "./opcodes.ts";
@@ -95,6 +97,24 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
     writer.uint(TO_WORKER.deliver);
     writer.string(app);
     writer.strings(channels);
+    writer.bin(publication);
+    this.link.commit();
+    if (taken !== undefined) this.link.whenConfirmed(taken);
+  }
+
+  deliverKept(
+    app: string,
+    channel: string,
+    publication: Uint8Array,
+    { epoch, offset }: Position,
+    taken: ((hasTaken: boolean) => void) | undefined,
+  ): void {
+    const writer = this.link.begin();
+    writer.uint(TO_WORKER.deliverKept);
+    writer.string(app);
+    writer.string(channel);
+    writer.string(epoch);
+    writer.uint(offset);
     writer.bin(publication);
     this.link.commit();
     if (taken !== undefined) this.link.whenConfirmed(taken);
@@ -210,7 +230,13 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
       }
       case TO_NODE.reserve: {
         const keys = messages.readKeys(message);
-        this.#answers.give(id, () => seat.reserve(keys), messages.writeCounts);
+        this.#answers.give(id, () => seat.reserve(keys), messages.writeKnown);
+        return;
+      }
+      case TO_NODE.history: {
+        const [app, channel] = [message.string(), message.string()];
+        const request = readHistoryRequest(message);
+        this.#answers.give(id, () => seat.history(app, channel, request), writeHistoryPage);
         return;
       }
       case TO_NODE.channels: {
@@ -268,7 +294,7 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
   #publish(message: Reader): void {
     const id = message.uint();
     const delivery = readDelivery(message);
-    this.#answers.give(id, () => this.#seat.publish(delivery), writeUint);
+    this.#answers.give(id, () => this.#seat.publish(delivery), messages.writePublished);
   }
 
   #open(app: string, connections: number): void {
@@ -280,10 +306,11 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
 function readDelivery(message: Reader): NodeDelivery<Uint8Array> {
   const app = message.name();
   const channels = message.names();
+  const streams = readStreams(message);
   const reached = message.uint();
   const key = messages.readOptionalKey(message);
   // The bytes are the stream's; the node hands them on before anything else is read.
-  return { app, channels, reached, key, publication: message.binView() };
+  return { app, channels, streams, reached, key, publication: message.binView() };
 }
 
 function readValue(message: Reader): unknown {

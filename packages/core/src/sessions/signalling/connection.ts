@@ -9,6 +9,7 @@ import type {
   ClientPeerSignal,
   ClientSignal,
   SignalVersion,
+  Subscribe,
 } from "@starling/protocol/signalling/messages.ts";
 import { snapshotPages } from "@starling/protocol/signalling/snapshot.ts";
 import type { Answer } from "../../answer.ts";
@@ -20,9 +21,10 @@ import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
-import type { AppConfig } from "../../hub/namespace.ts";
+import { type AppConfig, optionsOf } from "../../hub/namespace.ts";
 import { each, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { Presence } from "../../hub/presence.ts";
+import type { Begun } from "../../hub/recovery.ts";
 import { SignalledPublication } from "../../hub/signalled-publication.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import { TokenBucket, type TokenBucketOptions } from "../../limits/token-bucket.ts";
@@ -32,6 +34,7 @@ import { Inbox } from "./inbox.ts";
 import type { LinkUser, SignallingLink } from "./link.ts";
 import type { Members } from "./members.ts";
 import { Replies } from "./replies.ts";
+import { recoveredWithout, wantedFrom } from "./wanted.ts";
 
 /** What every connection of a server shares. */
 export interface ConnectionContext {
@@ -39,6 +42,8 @@ export interface ConnectionContext {
   readonly presence: Presence;
   readonly members: Members;
   readonly format: SignallingFormat;
+  /** For members of version 2, where they may recover. */
+  readonly offsetFormat: WireFormat;
   /** For who subscribes without presence. */
   readonly dataFormat: WireFormat;
   readonly apps: ReadonlyMap<string, AppConfig>;
@@ -170,24 +175,45 @@ export class SignallingConnection implements Subscriber, LinkUser {
     this.#attempt(signal, () => this.#handle(signal));
   }
 
-  #attempt(signal: ClientSignal, handle: () => void): void {
+  /** What the client says while this takes time has to wait, since it may be about the channel. */
+  #attempt(signal: ClientSignal, handle: () => Answer<void>): void {
     try {
-      handle();
+      const done = handle();
+      if (done instanceof Promise) void this.#holdUntil(done, signal);
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
-      this.#replies.refuse(error, signal.id, "c" in signal ? signal.c : undefined);
+      this.#refuse(error, signal);
     }
   }
 
-  #handle(signal: ClientSignal): void {
+  async #holdUntil(done: Promise<void>, signal: ClientSignal): Promise<void> {
+    this.#inbox.hold();
+    try {
+      await done;
+    } catch (error) {
+      if (!this.#isOver) {
+        this.#refuse(error, signal);
+        // A client that cannot be told would wait for ever; it tries again when it is closed.
+        if (this.#version === 1) this.#link.close("internal_error");
+      }
+    }
+    this.#inbox.release((message) => {
+      if (!this.#isOver) this.#perform(message);
+    });
+  }
+
+  #refuse(error: unknown, signal: ClientSignal): void {
+    this.#replies.refuse(error, signal.id, "c" in signal ? signal.c : undefined);
+  }
+
+  #handle(signal: ClientSignal): Answer<void> {
     if (signal.t === "data") {
       this.#publish(signal);
       return;
     }
     switch (signal.op) {
       case "channel_join":
-        this.#join(signal);
-        return;
+        return this.#join(signal);
       case "peer_online":
       case "peer_state":
       case "peer_offline":
@@ -195,8 +221,7 @@ export class SignallingConnection implements Subscriber, LinkUser {
         return;
       case "subscribe":
         this.#require("subscribe", signal.c);
-        this.#subscribe(signal.c, signal.id);
-        return;
+        return this.#subscribe(signal);
       case "unsubscribe":
         this.#leave(signal.c);
         this.#replies.acknowledge(signal.id, signal.c);
@@ -210,15 +235,14 @@ export class SignallingConnection implements Subscriber, LinkUser {
     }
   }
 
-  #subscribe(channel: string, id: number | undefined): void {
-    const { hub, dataFormat } = this.#context;
-    const answer = whenAnswered(hub.subscribe(this, channel, dataFormat), () =>
-      this.#replies.acknowledge(id, channel),
+  #subscribe(signal: Subscribe): Answer<void> {
+    const { c, id } = signal;
+    return this.#begin(signal, this.#context.dataFormat, (begun) =>
+      this.#replies.acknowledgeBegun(id, { ...begun, channel: c }),
     );
-    void answer;
   }
 
-  #join(signal: ClientJoin): void {
+  #join(signal: ClientJoin): Answer<void> {
     const { c } = signal;
     const fault = nameFault(c);
     if (fault !== undefined) throw new StarlingError("invalid_signal", `c ${fault}`);
@@ -227,50 +251,93 @@ export class SignallingConnection implements Subscriber, LinkUser {
     const { hub, presence } = this.#context;
     const expected = hub.expect(this.app, c);
     const known = whenAnswered(presence.watch(this.app, c), () => expected);
-    if (known instanceof Promise) void this.#joinLater(known, signal);
-    else this.#enter(signal);
+    return known instanceof Promise ? this.#joinLater(known, signal) : this.#enter(signal);
+  }
+
+  async #joinLater(known: Promise<void>, signal: ClientJoin): Promise<void> {
+    const { presence } = this.#context;
+    await known;
+    // Another who waited and has gone may have ended the watch.
+    let again = presence.watch(this.app, signal.c);
+    while (again instanceof Promise) {
+      await again;
+      again = presence.watch(this.app, signal.c);
+    }
+    if (this.#isOver) presence.unwatch(this.app, signal.c);
+    else await this.#enter(signal);
   }
 
   /** The members of other workers are known. */
-  #enter({ c, pl, id }: ClientJoin): void {
-    const { hub, members, presence, format } = this.#context;
-    const isNew = members.find(this, c) === undefined;
-    // Who only listened so far is moved to those who hear of peers.
-    if (isNew) hub.unsubscribe(this, c);
+  #enter(signal: ClientJoin): Answer<void> {
+    const { c } = signal;
+    const { hub, members, presence, format, offsetFormat } = this.#context;
+    const begun = { channel: c, position: undefined, recovered: recoveredWithout(signal) };
+    if (members.find(this, c) !== undefined) {
+      this.#welcome(signal, begun);
+      return;
+    }
+    const recovers = this.#version === 2 && this.#recovers(c);
+    // Who only listened so far is moved to those who hear of peers, and goes on.
+    const goesOn = hub.unsubscribe(this, c);
+    if (recovers && !goesOn) return this.#enterRecovering(signal);
     try {
-      void hub.subscribe(this, c);
+      void hub.subscribe(this, c, recovers ? offsetFormat : format);
     } catch (error) {
       presence.unwatch(this.app, c);
       throw error;
     }
-    members.join(this, c, this.#clientId, pl?.slice());
-    this.#replies.write(format.peer("channel_join", c, "", undefined));
-    this.#replies.acknowledge(id, c);
-    if (this.#version === 2 && isNew) this.#sendSnapshot(c);
+    members.join(this, c, this.#clientId, signal.pl?.slice());
+    this.#welcome(signal, begun);
+    if (this.#version === 2) this.#sendSnapshot(c);
   }
 
-  /** What the client says meanwhile has to wait, since it may be about the channel. */
-  async #joinLater(known: Promise<void>, signal: ClientJoin): Promise<void> {
-    const { presence } = this.#context;
-    this.#inbox.hold();
+  /** It is a member before it is subscribed, or the watch of the channel might end meanwhile. */
+  #enterRecovering(signal: ClientJoin): Answer<void> {
+    const { c } = signal;
+    const { members, offsetFormat } = this.#context;
+    members.join(this, c, this.#clientId, signal.pl?.slice());
+    const failed = (error: unknown): never => {
+      members.leave(this, c);
+      throw error;
+    };
     try {
-      await known;
-      // Another who waited and has gone may have ended the watch.
-      let again = presence.watch(this.app, signal.c);
-      while (again instanceof Promise) {
-        await again;
-        again = presence.watch(this.app, signal.c);
-      }
-      if (this.#isOver) presence.unwatch(this.app, signal.c);
-      else this.#attempt(signal, () => this.#enter(signal));
+      const done = this.#begin(signal, offsetFormat, (begun) => {
+        this.#welcome(signal, begun);
+        this.#sendSnapshot(c);
+      });
+      return done instanceof Promise ? done.catch(failed) : done;
     } catch (error) {
-      this.#replies.refuse(error, signal.id, signal.c);
-      // A client that cannot be told would wait for ever; it tries again when it is closed.
-      if (this.#version === 1) this.#link.close("internal_error");
+      return failed(error);
     }
-    this.#inbox.release((message) => {
-      if (!this.#isOver) this.#perform(message);
+  }
+
+  #welcome({ c, id }: ClientJoin, begun: Begun): void {
+    this.#replies.write(this.#context.format.peer("channel_join", c, "", undefined));
+    this.#replies.acknowledgeBegun(id, begun);
+  }
+
+  /** Subscribes, and sends what of the history is wanted. */
+  #begin(
+    signal: ClientJoin | Subscribe,
+    format: WireFormat,
+    begun: (begun: Begun) => void,
+  ): Answer<void> {
+    const { c: channel } = signal;
+    const done = this.#context.hub.begin(this, [{ channel, from: wantedFrom(signal) }], {
+      format,
+      // What it said itself before it came back, under the name that it has now.
+      isOwn: ({ sender, publisher }) => sender !== undefined && publisher === this.#clientId,
+      begun([how]) {
+        if (how !== undefined) begun(how);
+      },
     });
+    // Elsewhere it hears of the channel already, and may go on.
+    return this.#recovers(channel) ? done : undefined;
+  }
+
+  #recovers(channel: string): boolean {
+    const { history, recover } = optionsOf(this.#context.apps, this.app, channel);
+    return history !== undefined && recover === true;
   }
 
   get #isOver(): boolean {

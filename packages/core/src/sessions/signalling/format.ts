@@ -6,23 +6,30 @@ import type { Publication } from "../../hub/publication.ts";
 import { LONE_PLACEHOLDER } from "../../hub/signalled-publication.ts";
 import type { WireFormat } from "../../hub/subscriber.ts";
 
+/**
+ * Who subscribes without presence has a format of its own, so that news of peers passes it by. Members of
+ * version 2 have one in channels where they may recover, since version 1 knows no offsets.
+ */
+const formatIds = { members: "sigm", "members with offsets": "sigo", subscribers: "sigs" } as const;
+
 /** Publications as `data` messages of the signalling protocol. */
 export class SignallingFormat implements WireFormat {
   readonly id: string;
   readonly #meshId: string;
+  readonly #hasOffsets: boolean;
 
-  /**
-   * `meshId` names this node in every message; empty leaves it out. Who subscribes without presence
-   * has a format of its own, so that news of peers passes it by.
-   */
-  constructor(meshId: string, audience: "members" | "subscribers") {
+  /** `meshId` names this node in every message; empty leaves it out. */
+  constructor(meshId: string, audience: keyof typeof formatIds) {
     this.#meshId = meshId;
-    this.id = audience === "members" ? "sigm" : "sigs";
+    this.id = formatIds[audience];
+    this.#hasOffsets = audience !== "members";
   }
 
   encode(publication: Publication): readonly Uint8Array[] {
-    const { channel: c, publisher: p = "" } = publication;
-    return [encodeSignal({ t: "data", c, p, pl: payloadOf(publication), ...this.#mesh() })];
+    const { channel: c, publisher: p = "", cursor, position } = publication;
+    const signal = { t: "data" as const, c, p, pl: payloadOf(publication), ...this.#mesh() };
+    const off = this.#hasOffsets && cursor !== undefined ? position?.offset : undefined;
+    return [encodeSignal(off === undefined ? signal : { ...signal, off })];
   }
 
   /** News of a peer, for the others in a channel. */

@@ -4,7 +4,7 @@ import type { Member } from "../../hub/member.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
 import { optionsOf } from "../../hub/namespace.ts";
 import type { Presence } from "../../hub/presence.ts";
-import type { Subscriber } from "../../hub/subscriber.ts";
+import type { Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import type { Clock } from "../../ports.ts";
 import { Conflater } from "./conflater.ts";
 import { Debouncer } from "./debouncer.ts";
@@ -15,6 +15,8 @@ export interface MembersOptions {
   readonly presence: Presence;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly format: SignallingFormat;
+  /** Of members that are told offsets. */
+  readonly offsetFormat: WireFormat;
   readonly clock: Clock;
 }
 
@@ -146,9 +148,11 @@ export class Members {
     clientId: string,
     pl: Uint8Array | undefined,
   ): void {
-    const { hub, format } = this.#options;
+    const { hub, format, offsetFormat } = this.#options;
     const frame = format.peer(op, channel, clientId, pl);
-    hub.relay(app, channel, format, frame, except, op === "peer_state");
+    for (const told of [format, offsetFormat]) {
+      hub.relay(app, channel, told, frame, except, op === "peer_state");
+    }
   }
 
   #tell({ app }: { readonly app: string }, channel: string, event: PresenceEvent): void {

@@ -2,6 +2,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { encodeSignal } from "@starling/protocol/signalling/codec.ts";
 import type { ServerSignal, SignalVersion } from "@starling/protocol/signalling/messages.ts";
 import type { Counters } from "../../hub/counters.ts";
+import type { Begun } from "../../hub/recovery.ts";
 import { endsConnection } from "../../limits/connection-limits.ts";
 import type { Log } from "../../ports.ts";
 import type { SignallingLink } from "./link.ts";
@@ -35,6 +36,16 @@ export class Replies {
     if (id === undefined) return;
     const ack = { t: "control", op: "ack", id } as const;
     this.send(c === undefined ? ack : { ...ack, c });
+  }
+
+  /** Says how a subscription has begun. */
+  acknowledgeBegun(id: number | undefined, { channel: c, position, recovered }: Begun): void {
+    if (id === undefined) return;
+    this.send({
+      ...({ t: "control", op: "ack", id, c } as const),
+      ...(position === undefined ? {} : { ep: position.epoch, off: position.offset }),
+      ...(recovered === undefined ? {} : { rec: recovered }),
+    });
   }
 
   /** Version 1 has no way to tell: what is refused is dropped, counted and logged. */

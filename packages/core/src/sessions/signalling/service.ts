@@ -56,11 +56,13 @@ export function createSignalling(options: SignallingServiceOptions): SignallingS
   const { settings, hub, presence, broker, authenticator, counters, clock } = options;
   const { apps, messageRate, slowConsumerBytes, meshId, signalling, maxHandshakes } = settings;
   const format = new SignallingFormat(meshId, "members");
+  const offsetFormat = new SignallingFormat(meshId, "members with offsets");
   const server = new SignallingServer({
     hub,
     presence,
-    members: new Members({ hub, presence, apps, format, clock }),
+    members: new Members({ hub, presence, apps, format, offsetFormat, clock }),
     format,
+    offsetFormat,
     dataFormat: new SignallingFormat(meshId, "subscribers"),
     apps,
     clock,

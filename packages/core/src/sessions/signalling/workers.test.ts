@@ -355,7 +355,7 @@ class Unreachable extends LocalBroker {
     return Promise.reject(new StarlingError("broker_unavailable")) as never;
   }
 
-  override publish(): Promise<number> {
+  override publish(): Promise<never> {
     return Promise.reject(new StarlingError("broker_unavailable"));
   }
 }

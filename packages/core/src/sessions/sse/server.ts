@@ -6,6 +6,8 @@ import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
+import { parsePosition } from "../../hub/position.ts";
+import type { Beginning } from "../../hub/recovery.ts";
 import type { Clock, Random, TimerHandle } from "../../ports.ts";
 import { sseEnvelopeFormat, sseFormat } from "./format.ts";
 import { SseSession } from "./session.ts";
@@ -27,7 +29,13 @@ export interface SseRequest {
   readonly channels: readonly string[];
   /** Whether each event also names its channel, event and publisher. */
   readonly envelope: boolean;
+  /** The cursor of the last event that it saw, where it comes back; perhaps none of ours. */
+  readonly lastEventId?: string | undefined;
+  /** How many of the last publications it wants of each channel, as it stands in the query. */
+  readonly last?: string | undefined;
 }
+
+const MAX_LAST = 1_000_000;
 
 /** Streams of server-sent events. */
 export class SseServer {
@@ -48,7 +56,8 @@ export class SseServer {
    */
   create(identity: Identity, request: SseRequest): Answer<SseSession> {
     const { apps, hub, maxChannelsPerConnection } = this.#options;
-    const { channels, envelope } = request;
+    const { channels } = request;
+    const from = wantedFrom(request);
     if (this.#refusesNew) throw new StarlingError("shutting_down");
     if (channels.length === 0) throw new StarlingError("invalid_request", "channel: is missing");
     if (channels.length > maxChannelsPerConnection) throw new StarlingError("too_many_channels");
@@ -62,11 +71,15 @@ export class SseServer {
     const { app } = identity;
     const expected = () => allAnswers(channels.map((channel) => hub.expect(app, channel)));
     return whenAnswered(whenAnswered(hub.admit(app), expected), () =>
-      this.#admitted(identity, envelope),
+      this.#admitted(identity, request, from),
     );
   }
 
-  #admitted(identity: Identity, envelope: boolean): SseSession {
+  #admitted(
+    identity: Identity,
+    { channels, envelope }: SseRequest,
+    from: Beginning["from"],
+  ): SseSession {
     const { hub, clock, random, counters, slowConsumerBytes } = this.#options;
     const session = new SseSession({
       id: random.bytes(15).toBase64({ alphabet: "base64url" }),
@@ -74,6 +87,7 @@ export class SseServer {
       user: identity.user,
       expiresAt: identity.expiresAt,
       format: envelope ? sseEnvelopeFormat : sseFormat,
+      beginnings: channels.map((channel) => ({ channel, from })),
       hub,
       clock,
       counters,
@@ -106,4 +120,22 @@ export class SseServer {
       if (this.#sessions.size > 0) this.#schedule();
     }, this.#options.heartbeatMs);
   }
+}
+
+/**
+ * A client that comes back wants what it missed, whatever it asked for at first: the address of a stream
+ * stays the same.
+ *
+ * @throws StarlingError `invalid_request`
+ */
+function wantedFrom({ lastEventId, last }: SseRequest): Beginning["from"] {
+  // A place in no stream is one from which nothing can be recovered.
+  if (lastEventId !== undefined) return parsePosition(lastEventId) ?? { epoch: "", offset: 0 };
+  if (last === undefined) return undefined;
+  const count = Number(last);
+  if (!/^\d+$/.test(last) || count < 1 || count > MAX_LAST) {
+    const message = `last: must be a whole number from 1 to ${MAX_LAST}`;
+    throw new StarlingError("invalid_request", message);
+  }
+  return { last: count };
 }

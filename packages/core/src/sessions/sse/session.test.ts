@@ -41,7 +41,7 @@ class FakeStream implements TextStream {
   }
 }
 
-function setUp(expiresAt?: number, maxChannels?: number) {
+function setUp(expiresAt?: number, maxChannels?: number, channels = ["a"]) {
   const clock = new FakeClock();
   const counters = new Counters();
   const apps = new Map([
@@ -64,6 +64,7 @@ function setUp(expiresAt?: number, maxChannels?: number) {
     user: undefined,
     expiresAt: expiresAt === undefined ? undefined : clock.now() + expiresAt,
     format: sseFormat,
+    beginnings: channels.map((channel) => ({ channel })),
     hub,
     clock,
     counters,
@@ -81,7 +82,7 @@ function setUp(expiresAt?: number, maxChannels?: number) {
 describe("a client that lags", () => {
   test("is cut when what waits is still too much afterwards, and gets what is buffered", () => {
     const { clock, counters, session, stream, publish, ended } = setUp();
-    session.open(stream, ["a"], 3_000, false);
+    session.open(stream, 3_000);
     publish(LIMIT);
     clock.advance(0);
     expect(counters).toMatchObject({ slowConsumers: 1, connections: 0 });
@@ -96,7 +97,7 @@ describe("a client that lags", () => {
 
   test("is cut within one turn where that has no end", () => {
     const { counters, session, stream, publish } = setUp();
-    session.open(stream, ["a"], 3_000, false);
+    session.open(stream, 3_000);
     for (let index = 0; index < 40; index++) publish(1_000_000);
     expect(counters.slowConsumers).toBe(1);
     expect(stream.bufferedAmount).toBeLessThan(18_000_000);
@@ -104,7 +105,7 @@ describe("a client that lags", () => {
 
   test("that went away meanwhile is not counted", () => {
     const { clock, counters, session, stream, publish, ended } = setUp();
-    session.open(stream, ["a"], 3_000, false);
+    session.open(stream, 3_000);
     publish(LIMIT);
     session.closed();
     clock.advance(10_000);
@@ -116,7 +117,7 @@ describe("a client that lags", () => {
 describe("the end of a token", () => {
   test("ends the stream, which says why", () => {
     const { clock, counters, session, stream } = setUp(3_000_000_000);
-    session.open(stream, ["a"], 3_000, false);
+    session.open(stream, 3_000);
     clock.advance(2_999_999_999);
     expect([stream.state, counters.connections]).toEqual(["open", 1]);
     clock.advance(1);
@@ -126,7 +127,7 @@ describe("the end of a token", () => {
 
   test("is nothing to a stream that has ended", () => {
     const { clock, session, stream } = setUp(1_000);
-    session.open(stream, ["a"], 3_000, false);
+    session.open(stream, 3_000);
     session.closed();
     clock.advance(1_000);
     expect(stream.waiting).toBe("retry: 3000\n\n");
@@ -134,7 +135,7 @@ describe("the end of a token", () => {
 });
 
 test("a stream that cannot have all of its channels has none, and is over", () => {
-  const { counters, session, stream, ended } = setUp(undefined, 1);
-  expect(() => session.open(stream, ["a", "b"], 3_000, false)).toThrow(StarlingError);
+  const { counters, session, stream, ended } = setUp(undefined, 1, ["a", "b"]);
+  expect(() => session.open(stream, 3_000)).toThrow(StarlingError);
   expect([counters.connections, ended(), stream.state]).toEqual([0, 1, "closed"]);
 });

@@ -5,6 +5,8 @@ import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
+import { positionText } from "../../hub/position.ts";
+import type { Beginning, Begun } from "../../hub/recovery.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import { TURN_BYTES } from "../../limits/connection-limits.ts";
 import type { Clock } from "../../ports.ts";
@@ -30,6 +32,8 @@ export interface SseSessionOptions {
   /** When the stream must end, ms since the epoch; undefined is never. */
   readonly expiresAt: number | undefined;
   readonly format: WireFormat;
+  /** What it is to hear, and what of each history; at least one. */
+  readonly beginnings: readonly Beginning[];
   readonly hub: Hub;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -69,29 +73,42 @@ export class SseSession implements Subscriber {
   }
 
   /**
-   * Begins to deliver the channels. `retryMs` is how long the client waits before it reconnects;
-   * `isReturning` says that it named the last event it saw, and wants what it missed since.
+   * Begins to deliver the channels; `retryMs` is how long the client waits before it reconnects.
    *
    * @throws StarlingError `app_channels_full`, and the session is over
    */
-  open(
-    stream: TextStream,
-    channels: Iterable<string>,
-    retryMs: number,
-    isReturning: boolean,
-  ): void {
+  open(stream: TextStream, retryMs: number): void {
+    const { hub, beginnings, expiresAt } = this.#options;
     this.#stream = stream;
     stream.write(`retry: ${retryMs}\n\n`);
-    // Without history nothing can be made up for, and the client must know that.
-    if (isReturning) stream.write('event: starling:recovery\ndata: {"recovered":false}\n\n');
-    this.#options.hub.register(this);
+    hub.register(this);
+    this.#expiry.watch(expiresAt);
     try {
-      for (const channel of channels) void this.#options.hub.subscribe(this, channel);
+      const done = hub.begin(this, beginnings, { begun: (channels) => this.#begun(channels) });
+      // Whoever has ended knows; the others come back and try again.
+      if (done instanceof Promise) done.catch(() => this.disconnect("internal_error"));
     } catch (error) {
       this.#end();
       throw error;
     }
-    this.#expiry.watch(this.#options.expiresAt);
+  }
+
+  /** Says from where the client can come back, and whether it gets what it missed. */
+  #begun(channels: readonly Begun[]): void {
+    const [first, ...others] = channels.flatMap(({ position }) => position ?? []);
+    if (first !== undefined) {
+      // What stands further on in one channel is not to be passed over in another.
+      const offset = Math.min(first.offset, ...others.map((position) => position.offset));
+      this.#write(`id: ${positionText({ ...first, offset })}\n\n`);
+    }
+    if (channels.every(({ recovered }) => recovered === undefined)) return;
+    const lost = channels.filter(({ recovered }) => recovered === false);
+    const recovered = lost.length === 0;
+    const said =
+      recovered || channels.length === 1
+        ? { recovered }
+        : { recovered, channels: lost.map(({ channel }) => channel) };
+    this.#write(`event: starling:recovery\ndata: ${JSON.stringify(said)}\n\n`);
   }
 
   isReady(): boolean {

@@ -70,7 +70,7 @@ function setUp(maxConnections = 0) {
   const connect = (channels: string[], { envelope = false, identity = anyone } = {}) => {
     const session = atOnce(server.create(identity, { channels, envelope }));
     const stream = new FakeStream();
-    session.open(stream, channels, 3_000, false);
+    session.open(stream, 3_000);
     expect(stream.take()).toBe("retry: 3000\n\n");
     return { session, stream };
   };
@@ -137,9 +137,10 @@ describe("a stream", () => {
 
   test("says that nothing was recovered to a client that comes back", () => {
     const { server } = setUp();
-    const session = atOnce(server.create(anyone, { channels: ["news:1"], envelope: false }));
+    const request = { channels: ["news:1"], envelope: false, lastEventId: "17" };
+    const session = atOnce(server.create(anyone, request));
     const stream = new FakeStream();
-    session.open(stream, ["news:1"], 3_000, true);
+    session.open(stream, 3_000);
     expect(stream.take()).toEndWith('event: starling:recovery\ndata: {"recovered":false}\n\n');
   });
 });

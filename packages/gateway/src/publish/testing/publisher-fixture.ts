@@ -1,8 +1,9 @@
 import type { Answer as Known } from "@starling/core/answer.ts";
 import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
-import type { Broker, DeliveryKey } from "@starling/core/broker/broker.ts";
+import type { Broker, DeliveryKey, Published } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { Node } from "@starling/core/broker/node.ts";
+import type { HistoryPage, HistoryRequest, Stream } from "@starling/core/broker/stream.ts";
 import type { ChannelSummary, DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
 import {
   type ChannelPage,
@@ -10,6 +11,7 @@ import {
   channelPage,
 } from "@starling/core/hub/channel-page.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
+import { optionsOf } from "@starling/core/hub/namespace.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
@@ -29,9 +31,11 @@ export class RecordingHub implements HubApi {
   /** Thrown by `broadcast` when set. */
   fault: Error | undefined;
   readonly #broker: Broker;
+  readonly #apps: PublisherConfig["apps"];
 
-  constructor(broker: Broker) {
+  constructor(broker: Broker, apps: PublisherConfig["apps"]) {
     this.#broker = broker;
+    this.#apps = apps;
   }
 
   /** Says that each channel had as many subscribers as there were publications so far. */
@@ -39,11 +43,21 @@ export class RecordingHub implements HubApi {
     publication: Publication,
     channels: readonly string[],
     key?: DeliveryKey,
-  ): Known<number> {
+  ): Known<Published> {
     if (this.fault !== undefined) throw this.fault;
+    const { app } = publication;
     let reached = 0;
     for (const channel of channels) reached += this.published.push({ ...publication, channel });
-    return this.#broker.publish({ app: publication.app, channels, publication, reached, key });
+    const streams = channels.flatMap((channel): Stream[] => {
+      const { history } = optionsOf(this.#apps, app, channel);
+      return history === undefined ? [] : [{ channel, ...history }];
+    });
+    const plain = channels.filter((name) => !streams.some(({ channel }) => channel === name));
+    return this.#broker.publish({ app, channels: plain, streams, publication, reached, key });
+  }
+
+  history(app: string, channel: string, request: HistoryRequest): Known<HistoryPage<Publication>> {
+    return this.#broker.history(app, channel, request);
   }
 
   channels(_app: string, page: ChannelPageRequest): ChannelPage {
@@ -137,12 +151,13 @@ function publisherOf(
   node: Node<Publication>,
   { broker, handlers }: { readonly broker: Broker; readonly handlers: WorkerHandlers },
 ) {
-  const hub = new RecordingHub(broker);
+  const settings = { ...baseConfig, ...config };
+  const hub = new RecordingHub(broker, settings.apps);
   const counters = new Counters();
   const metrics = new Metrics(counters);
   const log = new RecordingLog();
   const handler = createPublisherHandler({
-    config: { ...baseConfig, ...config },
+    config: settings,
     hub,
     broker,
     handlers,

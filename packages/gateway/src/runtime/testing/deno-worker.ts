@@ -29,7 +29,7 @@ const broker = await IpcBroker.connect({
     answer: async (method, argument) => {
       if (method === "publish") {
         const publication = { app: "default", channel: "b", event: "from deno", data: "[1]" };
-        const all = { app: "default", channels: ["b"], publication, reached: 1 };
+        const all = { app: "default", channels: ["b"], streams: [], publication, reached: 1 };
         return broker.publish(all);
       }
       if (method === "watch") {

@@ -11,6 +11,7 @@ import { RecordingLog } from "../../../testing/recording-log.ts";
 import { SeededRandom } from "../../../testing/seeded-random.ts";
 import type { Broker, BrokerHandler, WorkerId } from "../../broker.ts";
 import type { BrokerFixture, NodeSettings } from "../../conformance/fixture.ts";
+import { bytesHolding } from "../../holdings.ts";
 import { Node } from "../../node.ts";
 import { IpcBroker } from "../client.ts";
 import type { IpcBrokerOptions } from "../client-options.ts";
@@ -73,7 +74,10 @@ export class IpcFixture implements BrokerFixture {
   ) {
     this.#settings = settings;
     this.transport = transport;
-    this.node = new Node<Uint8Array>({ ...settings, clock: this.clock });
+    this.node = new Node<Uint8Array>(
+      { ...settings, clock: this.clock, random: this.#random },
+      bytesHolding,
+    );
     this.#other = makeNode?.(this.clock);
     this.server = new IpcServer({
       node: this.#other ?? this.node,

@@ -1,0 +1,193 @@
+import { cpuSince, cpuTime } from "../measure/proc.ts";
+import type { HistoryPeer } from "../peers/starling-history.ts";
+import { type Leave, type Return, type Transport, transports } from "../storm/clients.ts";
+import { Tally } from "../storm/tally.ts";
+import { measureFanout, type TickOptions } from "./fanout.ts";
+import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
+
+/** Messages of each channel that are published while its clients come back. */
+const LIVE = 5;
+const DONE_MS = 60_000;
+/** What the server may take to clear up after many clients have gone. */
+const SETTLE_MS = 2_000;
+
+export interface RecoveryOptions extends TickOptions {
+  /** Clients that come back at once. */
+  readonly clients: number;
+  /** Messages that each of them has missed. */
+  readonly missed: number;
+  readonly channels: number;
+  /** Each has a storm of its own, and then all have one together. */
+  readonly transports: readonly Transport[];
+  /** Connections in the making at the same time. */
+  readonly window: number;
+  readonly atMost: {
+    /** Cost of a delivery with history, as a multiple of one without. */
+    readonly overNone: number;
+  };
+}
+
+export const TRANSPORTS = Object.keys(transports) as Transport[];
+const EVERY = "all at once";
+const series = (which: string): string => `storm, ${which}`;
+
+/** What history costs a fan-out, and storms of clients that come back and have missed something. */
+export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
+  const { clients, missed, channels, window, subscribers, ticks, payloadBytes } = options;
+  const comparisons = ["kept", "with"].map((series): Comparison => {
+    return { metric: "cpuMicros", series, over: "without", atMost: options.atMost.overNone };
+  });
+  return {
+    name: "recovery",
+    parameters: {
+      subscribers,
+      ticks,
+      "payload bytes": payloadBytes,
+      clients,
+      missed,
+      channels,
+      window,
+    },
+    metrics: [
+      { key: "cpuMicros", title: "CPU µs/delivery", digits: 2 },
+      { key: "bytes", title: "bytes/delivery", digits: 0 },
+      { key: "recoveredMicros", title: "CPU µs/recovered", digits: 2 },
+      { key: "connectMicros", title: "CPU µs/connect", digits: 0 },
+      { key: "seconds", title: "seconds", digits: 1 },
+      { key: "recovered", title: "recovered", digits: 0 },
+      { key: "refused", title: "refused", digits: 0 },
+      { key: "lost", title: "lost", digits: 0 },
+      { key: "doubled", title: "doubled", digits: 0 },
+    ],
+    comparisons,
+    measure: (trial) => measure(trial, options),
+  };
+}
+
+async function measure(trial: Trial<HistoryPeer>, options: RecoveryOptions): Promise<Sample[]> {
+  const fanout = await measureFanout(trial, options);
+  if (!trial.peer.recover) return [fanout];
+  await trial.load.leave();
+  const samples = [fanout];
+  for (const name of options.transports) samples.push(await storm(trial, options, name, [name]));
+  if (options.transports.length > 1) {
+    samples.push(await storm(trial, options, EVERY, options.transports));
+  }
+  return samples;
+}
+
+/** Clients that come back at once, each to one of the channels; what connecting costs is left out. */
+async function storm(
+  { peer, server }: Trial<HistoryPeer>,
+  { clients, missed, channels, window, payloadBytes }: RecoveryOptions,
+  which: string,
+  ways: readonly Transport[],
+): Promise<Sample> {
+  const run = crypto.randomUUID().slice(0, 8);
+  const rooms = Array.from({ length: channels }, (_, index) => `r${run}-${index}`);
+  const publisher = await peer.publisher(server.urls.publisher);
+  const padding = "x".repeat(Math.max(0, payloadBytes - 20));
+  const publish = async (from: number, count: number): Promise<void> => {
+    const data = Array.from({ length: count }, (_, index) =>
+      JSON.stringify({ n: from + index, x: padding }),
+    );
+    for (const room of rooms) await publisher.publish(room, data);
+  };
+  const wayOf = (index: number): Transport => ways[index % ways.length] ?? "websocket";
+  const comeBack = async (
+    since: string | undefined,
+    expected: number,
+    live: () => Promise<void>,
+  ) => {
+    const before = cpuTime(server.pid);
+    const startedAt = performance.now();
+    const backs = Array.from({ length: clients }, (_, index): Return => {
+      const channel = rooms[index % rooms.length] ?? "";
+      return { url: server.urls.subscriber, channel, since, tally: new Tally(expected) };
+    });
+    const coming = connectAll(backs, wayOf, window);
+    await live();
+    const { leaves, refusals } = await coming;
+    await within(Promise.all(backs.map(({ tally }) => tally.complete)), DONE_MS);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpu = cpuSince(server.pid, before);
+    for (const leave of leaves) leave();
+    await Bun.sleep(SETTLE_MS);
+    return { cpu: cpu.total, seconds, refusals, tallies: backs.map(({ tally }) => tally) };
+  };
+
+  const since = await positionOf(server.urls.publisher, rooms[0] ?? "");
+  // Empty channels first: what is left is what it costs to connect.
+  const empty = await comeBack(undefined, 0, () => Promise.resolve());
+  await publish(1, missed);
+  const full = await comeBack(since, missed + LIVE, () => publish(missed + 1, LIVE));
+  const recovered = clients * missed;
+  const sum = (of: (tally: Tally) => number) =>
+    full.tallies.reduce((total, tally) => total + of(tally), 0);
+  const values = {
+    recoveredMicros: (full.cpu - empty.cpu) / recovered,
+    connectMicros: empty.cpu / clients,
+    seconds: full.seconds,
+    recovered,
+    refused: empty.refusals.length + full.refusals.length,
+    lost: sum(({ lost }) => lost),
+    doubled: sum(({ doubled }) => doubled),
+  };
+  unharmed(series(which), values, [
+    ...[...empty.refusals, ...full.refusals].slice(0, 1),
+    await countsOf(server.urls.publisher),
+  ]);
+  return { series: series(which), values };
+}
+
+/** Throws where a client was refused, or a message was lost or came twice. */
+export function unharmed(
+  name: string,
+  { refused, lost, doubled }: Readonly<Record<"refused" | "lost" | "doubled", number>>,
+  details: readonly string[],
+): void {
+  if (refused + lost + doubled === 0) return;
+  const counts = `${refused} REFUSED, ${lost} LOST, ${doubled} DOUBLED`;
+  throw new Error([`${name}: ${counts}`, ...details].join("; "));
+}
+
+async function connectAll(
+  backs: readonly Return[],
+  wayOf: (index: number) => Transport,
+  window: number,
+): Promise<{ readonly leaves: readonly Leave[]; readonly refusals: readonly string[] }> {
+  const leaves: Leave[] = [];
+  const refusals: string[] = [];
+  const queue = backs.entries();
+  const work = async () => {
+    // One iterator for all, so that each takes the next.
+    for (const [index, back] of queue) {
+      try {
+        leaves.push(await transports[wayOf(index)](back));
+      } catch (error) {
+        refusals.push(`${wayOf(index)}: ${error}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: window }, work));
+  return { leaves, refusals };
+}
+
+/** What the server counted, as JSON. */
+async function countsOf(publisher: URL): Promise<string> {
+  const url = new URL("/api/stats", publisher);
+  return (await fetch(url, { tls: { rejectUnauthorized: false } })).text();
+}
+
+/** Where the history stands; all channels share its numbers. */
+async function positionOf(publisher: URL, channel: string): Promise<string> {
+  const url = new URL(`/api/history?channel=${channel}`, publisher);
+  const response = await fetch(url, { tls: { rejectUnauthorized: false } });
+  const { position } = (await response.json()) as { readonly position: string };
+  return position;
+}
+
+/** Waits, but not for ever; what is missing then is counted. */
+async function within(done: Promise<unknown>, ms: number): Promise<void> {
+  await Promise.race([done, Bun.sleep(ms)]);
+}

@@ -1,0 +1,50 @@
+import type { Position } from "../hub/position.ts";
+
+/** What a channel keeps of what was published in it. */
+export interface Retention {
+  /** Publications, the newest. */
+  readonly size: number;
+  /** Milliseconds for which each is kept. */
+  readonly ttlMs: number;
+}
+
+/** A channel with history in which something is published. */
+export interface Stream extends Retention {
+  readonly channel: string;
+}
+
+/** What is wanted of a channel's history. */
+export interface HistoryRequest {
+  /** Only what came behind it, or before it where `newestFirst`. */
+  readonly since?: Position | undefined;
+  /** Publications at most; fewer come where they are large. */
+  readonly limit: number;
+  /** Whether to go backwards, from the last publication or from `since`; default `false`. */
+  readonly newestFirst?: boolean;
+}
+
+/** One publication of a channel's history. */
+export interface HistoryEntry<Content> {
+  readonly offset: number;
+  /** When it was published, ms since the epoch. */
+  readonly time: number;
+  readonly content: Content;
+}
+
+/** A part of a channel's history. */
+export interface HistoryPage<Content> {
+  /**
+   * Where the stream stood. Whatever is published later comes behind it, and everything in the
+   * channel up to it was in the history.
+   */
+  readonly position: Position;
+  /** In the order in which they were asked for. */
+  readonly entries: readonly HistoryEntry<Content>[];
+  /**
+   * Whether nothing is missing before the first of `entries`, back to `since` or the beginning: false
+   * where some of it is not kept any more, or `since` is a place in another stream.
+   */
+  readonly isComplete: boolean;
+  /** Whether more follows behind the last of `entries`, in the order in which they were asked for. */
+  readonly hasMore: boolean;
+}

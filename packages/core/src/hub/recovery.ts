@@ -1,0 +1,257 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import { type Answer, allAnswers } from "../answer.ts";
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
+import type { Clock, TimerHandle } from "../ports.ts";
+import { batches, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
+import type { Channel } from "./channel.ts";
+import { positionText } from "./position.ts";
+import type { Publication } from "./publication.ts";
+import type { Subscriber, WireFormat } from "./subscriber.ts";
+import { type Beginning, type Begun, Track } from "./track.ts";
+
+export type { Beginning, Begun } from "./track.ts";
+
+/** Entries that are asked for at a time, of all channels together, and of each at least. */
+const ROUND_ENTRIES = 500;
+const LEAST_ENTRIES = 10;
+/** Bytes that a client is sent before it is looked at whether it reads. */
+const BATCH_BYTES = 256 * 1024;
+/** How often, and for how long, a client is looked at that has not read what it was sent; ms. */
+const LOOK_MS = 10;
+const PATIENCE_MS = 10_000;
+
+export interface RecoveryOptions {
+  readonly clock: Clock;
+  readonly subscriber: Subscriber;
+  readonly format: WireFormat;
+  /** Bytes of what is published meanwhile that may be kept. */
+  readonly maxBytes: number;
+  history(channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
+  /** Whether the subscriber said it itself, and is not to hear it. */
+  isOwn(publication: Publication): boolean;
+  /** Called once, before anything of the history is sent, with the channels that are still wanted. */
+  begun(channels: readonly Begun[]): void;
+  /** Takes a stand-in out of its channel. */
+  leave(standIn: StandIn): void;
+  /** Takes the places of those that are left, and ends the recovery. */
+  goLive(standIns: readonly StandIn[]): void;
+}
+
+/** Sends one subscriber what it wants of the histories of its channels, then takes it live. */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  readonly #tracks = new Map<string, Track>();
+  /** What the stand-ins keep. */
+  #bytes = 0;
+  /** Whether something may be missing from it. */
+  #isStale = false;
+  #hasBegun = false;
+  #isCancelled = false;
+  #timer: TimerHandle | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Channels that the subscriber is about to have. */
+  get size(): number {
+    return this.#tracks.size;
+  }
+
+  standIn(channel: string): StandIn | undefined {
+    return this.#tracks.get(channel)?.standIn;
+  }
+
+  /** One channel more; none comes once it runs. */
+  add(channel: Channel, from: Beginning["from"]): void {
+    const { subscriber, format } = this.#options;
+    const standIn = new StandIn(subscriber, channel, format, (bytes) => this.#hold(bytes));
+    channel.add(standIn, format);
+    this.#tracks.set(channel.name, new Track(standIn, from));
+  }
+
+  /** The subscriber does not want that channel any more; answers whether it was one of these. */
+  drop(channel: string): boolean {
+    const track = this.#tracks.get(channel);
+    if (track === undefined) return false;
+    this.#tracks.delete(channel);
+    track.standIn.forget();
+    this.#options.leave(track.standIn);
+    // Nobody has to read anything before the end of nothing.
+    if (this.#tracks.size === 0) this.#wake?.();
+    return true;
+  }
+
+  /** Publications may have been lost on their way here, so what the stand-ins keep is of no use. */
+  restart(): void {
+    this.#isStale = true;
+  }
+
+  /** Nothing more is sent, and nothing of it is left. */
+  cancel(): void {
+    this.#isCancelled = true;
+    for (const channel of [...this.#tracks.keys()]) this.drop(channel);
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.#wake?.();
+  }
+
+  /**
+   * Rejected with `broker_unavailable`, and with `not_joined` when it was cancelled. Who has been told
+   * of a beginning is closed then, and comes back.
+   */
+  run(): Answer<void> {
+    const fail = (error: unknown): never => {
+      const isPromised = this.#hasBegun && !this.#isCancelled;
+      this.cancel();
+      if (isPromised) this.#options.subscriber.close("messages_missed");
+      throw error;
+    };
+    try {
+      const done = this.#ask();
+      return done instanceof Promise ? done.catch(fail) : done;
+    } catch (error) {
+      return fail(error);
+    }
+  }
+
+  #ask(): Answer<void> {
+    this.#requireGoingOn();
+    this.#isStale = false;
+    const tracks = [...this.#tracks.values()];
+    for (const { standIn } of tracks) standIn.forget();
+    const limit = Math.max(LEAST_ENTRIES, Math.floor(ROUND_ENTRIES / tracks.length));
+    const pages = allAnswers(
+      tracks.map((track) =>
+        this.#options.history(track.standIn.channel.name, track.request(limit)),
+      ),
+    );
+    const proceed = (read: readonly HistoryPage<Publication>[]) => this.#proceed(tracks, read);
+    if (!(pages instanceof Promise)) return proceed(pages);
+    return pages.then(proceed, (error: unknown) => {
+      // The questions were lost with what was on its way.
+      if (this.#isStale) return this.#ask();
+      throw error;
+    });
+  }
+
+  #proceed(asked: readonly Track[], pages: readonly HistoryPage<Publication>[]): Answer<void> {
+    this.#requireGoingOn();
+    if (this.#isStale) return this.#ask();
+    const begun: Begun[] = [];
+    const tracks: Track[] = [];
+    const parts: CaughtUp[] = [];
+    for (const [index, track] of asked.entries()) {
+      const page = pages[index];
+      if (page === undefined || this.standIn(track.standIn.channel.name) !== track.standIn)
+        continue;
+      tracks.push(track);
+      if (this.#hasBegun) {
+        parts.push(this.#next(track.standIn, page));
+      } else {
+        const first = track.begin(page);
+        parts.push(first.part);
+        begun.push(first.begun);
+      }
+    }
+    const { entries, upTo, hasMore } = merge(parts);
+    const isLastRound = !hasMore && batches(entries, BATCH_BYTES).length <= 1;
+    if (isLastRound) this.#goLive();
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#options.begun(begun);
+    }
+    if (isLastRound) {
+      this.#sendAll(entries, parts);
+      return;
+    }
+    for (const [index, track] of tracks.entries()) {
+      const position = parts[index]?.position;
+      if (position !== undefined) track.goOn(position, upTo);
+    }
+    const sure = entries.filter(({ entry }) => entry.offset <= upTo);
+    return this.#sendInTurns(batches(sure, BATCH_BYTES));
+  }
+
+  /** A page of a later round. */
+  #next(standIn: StandIn, page: HistoryPage<Publication>): CaughtUp {
+    if (page.isComplete) return { standIn, ...page };
+    // What it has been promised is gone; it comes back, and is told.
+    this.#cut();
+    throw new StarlingError("not_joined");
+  }
+
+  #goLive(): void {
+    const standIns = [...this.#tracks.values()].map(({ standIn }) => standIn);
+    this.#tracks.clear();
+    this.#options.goLive(standIns);
+  }
+
+  #send({ standIn, entry: { content, offset } }: MergedEntry): void {
+    const { subscriber, isOwn } = this.#options;
+    if (content.sender === subscriber.id || isOwn(content)) return;
+    if (content.position !== undefined) content.cursor ??= positionText(content.position);
+    subscriber.deliver(standIn.format.encode(content), content.id, offset);
+  }
+
+  /** Sends the last of the history and what was published since: pages may be of different times. */
+  #sendAll(entries: readonly MergedEntry[], parts: readonly CaughtUp[]): void {
+    const { subscriber } = this.#options;
+    const kept = parts.flatMap(({ standIn, position }) => standIn.after(position.offset));
+    const buffered = kept.toSorted((a, b) => a.order - b.order);
+    let next = 0;
+    const sendBuffered = (before: number) => {
+      for (let each = buffered[next]; each !== undefined; each = buffered[++next]) {
+        if (each.order >= before) return;
+        subscriber.deliver(each.frames, each.id, each.offset);
+      }
+    };
+    for (const each of entries) {
+      sendBuffered(each.entry.offset);
+      this.#send(each);
+    }
+    sendBuffered(Number.POSITIVE_INFINITY);
+  }
+
+  async #sendInTurns(toSend: readonly (readonly MergedEntry[])[]): Promise<void> {
+    for (const entries of toSend) {
+      this.#requireGoingOn();
+      for (const each of entries) {
+        const { standIn } = each;
+        if (this.standIn(standIn.channel.name) === standIn) this.#send(each);
+      }
+      await this.#whenReady();
+    }
+    return this.#ask();
+  }
+
+  /** Waits until the client has read what it was sent; one that does not read is cut. */
+  #whenReady(): Promise<void> {
+    const { clock, subscriber } = this.#options;
+    const deadline = clock.now() + PATIENCE_MS;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      const look = () => {
+        if (this.#tracks.size === 0 || subscriber.isReady()) return resolve();
+        if (clock.now() >= deadline) return this.#cut();
+        this.#timer = clock.setTimeout(look, LOOK_MS);
+      };
+      look();
+    });
+  }
+
+  /** Takes so many bytes more into account. */
+  #hold(bytes: number): void {
+    this.#bytes += bytes;
+    if (bytes > 0 && this.#bytes > this.#options.maxBytes) this.#cut();
+  }
+
+  #cut(): void {
+    this.cancel();
+    this.#options.subscriber.cutSlow();
+  }
+
+  #requireGoingOn(): void {
+    if (this.#isCancelled) throw new StarlingError("not_joined");
+  }
+}

@@ -1,0 +1,66 @@
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
+import type { CaughtUp, StandIn } from "./catch-up.ts";
+import type { Position } from "./position.ts";
+import type { Publication } from "./publication.ts";
+
+/** With what a subscription to one channel begins. */
+export interface Beginning {
+  readonly channel: string;
+  /** What came behind a position, or the last publications, so many; undefined is nothing. */
+  readonly from?: Position | { readonly last: number } | undefined;
+}
+
+/** How a subscription to one channel has begun. */
+export interface Begun {
+  readonly channel: string;
+  /** Where the subscriber stands, before it is sent anything; undefined where it cannot recover. */
+  readonly position: Position | undefined;
+  /** Whether everything since the wanted position follows; undefined where none was wanted. */
+  readonly recovered: boolean | undefined;
+}
+
+/** One channel of a recovery: what is wanted of it, and how far it is. */
+export class Track {
+  readonly standIn: StandIn;
+  readonly #from: Beginning["from"];
+  /** Behind which it goes on; undefined until the first page has come. */
+  #cursor: Position | undefined;
+
+  constructor(standIn: StandIn, from: Beginning["from"]) {
+    this.standIn = standIn;
+    this.#from = from;
+  }
+
+  /** What to ask for, of so many entries at a time. */
+  request(limit: number): HistoryRequest {
+    const since = this.#cursor;
+    if (since !== undefined) return { since, limit };
+    const from = this.#from;
+    if (from === undefined) return { limit: 0 };
+    return "last" in from ? { limit: from.last, newestFirst: true } : { since: from, limit };
+  }
+
+  /** The first page: what of it is sent, and how that begins. */
+  begin(page: HistoryPage<Publication>): { readonly part: CaughtUp; readonly begun: Begun } {
+    const { standIn } = this;
+    const { position } = page;
+    const from = this.#from;
+    const isLast = from !== undefined && "last" in from;
+    // What is left of a broken row would look like the whole.
+    const isSent = from !== undefined && page.isComplete;
+    const entries = !isSent ? [] : isLast ? page.entries.toReversed() : page.entries;
+    const hasMore = isSent && !isLast && page.hasMore;
+    const [first] = entries;
+    if (isSent && !isLast) this.#cursor = from;
+    else if (first === undefined) this.#cursor = position;
+    else this.#cursor = { ...position, offset: first.offset - 1 };
+    const recovered = from === undefined || isLast ? undefined : isSent;
+    const begun = { channel: standIn.channel.name, position: this.#cursor, recovered };
+    return { part: { standIn, position, entries, hasMore }, begun };
+  }
+
+  /** Goes on behind that offset; what lies before its own beginning was not wanted. */
+  goOn({ epoch }: Position, offset: number): void {
+    this.#cursor = { epoch, offset: Math.max(offset, this.#cursor?.offset ?? 0) };
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Channels that keep history: whoever comes back gets everything that was acknowledged, once and in one
+ * order, over every transport and whatever happened to the node; or is told that it does not.
+ */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { FaultFixture } from "../support/faults/fault-fixture.ts";
+import type { Load, Plan } from "../support/faults/load.ts";
+import { seeds } from "../support/faults/seeded-random.ts";
+
+setDefaultTimeout(60_000);
+
+const LEASE_MS = 2_000;
+const REPLACED_MS = 10_000;
+/** More than any run publishes in one channel. */
+const ALL = { history: { historySize: 10_000, historyTtl: 600 } } as const satisfies Plan;
+const EVERY_WAY = {
+  ...ALL,
+  stock: { polling: 4, "polling-kept": 2, websocket: 8, upgrade: 6, switching: 6 },
+} as const satisfies Plan;
+
+const fixture = new FaultFixture();
+
+/** What holds in the end where nothing had to be forgotten. */
+async function expectAllRecovered(load: Load): Promise<void> {
+  await load.allSubscribed();
+  await Bun.sleep(load.random.integer(300, 800));
+  expect(await load.violations()).toEqual([]);
+  expect(await load.keptFaults()).toEqual([]);
+  const { complete, incomplete } = load.recoveries;
+  expect(incomplete).toBe(0);
+  expect(complete).toBeGreaterThan(0);
+}
+
+describe.each([
+  ["one process", 0],
+  ["two workers", 2],
+])("with %s", (_name, workers) => {
+  test.each(seeds(111))("nothing is missed where nothing happens (seed %i)", async (seed) => {
+    const { load } = await fixture.prepare(seed, workers, {}, EVERY_WAY);
+    await load.startPublishing();
+    await Bun.sleep(1_500);
+    expect(await load.violations()).toEqual([]);
+    expect(load.recorder.ends).toEqual([]);
+    expect(load.recorder.failures).toEqual([]);
+    expect(load.recoveries).toEqual({ complete: 0, incomplete: 0 });
+  });
+
+  test.each(seeds(121, 122))(
+    "all clients lose their connections, come back at once, and have missed nothing (seed %i)",
+    async (seed) => {
+      const { load } = await fixture.start(seed, workers, {}, EVERY_WAY);
+      for (const awayMs of [1_000, 0, load.random.integer(100, 800)]) {
+        await Bun.sleep(load.random.integer(200, 600));
+        await load.breakAllOff(awayMs);
+      }
+      await expectAllRecovered(load);
+      expect(load.unrecovered).toEqual([]);
+      expect(load.resumptions).toBeGreaterThan(0);
+      expect(load.recorder.failures.filter(({ publisher }) => !publisher.startsWith("v2"))).toEqual(
+        [],
+      );
+    },
+  );
+});
+
+describe("with two workers", () => {
+  test.each(seeds(131, 132))(
+    "clients of a worker that is killed have missed nothing (seed %i)",
+    async (seed) => {
+      const environment = { PRESENCE_LEASE: String(LEASE_MS) };
+      const { node, load } = await fixture.start(seed, 2, environment, EVERY_WAY);
+      await Bun.sleep(load.random.integer(500, 1_500));
+      const killed = load.random.pick(node.workers());
+      process.kill(killed, "SIGKILL");
+      await node.replaced(2, [killed], REPLACED_MS);
+      await expectAllRecovered(load);
+    },
+  );
+
+  test.each(seeds(141))("a restart lets nobody miss anything (seed %i)", async (seed) => {
+    const { node, load } = await fixture.start(seed, 2, { DRAIN_SECONDS: "2" }, EVERY_WAY);
+    await Bun.sleep(load.random.integer(300, 1_000));
+    const { code, err } = await node.starling("restart");
+    expect([code, err]).toEqual([0, ""]);
+    await expectAllRecovered(load);
+    expect(load.recorder.failures).toEqual([]);
+  });
+});
+
+describe("what is not kept for long enough", () => {
+  const plan: Plan = { ...EVERY_WAY, history: { historySize: 20, historyTtl: 600 } };
+
+  test.each(seeds(151))("is told to those who missed it (seed %i)", async (seed) => {
+    const { load } = await fixture.start(seed, 2, {}, plan);
+    await Bun.sleep(load.random.integer(300, 600));
+    await load.breakAllOff(2_000);
+    await Bun.sleep(500);
+    expect(await load.violations()).toEqual([]);
+    expect(load.recoveries.incomplete).toBeGreaterThan(0);
+  });
+});
