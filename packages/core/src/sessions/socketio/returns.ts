@@ -69,8 +69,11 @@ export class Returns {
 
   async #handOver(): Promise<void> {
     const { broker, kept } = this.#options;
-    const others = await broker.gather(Question.heir, undefined).catch(() => []);
-    const heir = Math.max(0, ...others.filter((other) => typeof other === "number"));
+    const others = await broker.gather(Question.heir, undefined).catch((): unknown[] => []);
+    const heir = Math.max(
+      0,
+      ...others.filter((other): other is number => typeof other === "number"),
+    );
     while (heir > 0 && kept.size > 0) {
       // From here on whoever asks the node finds them there: it hears of this first.
       const states = kept.takeSome(BATCH);
