@@ -69,7 +69,9 @@ export class Returns {
 
   async #handOver(): Promise<void> {
     const { broker, kept } = this.#options;
-    const others = await broker.gather(Question.heir, undefined).catch((): unknown[] => []);
+    const others: readonly unknown[] = await broker
+      .gather(Question.heir, undefined)
+      .catch((): unknown[] => []);
     const heir = Math.max(
       0,
       ...others.filter((other): other is number => typeof other === "number"),
