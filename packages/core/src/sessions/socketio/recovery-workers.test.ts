@@ -190,6 +190,39 @@ describe("a client whose connection broke", () => {
     ]);
   });
 
+  test("gets nothing of another channel before it has what it missed, so that its cursor holds", async () => {
+    const scene = new Scene({ slowConsumerBytes: 4_000_000 });
+    const { cluster } = scene;
+    const { client, was } = await scene.joined(1);
+    client.close();
+    const { hub } = cluster.worker(3);
+    const large = JSON.stringify("x".repeat(100_000));
+    for (let count = 0; count < 9; count++) hub.publishUnanswered(publication("kept:1", large));
+    await cluster.settle();
+    const query = `&uniqueUserId=${ALICE}`;
+    const opened = await cluster.settled(cluster.handshake(2, [], query));
+    const back = new ClusterClient(cluster, String(JSON.parse(opened.body.slice(1)).sid));
+    await cluster.settled(back.post(2, `40${JSON.stringify({ pid: was.pid })}`));
+    const posted = back.post(2, '421["subscribe",{"channel":"kept:2"}]');
+    await cluster.settle();
+    scene.say(1, "kept:2");
+    await cluster.settled(posted);
+    const polled: string[] = [];
+    for (let count = 0; count < 12; count++) {
+      const poll = back.poll(2);
+      await cluster.settle();
+      scene.say(1, "kept:2");
+      cluster.clock.advance(10);
+      await cluster.settle();
+      polled.push(...(await poll).body.split("\u001e"));
+    }
+    const events = polled.filter((packet) => packet.startsWith("42"));
+    const cursors = events.map((packet) => Number(/\.(\d+)"\]$/.exec(packet)?.[1]));
+    expect(cursors.length).toBeGreaterThan(10);
+    expect(cursors.slice(0, 9)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(cursors).toEqual(cursors.toSorted((a, b) => a - b));
+  });
+
   test("begins anew when it was about to have another channel", async () => {
     const scene = new Scene();
     const { client, was } = await scene.joined(1);
@@ -230,6 +263,27 @@ describe("a client whose connection broke", () => {
     await scene.cluster.settle();
     expect(welcome(back)).toEqual(was);
     expect(heard(back).numbers).toEqual([2]);
+  });
+
+  test("does not keep a worker that nobody answers from leaving", async () => {
+    const scene = new Scene();
+    const { client } = await scene.joined(1);
+    client.close();
+    await scene.cluster.settle();
+    let hasLeft = false;
+    void scene.cluster
+      .worker(1)
+      .engine.leave()
+      .then(() => {
+        hasLeft = true;
+      });
+    await turn();
+    scene.cluster.clock.advance(1_999);
+    await turn();
+    expect(hasLeft).toBe(false);
+    scene.cluster.clock.advance(1);
+    await turn();
+    expect(hasLeft).toBe(true);
   });
 
   test("gets it back whenever it asks while its worker leaves", async () => {

@@ -326,6 +326,15 @@ describe("a client that comes back", () => {
     expect(counters).toMatchObject({ recoveredConnections: 0, unrecoveredConnections: 1 });
   });
 
+  test("begins anew when it may not have one of its channels any more", () => {
+    const kept = { ...recoverable };
+    const { client, was, back, channels } = broken({ namespaces: { "": recoverable, kept } });
+    client.close();
+    Object.assign(kept, { subscribe: "nobody" });
+    expect(back().sid).not.toBe(was.sid);
+    expect(channels()).toEqual([ALICE]);
+  });
+
   test("begins anew with an offset that is yet to come", () => {
     const { client, was, back, offset } = broken();
     client.close();

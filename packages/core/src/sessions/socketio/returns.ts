@@ -1,6 +1,7 @@
 import type { Answer } from "../../answer.ts";
 import type { Broker, WorkerId } from "../../broker/broker.ts";
 import type { WorkerHandlers } from "../../broker/handlers.ts";
+import type { Clock } from "../../ports.ts";
 import { ownerOf } from "../engine/session-id.ts";
 import type { Claim, KeptState, KeptStates } from "./kept-states.ts";
 
@@ -16,11 +17,14 @@ const Question = {
 
 /** States that are handed over at a time. */
 const BATCH = 500;
+/** How long all of them may take, ms: a worker that leaves is not waited for much longer. */
+const LEAVE_MS = 2_000;
 
 export interface ReturnsOptions {
   readonly broker: Pick<Broker, "worker" | "call" | "gather">;
   readonly handlers: Pick<WorkerHandlers, "method">;
   readonly kept: KeptStates;
+  readonly clock: Clock;
   /** Ends a connection of this worker whose client is back already, so that its state is kept. */
   end(claim: Claim): void;
 }
@@ -49,13 +53,29 @@ export class Returns {
     return this.#takeElsewhere(owner, claim);
   }
 
-  /** Hands what is kept here to the worker that came last. */
-  async leave(): Promise<void> {
+  /** Hands what is kept here to the worker that came last, as far as there is time. */
+  leave(): Promise<void> {
     this.#isLeaving = true;
+    const { broker, kept, clock } = this.#options;
+    if (broker.worker === 0 || kept.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(resolve, LEAVE_MS);
+      void this.#handOver().then(() => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  async #handOver(): Promise<void> {
     const { broker, kept } = this.#options;
-    if (broker.worker === 0 || kept.size === 0) return;
-    const others = await broker.gather(Question.heir, undefined);
-    const heir = Math.max(0, ...others.filter((other) => typeof other === "number"));
+    const others: readonly unknown[] = await broker
+      .gather(Question.heir, undefined)
+      .catch((): unknown[] => []);
+    const heir = Math.max(
+      0,
+      ...others.filter((other): other is number => typeof other === "number"),
+    );
     while (heir > 0 && kept.size > 0) {
       // From here on whoever asks the node finds them there: it hears of this first.
       const states = kept.takeSome(BATCH);
