@@ -1,3 +1,4 @@
+import type { Published } from "@starling/core/broker/broker.ts";
 import { bytesHolding } from "@starling/core/broker/holdings.ts";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import { IpcServer } from "@starling/core/broker/ipc/server.ts";
@@ -78,7 +79,7 @@ function delivery(id: number) {
 /** As fast as everything arrives: the queue towards a worker that lags is no part of the link. */
 async function flood(messages: number): Promise<void> {
   if (broker === undefined) return;
-  const answers: Promise<unknown>[] = [];
+  const answers: Promise<Published>[] = [];
   for (let sent = 1; sent <= messages; sent++) {
     if (sent % ANSWERED_EACH > 0) {
       broker.publishUnanswered(delivery(broker.nextId()));
@@ -93,7 +94,7 @@ async function flood(messages: number): Promise<void> {
 async function paced(messages: number, perSecond: number): Promise<void> {
   if (broker === undefined) return;
   const begun = performance.now();
-  const answers: Promise<unknown>[] = [];
+  const answers: Promise<Published>[] = [];
   for (let sent = 0; sent < messages; ) {
     const due = Math.min(messages, ((performance.now() - begun) * perSecond) / 1000);
     for (; sent < due; sent++) {
@@ -102,7 +103,7 @@ async function paced(messages: number, perSecond: number): Promise<void> {
     }
     await Bun.sleep(1);
   }
-  const reached = new Set(await Promise.all(answers));
+  const reached = new Set((await Promise.all(answers)).map(({ subscribers }) => subscribers));
   if (reached.size !== 1 || !reached.has(2)) fail(`answers were ${[...reached]}, not 2`);
 }
 
