@@ -210,6 +210,15 @@ test("a page that only uses WebTransport receives, publishes and says who it is"
   expect(requests.filter((path) => path.includes("socket.io/"))).toEqual([]);
 });
 
+test("a page of localhost, the printed address, reaches WebTransport at 127.0.0.1", async () => {
+  const page = await newPage();
+  const address = new URL(`${gateway.page}?transport=webtransport`);
+  address.hostname = "localhost";
+  await page.goto(address.href);
+  await page.getByText("Subscribed to demo:hello.").waitFor();
+  await state(page, "Connected over WebTransport");
+});
+
 test("WebTransport is chosen in the form, and left again", async () => {
   const page = await openDemo();
   await page.getByText("Connection", { exact: true }).click();

@@ -12,7 +12,7 @@ import { tlsMaterial } from "./certificates/material.ts";
 import { developmentCertificateFile } from "./certificates/state-files.ts";
 import { version } from "./cli/version.ts";
 import type { Config } from "./config/config.ts";
-import { curlLine } from "./demo/curl-line.ts";
+import { curlLine, quicUrl } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
 import { CERTIFICATE_HASH_PATH, certificateHashEndpoint } from "./listeners/certificate-hash.ts";
 import { Ports } from "./listeners/ports.ts";
@@ -134,10 +134,10 @@ export async function startGateway(
   if (config.tls.certificate.kind === "development") {
     endpoints.set(CERTIFICATE_HASH_PATH, certificateHashEndpoint(tls.cert));
   }
-  // The demo page names the publishers' address, which a shared port has only once it listens.
-  let publisherUrl = "";
+  // The demo page names addresses, which are known only once all listen.
+  let urls = { publisherUrl: "", subscriberUrl: "" };
   if (!config.production) {
-    for (const [path, page] of demoPage(config, () => publisherUrl)) endpoints.set(path, page);
+    for (const [path, page] of demoPage(config, () => urls)) endpoints.set(path, page);
   }
   const port = options.listening?.subscriberPort ?? config.subscriberPort;
   const listen = () =>
@@ -157,7 +157,7 @@ export async function startGateway(
     port === 0 && config.webTransport ? await listenWithUdpTwin(config.host, listen) : listen();
   fanout.use(subscribers);
   const ports = new Ports({ publishers, subscribers, shared, clock, log });
-  publisherUrl = ports.listening.publisherUrl;
+  urls = ports.listening;
   const trimmer = new MemoryTrimmer(counters, clock, trimMemory);
   trimmer.start();
   const expiry = new ExpiryWatch(tls.cert, clock, log);
@@ -210,10 +210,14 @@ function publisherEndpoint(handler: PublisherHandler): Endpoint {
   };
 }
 
-function demoPage(config: Config, publisherUrl: () => string): ReadonlyMap<string, Endpoint> {
+function demoPage(
+  config: Config,
+  urls: () => Pick<Listening, "publisherUrl" | "subscriberUrl">,
+): ReadonlyMap<string, Endpoint> {
   const certFile = developmentCertificateFile(config.stateDir);
   return demoEndpoints({
-    curlLine: (channel) => curlLine(config, { publisherUrl: publisherUrl(), channel, certFile }),
-    webTransport: config.webTransport,
+    curlLine: (channel) => curlLine(config, { ...urls(), channel, certFile }),
+    webTransportHost: () =>
+      config.webTransport ? new URL(quicUrl(urls().subscriberUrl)).hostname : undefined,
   });
 }

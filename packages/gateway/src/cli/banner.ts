@@ -1,6 +1,5 @@
-import { isIPv4 } from "node:net";
 import type { Config } from "../config/config.ts";
-import { curlLine, DEMO_CHANNEL, displayUrl } from "../demo/curl-line.ts";
+import { curlLine, DEMO_CHANNEL, displayUrl, quicUrl } from "../demo/curl-line.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {
@@ -44,14 +43,4 @@ export function banner(config: Config, facts: BannerFacts): string {
     }
   }
   return `${lines.join("\n")}\n\n`;
-}
-
-/**
- * The address for WebTransport: browsers try one address of a name alone, and for localhost that is
- * `::1`, which a listener of IPv4 does not have.
- */
-function quicUrl(subscriberUrl: string): string {
-  const url = new URL(subscriberUrl);
-  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
-  return isIPv4(url.hostname) ? url.origin : displayUrl(subscriberUrl);
 }

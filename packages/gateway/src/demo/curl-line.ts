@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import type { Config } from "../config/config.ts";
 
 /** The channel that the demo page shows where nobody chose another one. */
@@ -10,6 +11,16 @@ export function displayUrl(address: string): string {
   const url = new URL(address);
   if (LOOPBACK_OR_ANY.has(url.hostname)) url.hostname = "localhost";
   return url.origin;
+}
+
+/**
+ * The address for WebTransport: browsers try one address of a name alone, and for localhost that is
+ * `::1`, which a listener of IPv4 does not have.
+ */
+export function quicUrl(subscriberUrl: string): string {
+  const url = new URL(subscriberUrl);
+  if (url.hostname === "0.0.0.0") url.hostname = "127.0.0.1";
+  return isIPv4(url.hostname) ? url.origin : displayUrl(subscriberUrl);
 }
 
 export interface CurlTarget {

@@ -11,7 +11,7 @@ import { demoEndpoints } from "./demo-page.ts";
 const folder = mkdtempSync(join(tmpdir(), "starling-demo-"));
 const endpoints = demoEndpoints({
   curlLine: (channel) => `curl for ${channel}`,
-  webTransport: false,
+  webTransportHost: () => undefined,
 });
 let server: Bun.Server<SocketHandler>;
 let ca: string;
@@ -97,7 +97,7 @@ test("the client is the stock one", async () => {
 });
 
 test("the command is given for the channel that the page asks for", async () => {
-  const usual = { curl: "curl for demo:hello", webTransport: false };
+  const usual = { curl: "curl for demo:hello", webTransportHost: null };
   expect(await (await get("/demo/config.json")).json()).toEqual(usual);
   const other = await get(`/demo/config.json?${new URLSearchParams({ channel: "demo:a&b" })}`);
   expect(await other.json()).toEqual({ ...usual, curl: "curl for demo:a&b" });

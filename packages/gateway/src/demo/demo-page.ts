@@ -11,8 +11,11 @@ import icon from "./icon.svg" with { type: "text" };
 export interface DemoOptions {
   /** A command for a POSIX shell that publishes an event in `channel`; asked at each request. */
   curlLine(channel: string): string;
-  /** Whether the gateway serves WebTransport. */
-  readonly webTransport: boolean;
+  /**
+   * The host at which a page of `localhost` finds WebTransport, where the gateway serves it; asked at
+   * each request.
+   */
+  webTransportHost(): string | undefined;
 }
 
 const JAVASCRIPT = "text/javascript; charset=utf-8";
@@ -20,6 +23,8 @@ const JAVASCRIPT = "text/javascript; charset=utf-8";
 /** Nothing from elsewhere, nothing inline, and no text may become markup. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
+  // A page of localhost has to name this address for WebTransport.
+  "connect-src 'self' https://127.0.0.1:*",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
@@ -46,8 +51,8 @@ export function demoEndpoints(options: DemoOptions): ReadonlyMap<string, Endpoin
 
 function configuration(options: DemoOptions, query: string): string {
   const channel = new URLSearchParams(query).get("channel") ?? DEMO_CHANNEL;
-  const { webTransport } = options;
-  return JSON.stringify({ curl: options.curlLine(channel), webTransport });
+  const webTransportHost = options.webTransportHost() ?? null;
+  return JSON.stringify({ curl: options.curlLine(channel), webTransportHost });
 }
 
 function file(text: string, contentType: string): Endpoint {

@@ -84,7 +84,9 @@ function connect() {
   });
   current.onAny((name, ...values) => events.add(name, values));
   if (transport === "webtransport") {
-    void trustCertificate(webtransport).then(() => socket === current && current.connect());
+    void Promise.all([trustCertificate(webtransport), findHost(webtransport)]).then(
+      () => socket === current && current.connect(),
+    );
   } else {
     current.connect();
   }
@@ -101,6 +103,17 @@ async function trustCertificate(options) {
     const { algorithm, value } = await response.json();
     const bytes = Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
     options.serverCertificateHashes = [{ algorithm, value: bytes }];
+  } catch {
+    // The gateway did not answer, which the attempt to connect is about to show.
+  }
+}
+
+/** Browsers try one address of a name alone, which for localhost may be one that nobody listens on. */
+async function findHost(options) {
+  if (location.hostname !== "localhost") return;
+  try {
+    const { webTransportHost } = await configurationFor(channel);
+    if (webTransportHost !== null) options.hostname = webTransportHost;
   } catch {
     // The gateway did not answer, which the attempt to connect is about to show.
   }
@@ -194,13 +207,13 @@ function showAnswer(text, tone) {
 
 async function showCommand() {
   const asked = channel;
-  const { curl, webTransport } = await configurationFor(asked).catch(() => ({
+  const { curl, webTransportHost } = await configurationFor(asked).catch(() => ({
     curl: "The gateway did not answer; reload this page.",
   }));
   if (asked !== channel) return;
   byId("curl").textContent = curl;
-  byId("webtransport").disabled = webTransport === false;
-  byId("transport-hint").hidden = webTransport !== false;
+  byId("webtransport").disabled = webTransportHost === null;
+  byId("transport-hint").hidden = webTransportHost !== null;
 }
 
 async function configurationFor(name) {
