@@ -30,14 +30,15 @@ export class EventStream implements Disposable {
     });
   }
 
-  /** Opens a stream; rejects when the answer is anything but 200. */
+  /** Opens a stream, as an `EventSource` does; rejects when the answer is anything but 200. */
   static open(
     url: string,
     ca: string,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<EventStream> {
     const { promise, resolve, reject } = Promise.withResolvers<EventStream>();
-    const outgoing = request(url, { ca, headers, agent: false }, (response) => {
+    const asking = { accept: "text/event-stream", ...headers };
+    const outgoing = request(url, { ca, headers: asking, agent: false }, (response) => {
       if (response.statusCode === 200) resolve(new EventStream(outgoing, response));
       else reject(new Error(`the event stream was refused with ${response.statusCode}`));
     });

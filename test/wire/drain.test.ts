@@ -51,12 +51,12 @@ test("a stop waits for who polls, and turns away who is new", () =>
     await expect(httpsCall(`${publisherUrl}/ready`, ca)).rejects.toThrow("ECONNREFUSED");
     const newcomer = await http.request({ EIO: "4", transport: "polling" });
     expect(refusal(newcomer)).toEqual([503, 317, "shutting_down"]);
-    const stream = await httpsCall(`${subscriberUrl}/events?channel=${channel}`, ca);
+    const events = `${subscriberUrl}/events?channel=${channel}`;
+    expect(refusal(await httpsCall(events, ca))).toEqual([503, 317, "shutting_down"]);
+    const stream = await httpsCall(events, ca, { headers: { accept: "text/event-stream" } });
     // At any other status an EventSource would give up for good.
     expect([stream.status, stream.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
-    expect(stream.text).toMatch(
-      /^retry: \d+\n\nevent: starling:close\ndata: \{"code":4000,.*\n\n$/,
-    );
+    expect(stream.text).toMatch(/^event: starling:close\ndata: \{"code":4000,.*\nretry: \d+\n\n$/);
     const query = "v=2&id=someone&publickey=any";
     const signalling = await httpsCall(`${subscriberUrl}/v1?${query}`, ca, {
       headers: { connection: "upgrade", upgrade: "websocket" },

@@ -350,6 +350,35 @@ describe("a stream in an app with limits", () => {
   });
 });
 
+describe("a stream beyond the rate by address", () => {
+  const gateway = new GatewayFixture(() => ({ ...free, CONNECT_RATE_PER_ADDRESS: "1" }));
+
+  test("is told so, and when to come back, where it asks for events, and else by the status", async () => {
+    const path = `/events?channel=${channelName()}`;
+    const answerTo = (accept: string) =>
+      eventually("a refusal", async () => {
+        const outgoing = new AbortController();
+        const { subscriberUrl, ca } = gateway.process;
+        const answer = await fetch(`${subscriberUrl}${path}`, {
+          headers: { accept },
+          signal: outgoing.signal,
+          tls: { ca },
+        });
+        if (answer.headers.get("cache-control") !== "no-cache, no-transform") return answer;
+        outgoing.abort();
+        return undefined;
+      });
+    const stream = await answerTo("text/event-stream");
+    expect(stream.status).toBe(200);
+    expect(await stream.text()).toMatch(
+      /^event: starling:close\ndata: \{"code":302,"reason":"rate limit block"\}\nretry: \d+\n\n$/,
+    );
+    expect((await gateway.stats()).refusedHandshakes).toBeGreaterThan(0);
+    const plain = await answerTo("*/*");
+    expect([plain.status, await plain.json()]).toMatchObject([429, { error: { code: 302 } }]);
+  });
+});
+
 test("at a stop streams are told why and ended, and the stop does not wait for them", async () => {
   const gateway = await startGatewayProcess(free);
   const stream = await EventStream.open(

@@ -138,6 +138,7 @@ function serverSentEvents(shared: Shared): SubscriberService {
     clientAddress: shared.clientAddress,
     broker,
     slowConsumerBytes,
+    random,
     log,
   });
   return {

@@ -2,17 +2,17 @@ import type { Authenticator } from "@starling/core/auth/authenticator.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { addressLimitKey } from "@starling/core/limits/address.ts";
-import type { Log } from "@starling/core/ports.ts";
+import type { Log, Random } from "@starling/core/ports.ts";
 import type { SocketHandler } from "@starling/core/sessions/socket-handler.ts";
 import type { SseServer } from "@starling/core/sessions/sse/server.ts";
 import type { SseSession } from "@starling/core/sessions/sse/session.ts";
-import { closeCatalogue } from "@starling/protocol/close-codes.ts";
-import { errorBody, StarlingError } from "@starling/protocol/errors.ts";
+import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Server } from "bun";
 import { bearerToken } from "./bearer-token.ts";
 import type { ClientAddress } from "./client-address.ts";
 import type { OriginPolicy } from "./origin-policy.ts";
 import { queryOf } from "./request-url.ts";
+import { RETRY_MS, refusedStream } from "./sse-refusal.ts";
 import type { Endpoint } from "./subscriber-listener.ts";
 
 export interface SseEndpointOptions {
@@ -25,11 +25,9 @@ export interface SseEndpointOptions {
   readonly broker: Pick<Broker, "take">;
   /** Bytes that may wait for one client. */
   readonly slowConsumerBytes: number;
+  readonly random: Random;
   readonly log: Log;
 }
-
-/** How long an `EventSource` waits before it connects again, in milliseconds. */
-const RETRY_MS = 3_000;
 
 /** `/events`: publications as server-sent events. */
 export class SseEndpoint implements Endpoint {
@@ -40,7 +38,7 @@ export class SseEndpoint implements Endpoint {
   }
 
   async fetch(request: Request, server: Server<SocketHandler>): Promise<Response> {
-    const { origins, counters, log } = this.#options;
+    const { origins, counters, random, log } = this.#options;
     if (request.method === "OPTIONS" && origins.allows(request)) return origins.preflight(request);
     const headers = origins.allows(request) ? origins.headers(request) : {};
     try {
@@ -52,8 +50,7 @@ export class SseEndpoint implements Endpoint {
       counters.refusedHandshakes++;
       if (!(error instanceof StarlingError)) log.error({ error }, "a stream could not be opened");
       const known = error instanceof StarlingError ? error : new StarlingError("internal");
-      if (known.errorName === "shutting_down") return comeBack(headers);
-      return Response.json(errorBody(known), { status: known.status, headers });
+      return refusedStream(request, known, random, headers);
     }
   }
 
@@ -121,16 +118,4 @@ export class SseEndpoint implements Endpoint {
       },
     });
   }
-}
-
-/**
- * A stream that says that the server shuts down, and ends: an `EventSource` comes back after that, but
- * gives up for good at any status but 200 (WHATWG HTML, section 9.2.2).
- */
-function comeBack(headers: Record<string, string>): Response {
-  const { code, reason } = closeCatalogue.shutting_down;
-  const data = JSON.stringify({ code, reason });
-  return new Response(`retry: ${RETRY_MS}\n\nevent: starling:close\ndata: ${data}\n\n`, {
-    headers: { ...headers, "content-type": "text/event-stream", "cache-control": "no-store" },
-  });
 }
