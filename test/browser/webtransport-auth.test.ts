@@ -102,6 +102,10 @@ describe("a token", () => {
     await served.expectRefused({ id: "x", token: token() }, status, code, reason);
   });
 
+  test("that is missing does not", async () => {
+    await served.expectRefused({ id: "x" }, 401, 307, "publickey must not be empty");
+  });
+
   test("that expires ends the session, unless a fresh one came", async () => {
     const now = Math.floor(Date.now() / 1000);
     const token = signWithSecret(SECRET, { sub: "ada", exp: now + 6 });
