@@ -245,6 +245,8 @@ describe("a worker that is killed", () => {
         connections: expect.any(Number),
       }),
     );
+    const again = { level: "info", msg: "a worker is started again", worker: expect.any(Number) };
+    expect(running().logLines).toContainEqual(expect.objectContaining(again));
     const socket = await clients.connected({ query: { uniqueUserId: crypto.randomUUID() } });
     expect(socket.connected).toBe(true);
   });

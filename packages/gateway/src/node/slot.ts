@@ -154,6 +154,7 @@ export class Slot {
       this.#options.changed();
       return;
     }
+    log.info({ worker: slot, delayMs: Math.round(delayMs) }, "a worker is started again");
     this.#timer = clock.setTimeout(() => {
       this.#timer = undefined;
       this.#restarts++;

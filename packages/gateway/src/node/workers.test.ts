@@ -147,6 +147,11 @@ describe("a worker that ends", () => {
           connections: 17,
         },
       },
+      {
+        level: "info",
+        message: "a worker is started again",
+        fields: { worker: 1, delayMs: 200 },
+      },
     ]);
     expect(states(workers)).toEqual([
       [0, "ready"],
