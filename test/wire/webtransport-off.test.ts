@@ -74,7 +74,7 @@ describe("where Deno cannot run, one line says why, and everything else works", 
     [
       "an end without a word",
       () => program("mute", "#!/bin/sh\n"),
-      /did not start \(exit code 0\)$/,
+      /did not start \(exit code 0\): .*\/mute ended without a word; is it Deno 2\.9 or later\?$/,
     ],
     [
       "a Deno without QUIC",

@@ -35,8 +35,11 @@ export function spawnQuicWorkers({ configFor, commandFor, log }: SpawnQuicOption
     };
     write(encodeConfig(config));
     const lastLines: string[] = [];
+    let isWorker = false;
     const outputs = [
-      new LineReader((line) => take(line, seat, events, log)).read(child.stdout),
+      new LineReader((line) => {
+        if (take(line, seat, events, log)) isWorker = true;
+      }).read(child.stdout),
       new LineReader((line) => {
         lastLines.push(line);
         if (lastLines.length > LAST_LINES) lastLines.shift();
@@ -45,7 +48,9 @@ export function spawnQuicWorkers({ configFor, commandFor, log }: SpawnQuicOption
     void Promise.allSettled([child.exited, ...outputs]).then(() => {
       const { exitCode, signalCode } = child;
       const signal = signalCode === null ? null : String(signalCode);
-      events.ended({ exitCode, signal, lastWords: lastLines.join("").trimEnd() });
+      const lastWords = lastLines.join("").trimEnd();
+      const isMute = lastWords === "" && !isWorker;
+      events.ended({ exitCode, signal, lastWords: isMute ? noDeno(command) : lastWords });
     });
     return {
       pid: child.pid,
@@ -70,17 +75,25 @@ function spawned(
   }
 }
 
-function take(line: string, seat: WorkerSeat, events: WorkerProcessEvents, log: Log): void {
+function noDeno([program]: readonly string[]): string {
+  return `${program} ended without a word; is it Deno 2.9 or later?`;
+}
+
+/** Answers whether the line is one of the worker's own. */
+function take(line: string, seat: WorkerSeat, events: WorkerProcessEvents, log: Log): boolean {
   const message = messageOf(line);
   if (message === undefined) {
     log.info({ worker: seat.slot, line }, "the quic worker says");
-  } else if (message.type === "log") {
+    return false;
+  }
+  if (message.type === "log") {
     log[message.level]({ worker: seat.slot, ...message.fields }, message.message);
   } else if (message.type !== "ready") {
     events.message(message);
   } else if (seat.listening !== undefined) {
     events.message({ type: "ready", listening: seat.listening });
   }
+  return true;
 }
 
 /** Undefined where a line is none of the worker's own, but of the runtime, say. */
