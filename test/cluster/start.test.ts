@@ -404,4 +404,19 @@ describe("one process", () => {
     expect(await running().stop()).toBe(0);
     expect(existsSync(socketFile())).toBe(false);
   });
+
+  test("says why status cannot find it where another one has the folder", async () => {
+    const { pid } = await start({ CLUSTER_MODE: "0" });
+    const second = await startGatewayProcess({ STATE_DIR: stateDir() });
+    try {
+      const line = second.logLines.find(({ msg }) => String(msg).includes("STATE_DIR"));
+      expect(line).toMatchObject({
+        level: "warn",
+        reason: `another process listens on ${socketFile()} already`,
+      });
+    } finally {
+      expect(await second.stop()).toBe(0);
+    }
+    expect(await workers()).toMatchObject([{ pid, state: "ready" }]);
+  });
 });

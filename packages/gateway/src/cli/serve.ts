@@ -122,7 +122,11 @@ async function serveSocket(
     });
     return { socket, quic };
   } catch (error) {
-    log.warn({ error }, "starling status will not find this process, and WebTransport is off");
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn(
+      { reason },
+      "starling status will not find this process, and WebTransport is off: give it a STATE_DIR of its own",
+    );
     return undefined;
   }
 }

@@ -23,7 +23,7 @@ export function statusText(status: NodeStatus): string {
   const node = [
     `Starling ${version}, pid ${pid}, up ${duration(status.uptimeMs)}`,
     ...(cluster ? [`${serving} of ${slotsOf(gateways)} workers ready`] : ["one process"]),
-    `${connections} connections`,
+    `${connections} connection${connections === 1 ? "" : "s"}`,
     ...(cluster ? [`supervisor ${mebibytes(status.memoryBytes)}`] : []),
     ...(history.publications > 0
       ? [`history of ${history.channels} channels ${mebibytes(history.bytes)}`]
