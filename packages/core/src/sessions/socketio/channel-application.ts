@@ -119,11 +119,11 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     });
   }
 
-  connected(connection: Connection, auth: unknown): Answer<void> {
+  connected(connection: Connection): Answer<void> {
     this.#options.hub.register(connection);
     this.#watchExpiry(connection);
     try {
-      return this.#channels.begin(connection, auth);
+      return this.#channels.begin(connection);
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
       // Others may have used up the channels of the app since this one was let in.

@@ -34,6 +34,8 @@ export interface ConnectionChannelsOptions {
 
 type Connection = SocketIoConnection<ClientInfo>;
 
+const NO_POSITIONS: ReadonlyMap<string, Position> = new Map();
+
 /** The event that tells how a subscription of the handshake has begun. */
 const RECOVERY_EVENT = "starling:recovery";
 
@@ -52,9 +54,11 @@ interface Found {
 
 /** With what a connection begins. */
 interface Arrival {
-  readonly own: OwnChannel | undefined;
+  readonly own?: OwnChannel;
+  /** What the client missed of which channels; of no interest where it has come back. */
+  readonly positions?: ReadonlyMap<string, Position>;
   /** Whether the client has come back to a connection, and is to be in its channels again. */
-  readonly isReturning: boolean;
+  readonly isReturning?: boolean;
 }
 
 /** Ends after which the client comes back by itself, and was not told to begin anew. */
@@ -96,28 +100,34 @@ export class ConnectionChannels {
   /**
    * Before the client knows that it is connected: looks whether it comes back, and sees to it that
    * nothing passes its own channel by from then on.
+   *
+   * @throws StarlingError when the client asks for something senseless
    */
   accept(connection: Connection, auth: unknown, ownChannel: string | undefined): Answer<undefined> {
     const { hub, broker, random } = this.#options;
     const { app } = connection;
+    const positions = wantedPositions(auth);
     return whenAnswered(this.#find(connection, auth), (found) => {
       if (found !== undefined) {
         const { state, starts } = found;
         connection.id = state.id;
         connection.standing = new Standing({ ...state.standing, starts });
-        this.#arrivals.set(connection, { own: undefined, isReturning: true });
+        this.#arrivals.set(connection, { isReturning: true });
         return undefined;
       }
       if (this.#recoverable.has(app)) {
         connection.standing = Standing.fresh(createSessionId(broker.worker, random));
       }
-      if (ownChannel === undefined) return undefined;
+      if (ownChannel === undefined) {
+        if (positions.size > 0) this.#arrivals.set(connection, { positions });
+        return undefined;
+      }
       const expected = hub.expect(app, ownChannel);
       return whenAnswered(
         whenAnswered(expected, () => this.#positionOf(app, ownChannel)),
         (start) => {
           const own = { channel: ownChannel, start };
-          this.#arrivals.set(connection, { own, isReturning: false });
+          this.#arrivals.set(connection, { own, positions });
           return undefined;
         },
       );
@@ -127,18 +137,17 @@ export class ConnectionChannels {
   /**
    * The client knows that it is connected.
    *
-   * @throws StarlingError when it cannot have its channels, or asks for something senseless
+   * @throws StarlingError when it cannot have its channels
    */
-  begin(connection: Connection, auth: unknown): Answer<void> {
+  begin(connection: Connection): Answer<void> {
     const { standing } = connection;
-    const { own, isReturning = false } = this.#arrivals.get(connection) ?? {};
+    const { own, positions = NO_POSITIONS, isReturning } = this.#arrivals.get(connection) ?? {};
     this.#arrivals.delete(connection);
     if (standing !== undefined) this.#standing.set(standing.pid, connection);
-    if (isReturning && standing !== undefined) {
+    if (isReturning === true && standing !== undefined) {
       const beginnings = Array.from(standing.starts, ([channel, from]) => ({ channel, from }));
       return this.#start(connection, beginnings, (begun) => this.#require(connection, begun));
     }
-    const positions = wantedPositions(auth);
     if (own !== undefined && positions.size === 0) return this.#beginOwn(connection, own);
     return this.#beginAt(connection, positions, own);
   }

@@ -181,6 +181,28 @@ describe("positions of the handshake", () => {
     expect(channels()).toEqual(["kept:1"]);
   });
 
+  test.each([
+    [{ "kept:1": 5 }, "positions.kept:1: must be a string"],
+    ["kept:1", "positions: must be an object"],
+    [["kept:1"], "positions: must be an object"],
+  ])(
+    "that make no sense refuse the connection, which would lack its own channel: %j",
+    (positions, message) => {
+      const { connect, channels } = setUp();
+      const { socket } = connect(ALICE, auth({ positions }));
+      expect(taken(socket)).toEqual([
+        `44${JSON.stringify({ message, data: { code: 101, name: "invalid_request" } })}`,
+      ]);
+      expect(channels()).toEqual([]);
+    },
+  );
+
+  test("may be null, which is none", () => {
+    const { connect, channels } = setUp();
+    connected(connect(ALICE, auth({ positions: null })).socket);
+    expect(channels()).toEqual([ALICE]);
+  });
+
   test("that are too many end the connection", () => {
     const { connect } = setUp();
     const names = Array.from({ length: 4 }, (_, index) => [`kept:${index}`, "e.0"]);

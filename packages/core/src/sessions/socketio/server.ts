@@ -153,21 +153,20 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     const verdict = application.connect(connection, auth);
     if (verdict instanceof Promise) {
       const decided = verdict
-        .then((error) => this.#decide(session, connection, auth, error))
+        .then((error) => this.#decide(session, connection, error))
         .catch((error: unknown) => {
           this.#options.log.error({ error }, "a connection could not be checked");
           session.close("internal_error");
         });
       session.track(decided);
     } else {
-      this.#decide(session, connection, auth, verdict);
+      this.#decide(session, connection, verdict);
     }
   }
 
   #decide(
     session: Session<Info>,
     connection: SocketIoConnection<Info>,
-    auth: unknown,
     error: StarlingError | undefined,
   ): void {
     if (!session.isOpen) {
@@ -183,8 +182,11 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     this.#handshakes.remove(session);
     connection.confirm();
     // The answer may have been the frame that was one too many.
-    if (!connection.isConnected) return;
-    const begun = this.#options.application.connected(connection, auth);
+    if (!connection.isConnected) {
+      this.#options.application.abandoned(connection);
+      return;
+    }
+    const begun = this.#options.application.connected(connection);
     if (begun instanceof Promise) session.track(begun);
   }
 

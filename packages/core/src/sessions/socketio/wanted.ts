@@ -33,7 +33,10 @@ export function wantedFrom(argument: unknown): Beginning["from"] {
  */
 export function wantedPositions(auth: unknown): ReadonlyMap<string, Position> {
   const { positions } = membersOf(auth);
-  if (positions === undefined) return new Map();
+  if (positions === undefined || positions === null) return new Map();
+  if (typeof positions !== "object" || Array.isArray(positions)) {
+    throw new StarlingError("invalid_request", "positions: must be an object");
+  }
   const entries = Object.entries(membersOf(positions));
   if (entries.length > MAX_POSITIONS) throw new StarlingError("too_many_channels");
   return new Map(
