@@ -1,3 +1,4 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers, whenAnswered } from "../answer.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Clock } from "../ports.ts";
@@ -103,12 +104,17 @@ export class Recoveries {
   ): Answer<void> {
     const { broker, clock, channels, maxBytes } = this.#options;
     const { app } = subscriber;
-    const recovery = new Recovery({
+    const recovery: Recovery = new Recovery({
       clock,
       subscriber,
       format,
       maxBytes,
-      history: (name, request) => this.#turns.take(() => broker.history(app, name, request)),
+      history: (name, request) =>
+        this.#turns.take(() => {
+          // Others wait behind whoever has gone meanwhile.
+          if (recovery.size === 0) throw new StarlingError("not_joined");
+          return broker.history(app, name, request);
+        }),
       isOwn,
       begun,
       leave: (standIn) => channels.leave(standIn.channel, standIn),

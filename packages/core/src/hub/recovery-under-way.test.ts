@@ -207,6 +207,27 @@ describe("while a history is on its way", () => {
     expect(outcomes.every(({ isDone }) => isDone === true)).toBe(true);
   });
 
+  test("who has gone before it has its turn asks for nothing", async () => {
+    const fixture = new RecoveryFixture();
+    const far = fixture.far();
+    const history = far.broker.history.bind(far.broker);
+    let asked = 0;
+    far.broker.history = (app, channel, request) => {
+      asked++;
+      return history(app, channel, request);
+    };
+    far.begin(far.join("first"), [{ channel: "kept:a" }]);
+    await arrive(far.broker);
+    const subscribers = Array.from({ length: 40 }, (_, n) => far.join(`${n}`));
+    for (const subscriber of subscribers) far.begin(subscriber, [{ channel: "kept:a" }]);
+    await turns();
+    for (const subscriber of subscribers) far.hub.unregister(subscriber);
+    const outcome = far.begin(far.join("last"), [{ channel: "kept:a" }]);
+    await arrive(far.broker);
+    expect(asked).toBe(18);
+    expect(outcome.isDone).toBe(true);
+  });
+
   test("what is no publication, as news of members, arrives too", async () => {
     const { near, far, subscriber } = await begun();
     publish(near, "kept:a", "3");
