@@ -258,6 +258,20 @@ describe("a client that comes back", () => {
     expect(told(third.socket).map(([, data]) => data)).toEqual([3]);
   });
 
+  test("and is cut before it knows, since it does not read, may come back again", () => {
+    const { client, was, offset, open, back, say, counters } = broken();
+    client.close();
+    say("kept:1", 2);
+    const cut = open(ALICE);
+    cut.socket.pause();
+    cut.socket.buffered.push("x".repeat(2_000));
+    cut.say(`40${auth({ pid: was.pid, offset })}`);
+    expect(counters.slowConsumers).toBe(1);
+    const again = back();
+    expect(again.sid).toBe(was.sid);
+    expect(told(again.socket).map(([, data]) => data)).toEqual([2]);
+  });
+
   test("that heard nothing gets everything since it was subscribed", () => {
     const worker = setUp();
     worker.say("kept:1", 0);
