@@ -94,14 +94,15 @@ export class Histories<Content> {
     const { epoch } = this.#options;
     const { since } = request;
     const position = this.position;
+    const maxBytes = Math.min(request.maxBytes ?? PAGE_BYTES, PAGE_BYTES);
     const place = this.#places.get(app, channel);
     if (place !== undefined) this.#expire(this.#use(place));
     const ring = place?.ring ?? new Ring<Content>(this.#evictedUpTo);
     if (since !== undefined && (since.epoch !== epoch || since.offset > this.#offset)) {
-      return { position, isComplete: false, ...ring.read(undefined, request, PAGE_BYTES) };
+      return { position, isComplete: false, ...ring.read(undefined, request, maxBytes) };
     }
     const isComplete = request.newestFirst === true || ring.hasAllSince(since?.offset ?? 0);
-    return { position, isComplete, ...ring.read(since?.offset, request, PAGE_BYTES) };
+    return { position, isComplete, ...ring.read(since?.offset, request, maxBytes) };
   }
 
   #placeOf(app: string, channel: string, { ttlMs }: Retention): Place<Content> {

@@ -19,6 +19,8 @@ export interface HistoryRequest {
   readonly since?: Position | undefined;
   /** Publications at most; fewer come where they are large. */
   readonly limit: number;
+  /** Bytes of these at most, about, but one publication in any case; 256 KiB by default and at most. */
+  readonly maxBytes?: number | undefined;
   /** Whether to go backwards, from the last publication or from `since`; default `false`. */
   readonly newestFirst?: boolean;
 }

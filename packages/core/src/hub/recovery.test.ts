@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { StarlingError } from "@starling/protocol/errors.ts";
+import { atOnce } from "../testing/at-once.ts";
 import { arrive, RecoveryFixture, said, turns } from "../testing/recovery-fixture.ts";
 import { TestSubscriber } from "../testing/test-subscriber.ts";
 
@@ -366,6 +367,59 @@ describe("a client that reads slowly", () => {
     fixture.clock.advance(10);
     await turns();
     expect(subscriber.take()).toEqual(["kept:c 1 3"]);
+  });
+});
+
+describe("a client of many channels", () => {
+  const MIB = 1024 * 1024;
+  const names = Array.from({ length: 20 }, (_, n) => `kept:${n}`);
+  const ROUND = ["1", "2", "3"];
+
+  /** Each channel has 300 kB, of which a page alone would have 200 kB. */
+  const many = () => {
+    const { fixture, worker, at } = alone();
+    for (const name of names) publish(worker, name, ...ROUND.map((data) => data + LARGE));
+    const { broker } = worker;
+    const read = broker.history.bind(broker);
+    const rounds: number[] = [];
+    broker.history = (app, channel, request) => {
+      const page = atOnce(read(app, channel, request));
+      const bytes = page.entries.reduce((sum, { content }) => sum + content.data.length, 0);
+      if (channel === "kept:0") rounds.push(0);
+      rounds.push((rounds.pop() ?? 0) + bytes);
+      return page;
+    };
+    return { fixture, worker, at, rounds, subscriber: worker.join("s") };
+  };
+
+  test("makes nobody hold more than a round of them, and gets all of it", async () => {
+    const { fixture, worker, at, rounds, subscriber } = many();
+    const beginnings = names.map((channel) => ({ channel, from: at(0) }));
+    const outcome = worker.begin(subscriber, beginnings);
+    while (outcome.isDone !== true && outcome.error === undefined) {
+      fixture.clock.advance(10);
+      await turns();
+    }
+    const all = names.flatMap((name) => ROUND.map((data) => `${name} ${data}`));
+    const heard = subscriber.take().map((each) => each.replace(/ \d+$/, ""));
+    expect(heard).toEqual(["begun", ...all]);
+    // One of each there is in any case.
+    expect(Math.max(...rounds)).toBeLessThan(names.length * 101_000);
+  });
+
+  test("that wants the last gets fewer of each where these are large, and at least one", async () => {
+    const { fixture, worker, rounds, subscriber } = many();
+    worker.begin(
+      subscriber,
+      names.map((channel) => ({ channel, from: { last: 1_000_000 } })),
+    );
+    for (let round = 0; round < 20; round++) {
+      fixture.clock.advance(10);
+      await turns();
+    }
+    const heard = subscriber.take().map((each) => each.replace(/ \d+$/, ""));
+    expect(heard).toEqual(["begun", ...names.map((name) => `${name} 3`)]);
+    expect(rounds[0]).toBeLessThan(2 * MIB);
   });
 });
 

@@ -14,6 +14,8 @@ export type { Beginning, Begun } from "./track.ts";
 /** Entries that are asked for at a time, of all channels together, and of each at least. */
 const ROUND_ENTRIES = 500;
 const LEAST_ENTRIES = 10;
+/** Bytes that are asked for at a time, of all channels together: they are held until they are sent. */
+const ROUND_BYTES = 1024 * 1024;
 /** Bytes that a client is sent before it is looked at whether it reads. */
 const BATCH_BYTES = 256 * 1024;
 /** How often, and for how long, a client is looked at that has not read what it was sent; ms. */
@@ -121,9 +123,10 @@ export class Recovery {
     const tracks = [...this.#tracks.values()];
     for (const { standIn } of tracks) standIn.forget();
     const limit = Math.max(LEAST_ENTRIES, Math.floor(ROUND_ENTRIES / tracks.length));
+    const maxBytes = Math.max(1, Math.floor(ROUND_BYTES / tracks.length));
     const pages = allAnswers(
       tracks.map((track) =>
-        this.#options.history(track.standIn.channel.name, track.request(limit)),
+        this.#options.history(track.standIn.channel.name, track.request(limit, maxBytes)),
       ),
     );
     const proceed = (read: readonly HistoryPage<Publication>[]) => this.#proceed(tracks, read);

@@ -31,13 +31,14 @@ export class Track {
     this.#from = from;
   }
 
-  /** What to ask for, of so many entries at a time. */
-  request(limit: number): HistoryRequest {
+  /** What to ask for, of so many entries and bytes at a time. */
+  request(limit: number, maxBytes: number): HistoryRequest {
     const since = this.#cursor;
-    if (since !== undefined) return { since, limit };
+    if (since !== undefined) return { since, limit, maxBytes };
     const from = this.#from;
     if (from === undefined) return { limit: 0 };
-    return "last" in from ? { limit: from.last, newestFirst: true } : { since: from, limit };
+    if ("last" in from) return { limit: from.last, maxBytes, newestFirst: true };
+    return { since: from, limit, maxBytes };
   }
 
   /** The first page: what of it is sent, and how that begins. */

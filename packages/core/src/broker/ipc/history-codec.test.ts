@@ -53,6 +53,7 @@ test("streams and requests are read as they were written", () => {
   const stream = fc.record({ channel: data, size: offset, ttlMs: offset });
   const request = fc.record({
     limit: offset,
+    maxBytes: fc.option(fc.integer({ min: 1, max: 1_000_000 }), { nil: undefined }),
     newestFirst: fc.boolean(),
     since: fc.option(position, { nil: undefined }),
   });

@@ -25,17 +25,20 @@ export function readStreams(reader: Reader): Stream[] {
 
 export function writeHistoryRequest(
   writer: Writer,
-  { since, limit, newestFirst = false }: HistoryRequest,
+  { since, limit, maxBytes, newestFirst = false }: HistoryRequest,
 ): void {
   writer.uint(limit);
+  // None that is asked for has no room for anything.
+  writer.uint(maxBytes ?? 0);
   writer.bool(newestFirst);
   writer.bool(since !== undefined);
   if (since !== undefined) writePosition(writer, since);
 }
 
 export function readHistoryRequest(reader: Reader): HistoryRequest {
-  const [limit, newestFirst] = [reader.uint(), reader.bool()];
-  return { limit, newestFirst, since: reader.bool() ? readPosition(reader) : undefined };
+  const [limit, bytes, newestFirst] = [reader.uint(), reader.uint(), reader.bool()];
+  const maxBytes = bytes === 0 ? undefined : bytes;
+  return { limit, maxBytes, newestFirst, since: reader.bool() ? readPosition(reader) : undefined };
 }
 
 export function writeHistoryPage(writer: Writer, page: HistoryPage<Uint8Array>): void {
