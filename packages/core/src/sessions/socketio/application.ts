@@ -31,7 +31,7 @@ export interface SocketIoApplication<Info> {
   /** Accepts the connection, or answers the error that the client is told. */
   connect(connection: SocketIoConnection<Info>, auth: unknown): Answer<StarlingError | undefined>;
   /** The client was told that it is connected. Settles when it has what it is to have from the start. */
-  connected(connection: SocketIoConnection<Info>): Answer<void>;
+  connected(connection: SocketIoConnection<Info>, auth: unknown): Answer<void>;
   /** The client of a connection that was accepted has gone before it could be told. */
   abandoned(connection: SocketIoConnection<Info>): void;
   /** Settles when the event is answered; at once where nobody has to be asked. */

@@ -153,20 +153,21 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     const verdict = application.connect(connection, auth);
     if (verdict instanceof Promise) {
       const decided = verdict
-        .then((error) => this.#decide(session, connection, error))
+        .then((error) => this.#decide(session, connection, auth, error))
         .catch((error: unknown) => {
           this.#options.log.error({ error }, "a connection could not be checked");
           session.close("internal_error");
         });
       session.track(decided);
     } else {
-      this.#decide(session, connection, verdict);
+      this.#decide(session, connection, auth, verdict);
     }
   }
 
   #decide(
     session: Session<Info>,
     connection: SocketIoConnection<Info>,
+    auth: unknown,
     error: StarlingError | undefined,
   ): void {
     if (!session.isOpen) {
@@ -186,7 +187,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
       this.#options.application.abandoned(connection);
       return;
     }
-    const begun = this.#options.application.connected(connection);
+    const begun = this.#options.application.connected(connection, auth);
     if (begun instanceof Promise) session.track(begun);
   }
 
