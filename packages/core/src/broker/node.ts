@@ -18,8 +18,8 @@ import type { NodeMember, NodeSeat } from "./seat.ts";
 
 /** Bytes that the histories of a node take at most unless it is told otherwise. */
 const DEFAULT_HISTORY_BYTES = 64 * 1024 * 1024;
-/** Random bytes that name a stream. */
-const EPOCH_BYTES = 9;
+/** Random bytes that name a stream: enough for no two starts to have the same, few since every delivery carries them. */
+const EPOCH_BYTES = 6;
 
 export interface NodeOptions {
   readonly clock: Clock;

@@ -6,7 +6,7 @@ import { publisherFixture, refusalBody, twoPublishers } from "./testing/publishe
 
 const chat = { ...defaultNamespace, history: { size: 5, ttlMs: 60_000 } };
 const apps = new Map<string, AppConfig>([["default", { namespaces: new Map([["chat", chat]]) }]]);
-const POSITION = expect.stringMatching(/^[\w-]{12}\.\d+$/);
+const POSITION = expect.stringMatching(/^[\w-]{8}\.\d+$/);
 
 function fixture() {
   const publisher = publisherFixture({ apps });
