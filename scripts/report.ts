@@ -22,14 +22,31 @@ const ENTITIES: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-interface Case {
-  readonly title: string;
-  reason: string | undefined;
+/** One test of a report. */
+export interface Case {
+  readonly file: string;
+  /** Empty where the report does not say. */
+  readonly line: string;
+  /** The names of the suites it is in, and its own. */
+  readonly path: readonly string[];
+  readonly isSkipped: boolean;
+  /** What was wrong, in a few lines; undefined where it passed. */
+  readonly reason: string | undefined;
+}
+
+export function readReport(xml: string): Report {
+  const cases = readCases(xml);
+  const failures = cases.flatMap(({ file, line, path, reason }) => {
+    if (reason === undefined) return [];
+    const place = line === "" ? file : `${file}:${line}`;
+    return [`${place} ${path.join(" > ")}\n${reason}`];
+  });
+  const files = new Set(cases.map(({ file }) => file));
+  return { passed: cases.length - failures.length, failures, files };
 }
 
 /** Reads what `bun test --reporter=junit` writes: suites within suites, the outermost of them files. */
-export function readReport(xml: string): Report {
-  const files = new Set<string>();
+export function readCases(xml: string): readonly Case[] {
   const cases: Case[] = [];
   const suites: string[] = [];
   for (const match of xml.matchAll(TAG)) {
@@ -40,23 +57,20 @@ export function readReport(xml: string): Report {
       else if (empty === "") suites.push(attribute(attributes, "name"));
     } else if (tag === "testcase" && !isEnd) {
       const [file = "", ...outer] = suites;
-      files.add(file);
       const line = attribute(attributes, "line");
-      const place = line === "" ? file : `${file}:${line}`;
-      const name = [...outer, attribute(attributes, "name")].join(" > ");
-      cases.push({ title: `${place} ${name}`, reason: undefined });
+      const path = [...outer, attribute(attributes, "name")];
+      cases.push({ file, line, path, isSkipped: false, reason: undefined });
     } else if (!isEnd) {
-      const last = cases.at(-1);
+      const last = cases.pop();
       if (last === undefined) continue;
       const start = match.index + whole.length;
       const text = empty === "" ? xml.slice(start, xml.indexOf("<", start)) : "";
-      last.reason = tag === "skipped" ? "    was skipped" : reasonOf(attributes, text);
+      const isSkipped = tag === "skipped";
+      const reason = isSkipped ? "    was skipped" : reasonOf(attributes, text);
+      cases.push({ ...last, isSkipped, reason });
     }
   }
-  const failures = cases.flatMap(({ title, reason }) =>
-    reason === undefined ? [] : [`${title}\n${reason}`],
-  );
-  return { passed: cases.length - failures.length, failures, files };
+  return cases;
 }
 
 /** The first lines of the message, and where it came from. */
