@@ -6,8 +6,8 @@ import { isRunning } from "../../test/support/faults/node-under-test.ts";
 import { findScenarios, type Place, runScenario } from "./bun-scenarios.ts";
 import { label, type Scenario } from "./scenario.ts";
 
-/** Tests of which each says by its name what it does; `hangs` leaves a process that must not stay. */
-const TESTS = `import { afterEach, describe, expect, test } from "bun:test";
+/** Tests of which each says by its name what it does. */
+const TESTS = `import { describe, expect, test } from "bun:test";
 const seeds = (process.env.FAULT_SEED ?? "1,2").split(",").map(Number);
 describe("a suite", () => {
   test.each(seeds)("passes (seed %i)", (seed) => expect(seed).toBeGreaterThan(0));
@@ -17,10 +17,15 @@ describe("a suite", () => {
   });
 });
 test.each(seeds)("breaks off (seed %i)", () => process.exit(0));
-test.each(seeds)("hangs (seed %i)", async () => {
+test.each(seeds)("leaves a process (seed %i)", async () => {
   const child = Bun.spawn(["sleep", "1000"]);
+  child.unref();
   await Bun.write("left-over", String(child.pid));
-  await child.exited;
+});
+test.each(seeds)("hangs (seed %i)", async () => {
+  const stop = 'trap "sleep 0.1; touch stopped; exit" TERM';
+  const wait = "while :; do sleep 0.01; done";
+  await Bun.spawn(["sh", "-c", stop + "; echo $$ > left-over; " + wait]).exited;
 });
 test("is of one kind", () => {});
 `;
@@ -37,6 +42,7 @@ beforeAll(async () => {
   scenarios = await findScenarios(place, "tests");
 });
 afterEach(() => {
+  rmSync(join(root, "left-over"), { force: true });
   for (const log of readdirSync(place.logs)) rmSync(join(place.logs, log));
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -47,7 +53,7 @@ function run(name: string, options: Partial<Place> = {}): Promise<string | undef
   return runScenario({ ...place, ...options }, scenario, 31);
 }
 
-/** The process that the hanging test starts, once it has. */
+/** The process that a test has started, once it has. */
 async function leftOver(): Promise<number> {
   const file = join(root, "left-over");
   for (;;) {
@@ -62,6 +68,7 @@ test("scenarios are found by themselves, and no test is run for that", () => {
     "some: a suite > passes",
     "some: a suite > fails",
     "some: breaks off",
+    "some: leaves a process",
     "some: hangs",
   ]);
   expect(existsSync(join(root, "left-over"))).toBe(false);
@@ -91,18 +98,23 @@ describe("a run", () => {
     expect(await run("breaks off")).toContain("did not run");
   });
 
-  test("that takes too long has failed", async () => {
-    expect(await run("hangs", { limitMs: 500 })).toContain("took longer than 0.5 s");
-    rmSync(join(root, "left-over"), { force: true });
+  test("leaves no process behind, even where the test does", async () => {
+    expect(await run("leaves a process")).toBeUndefined();
+    expect(isRunning(await leftOver())).toBe(false);
   });
 
-  test("that is cut short has not failed, and leaves neither a process nor a log", async () => {
+  test("that takes too long has failed", async () => {
+    expect(await run("hangs", { limitMs: 500 })).toContain("took longer than 0.5 s");
+  });
+
+  test("that is cut short has not failed, stops its node in order, and leaves no log", async () => {
     const interrupt = new AbortController();
     const running = run("hangs", { signal: interrupt.signal });
     const pid = await leftOver();
     interrupt.abort();
     expect(await running).toBeUndefined();
     expect(isRunning(pid)).toBe(false);
+    expect(existsSync(join(root, "stopped"))).toBe(true);
     expect(readdirSync(place.logs)).toEqual([]);
   });
 });

@@ -47,8 +47,7 @@ export async function runChild(
   } finally {
     clearTimeout(timer);
     options.signal.removeEventListener("abort", abort);
-    signalGroup(child.pid, "SIGKILL");
-    await child.exited;
+    if (signalGroup(child.pid, "SIGKILL")) await gone(child.pid);
   }
 }
 
