@@ -29,8 +29,7 @@ export interface Case {
   readonly line: string;
   /** The names of the suites it is in, and its own. */
   readonly path: readonly string[];
-  readonly isSkipped: boolean;
-  /** What was wrong, in a few lines; undefined where it passed. */
+  /** What was wrong, also that it was skipped, in a few lines; undefined where it passed. */
   readonly reason: string | undefined;
 }
 
@@ -59,15 +58,14 @@ export function readCases(xml: string): readonly Case[] {
       const [file = "", ...outer] = suites;
       const line = attribute(attributes, "line");
       const path = [...outer, attribute(attributes, "name")];
-      cases.push({ file, line, path, isSkipped: false, reason: undefined });
+      cases.push({ file, line, path, reason: undefined });
     } else if (!isEnd) {
       const last = cases.pop();
       if (last === undefined) continue;
       const start = match.index + whole.length;
       const text = empty === "" ? xml.slice(start, xml.indexOf("<", start)) : "";
-      const isSkipped = tag === "skipped";
-      const reason = isSkipped ? "    was skipped" : reasonOf(attributes, text);
-      cases.push({ ...last, isSkipped, reason });
+      const reason = tag === "skipped" ? "    was skipped" : reasonOf(attributes, text);
+      cases.push({ ...last, reason });
     }
   }
   return cases;
