@@ -31,7 +31,13 @@ const certificate = new ServerCertificate();
 const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
 const config = new ConfigFile({
   apps: {
-    default: { namespaces: { fast: { ...anyone, volatile: true }, safe: anyone } },
+    default: {
+      namespaces: {
+        fast: { ...anyone, volatile: true },
+        safe: anyone,
+        kept: { ...anyone, historySize: 100, recover: true },
+      },
+    },
   },
 });
 const settings = {
@@ -279,6 +285,27 @@ describe("version 2", () => {
     }
     const { way, signal } = await ada.nextOf("error");
     expect([way, signal.code]).toEqual(["stream", 120]);
+  });
+
+  test("comes back from a position, and gets what it missed before what is live", async () => {
+    const c = `kept:${crypto.randomUUID()}`;
+    const say = (note: string) => bob.send({ t: "data", c, pl: eventPayload(NOTE, note) });
+    const bob = await joined(node, "bob", c);
+    const ada = await openedV2(node, "ada");
+    await ada.send({ t: "control", op: "subscribe", c, id: 1 });
+    const { ep = "" } = (await ada.nextOf("ack")).signal;
+    await say("1");
+    const { off = 0 } = (await ada.next("data", ({ t }) => t === "data")).signal;
+    await ada.close();
+    for (const note of ["2", "3"]) await say(note);
+    const back = await openedV2(node, "ada");
+    await back.send({ t: "control", op: "subscribe", c, ep, off, id: 1 });
+    expect((await back.nextOf("ack")).signal).toMatchObject({ ep, off, rec: true });
+    await say("4");
+    for (const note of ["2", "3", "4"]) {
+      const { way, signal } = await back.next("data", ({ t }) => t === "data");
+      expect([way, signal.pl]).toEqual(["stream", eventPayload(NOTE, note)]);
+    }
   });
 
   test("tells what is wrong with a message, and closes with code and reason", async () => {
