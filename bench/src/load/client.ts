@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Conversation } from "../conversation.ts";
 import { end, track } from "../processes.ts";
 import type {
   ConnectCommand,
@@ -17,12 +18,10 @@ import type {
 /** Longer than all that a single command may take; ends a run whose load process hangs. */
 const ANSWER_TIMEOUT_MS = 600_000;
 
-type Pending = ReturnType<typeof Promise.withResolvers<LoadAnswer>>;
-
 /** The load process as the bench sees it: one command at a time. */
 export class LoadClient {
   readonly pid: number;
-  #pending: Pending = Promise.withResolvers();
+  readonly #conversation = new Conversation<LoadAnswer>(ANSWER_TIMEOUT_MS);
   readonly #send: (command: LoadCommand) => void;
 
   private constructor() {
@@ -31,19 +30,17 @@ export class LoadClient {
         stdin: "ignore",
         stdout: "inherit",
         stderr: "inherit",
-        ipc: (message: LoadAnswer) => this.#pending.resolve(message),
+        ipc: (message: LoadAnswer) => this.#conversation.heard(message),
       }),
     );
     this.pid = child.pid;
     this.#send = (command) => child.send(command);
-    void child.exited.then((code) =>
-      this.#pending.reject(new Error(`load process ended with code ${code}`)),
-    );
+    void child.exited.then((code) => this.#conversation.ended(code));
   }
 
   static async start(): Promise<LoadClient> {
     const client = new LoadClient();
-    await client.#answer("ready");
+    await client.#conversation.next("ready");
     return client;
   }
 
@@ -76,8 +73,7 @@ export class LoadClient {
   }
 
   async end(): Promise<void> {
-    // Nobody waits for an answer now; its absence is not an error.
-    this.#pending.promise.catch(() => undefined);
+    this.#conversation.dismiss();
     await end(this.pid);
   }
 
@@ -85,33 +81,6 @@ export class LoadClient {
     command: LoadCommand,
     expected: K,
   ): Promise<Extract<LoadAnswer, { kind: K }>> {
-    this.#pending = Promise.withResolvers();
-    this.#send(command);
-    return this.#answer(expected);
+    return this.#conversation.ask(() => this.#send(command), expected);
   }
-
-  async #answer<K extends LoadAnswer["kind"]>(
-    expected: K,
-  ): Promise<Extract<LoadAnswer, { kind: K }>> {
-    const { promise, reject } = this.#pending;
-    const timer = setTimeout(
-      () => reject(new Error("load process did not answer in time")),
-      ANSWER_TIMEOUT_MS,
-    );
-    try {
-      const answer = await promise;
-      if (answer.kind === "failed") throw new Error(answer.message);
-      if (!isKind(answer, expected)) throw new Error(`load process answered ${answer.kind}`);
-      return answer;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-function isKind<K extends LoadAnswer["kind"]>(
-  answer: LoadAnswer,
-  kind: K,
-): answer is Extract<LoadAnswer, { kind: K }> {
-  return answer.kind === kind;
 }

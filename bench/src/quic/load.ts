@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Conversation } from "../conversation.ts";
 import { eachLine, end, track } from "../processes.ts";
 import { denoCommand } from "./deno-program.ts";
 import type {
@@ -19,7 +20,7 @@ const ANSWER_TIMEOUT_MS = 180_000;
 export class QuicLoad {
   readonly pid: number;
   readonly #write: (line: string) => void;
-  #pending = Promise.withResolvers<QuicLoadAnswer>();
+  readonly #conversation = new Conversation<QuicLoadAnswer>(ANSWER_TIMEOUT_MS);
 
   private constructor() {
     const child = track(
@@ -34,15 +35,13 @@ export class QuicLoad {
       child.stdin.write(`${line}\n`);
       child.stdin.flush();
     };
-    void eachLine(child.stdout, (line) => this.#pending.resolve(JSON.parse(line)));
-    void child.exited.then((code) =>
-      this.#pending.reject(new Error(`load process ended with code ${code}`)),
-    );
+    void eachLine(child.stdout, (line) => this.#conversation.heard(JSON.parse(line)));
+    void child.exited.then((code) => this.#conversation.ended(code));
   }
 
   static async start(): Promise<QuicLoad> {
     const load = new QuicLoad();
-    await load.#answer("ready");
+    await load.#conversation.next("ready");
     return load;
   }
 
@@ -63,8 +62,7 @@ export class QuicLoad {
   }
 
   async end(): Promise<void> {
-    // Nobody waits for an answer now; its absence is not an error.
-    this.#pending.promise.catch(() => undefined);
+    this.#conversation.dismiss();
     await end(this.pid);
   }
 
@@ -72,31 +70,6 @@ export class QuicLoad {
     command: QuicLoadCommand,
     expected: K,
   ): Promise<Extract<QuicLoadAnswer, { kind: K }>> {
-    this.#pending = Promise.withResolvers();
-    this.#write(JSON.stringify(command));
-    return this.#answer(expected);
+    return this.#conversation.ask(() => this.#write(JSON.stringify(command)), expected);
   }
-
-  async #answer<K extends QuicLoadAnswer["kind"]>(
-    expected: K,
-  ): Promise<Extract<QuicLoadAnswer, { kind: K }>> {
-    const { promise, reject } = this.#pending;
-    const late = () => reject(new Error("load process did not answer in time"));
-    const timer = setTimeout(late, ANSWER_TIMEOUT_MS);
-    try {
-      const answer = await promise;
-      if (answer.kind === "failed") throw new Error(answer.message);
-      if (!isKind(answer, expected)) throw new Error(`load process answered ${answer.kind}`);
-      return answer;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-function isKind<K extends QuicLoadAnswer["kind"]>(
-  answer: QuicLoadAnswer,
-  kind: K,
-): answer is Extract<QuicLoadAnswer, { kind: K }> {
-  return answer.kind === kind;
 }

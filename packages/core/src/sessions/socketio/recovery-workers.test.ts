@@ -53,6 +53,17 @@ class Scene {
     return client;
   }
 
+  /** One that has missed something at the first worker begins to come back, to the second. */
+  async comingBack() {
+    const { client, was } = await this.joined(1);
+    this.say(2);
+    await this.cluster.settle();
+    const { cursor } = heard(client);
+    client.close();
+    this.say(1);
+    return { was, cursor, back: await this.back(2, was, cursor) };
+  }
+
   /** Lets one step be done on each link. */
   async step(): Promise<void> {
     for (const link of this.cluster.links) link.step();
@@ -117,14 +128,7 @@ describe("a client whose connection broke", () => {
   test("loses and doubles nothing, whenever something is said while it comes back", async () => {
     for (let moment = 0; moment < 25; moment++) {
       const scene = new Scene();
-      const { client, was } = await scene.joined(1);
-      scene.say(2);
-      await scene.cluster.settle();
-      const { cursor } = heard(client);
-      client.close();
-      scene.say(1);
-      const back = await scene.open(2);
-      back.say(`40${JSON.stringify({ pid: was.pid, offset: cursor })}`);
+      const { was, back } = await scene.comingBack();
       for (let count = 0; count < moment; count++) await scene.step();
       scene.say(3);
       scene.say(2);
@@ -138,14 +142,7 @@ describe("a client whose connection broke", () => {
   test("that breaks again while it comes back gets all of it the next time", async () => {
     for (let moment = 0; moment < 25; moment++) {
       const scene = new Scene();
-      const { client, was } = await scene.joined(1);
-      scene.say(2);
-      await scene.cluster.settle();
-      const { cursor } = heard(client);
-      client.close();
-      scene.say(1);
-      const broken = await scene.open(2);
-      broken.say(`40${JSON.stringify({ pid: was.pid, offset: cursor })}`);
+      const { was, cursor, back: broken } = await scene.comingBack();
       for (let count = 0; count < moment; count++) await scene.step();
       broken.close();
       await scene.cluster.settle();
@@ -171,14 +168,7 @@ describe("a client whose connection broke", () => {
 
   test("and subscribes anew at once is answered, and hears nothing twice", async () => {
     const scene = new Scene();
-    const { client, was } = await scene.joined(1);
-    scene.say(2);
-    await scene.cluster.settle();
-    const { cursor } = heard(client);
-    client.close();
-    scene.say(1);
-    const back = await scene.open(2);
-    back.say(`40${JSON.stringify({ pid: was.pid, offset: cursor })}`);
+    const { back } = await scene.comingBack();
     while (packets(back).every((packet) => !packet.startsWith("40"))) await scene.step();
     back.say('421["subscribe",{"channel":"kept:1"}]', '422["subscribe",{"channel":"kept:2"}]');
     await scene.cluster.settle();
