@@ -1,0 +1,112 @@
+import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
+import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Clock } from "../../ports.ts";
+import type { MeshStream } from "./mesh-stream.ts";
+
+/** One message of a stream. */
+export interface StoredMessage {
+  readonly offset: number;
+  /** When it was kept, ms since the epoch. */
+  readonly time: number;
+  readonly message: Msg;
+}
+
+/** Messages of one channel behind an offset. */
+export interface StoredPart {
+  readonly messages: readonly StoredMessage[];
+  /** How many follow. */
+  readonly left: number;
+}
+
+/** Messages that are asked for at a time, and milliseconds that they may take. */
+const BATCH = 200;
+const TIMEOUT_MS = 3_000;
+/** Nanoseconds after which a server forgets a reader that was not done away with. */
+const FORGOTTEN_NANOS = 5_000_000_000;
+const NANOS = 1_000_000;
+
+/** Reads a channel from `start` on: at most so many messages, and so many bytes but at least one. */
+export async function readStored(
+  connection: NatsConnection,
+  clock: Clock,
+  stream: MeshStream,
+  subject: string,
+  { start, limit, maxBytes }: { start: number; limit: number; maxBytes: number },
+): Promise<StoredPart> {
+  const manager = await stream.manager();
+  const consumer = await manager.consumers.add(stream.name, {
+    filter_subject: subject,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: Math.max(1, start),
+    ack_policy: AckPolicy.None,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: FORGOTTEN_NANOS,
+  });
+  const messages: StoredMessage[] = [];
+  let left = consumer.num_pending;
+  try {
+    let bytes = 0;
+    while (left > 0 && messages.length < limit && bytes < maxBytes) {
+      const batch = Math.min(left, limit - messages.length, BATCH);
+      const next = await pull(connection, clock, stream.name, consumer.name, batch);
+      if (next.length === 0) {
+        left = 0;
+        break;
+      }
+      for (const message of next) {
+        const place = placeOf(message);
+        if (messages.length > 0 && bytes + message.data.length > maxBytes) {
+          left = place.left + 1 + (next.length - next.indexOf(message) - 1);
+          return { messages, left };
+        }
+        bytes += message.data.length;
+        messages.push({ offset: place.offset, time: place.time, message });
+        left = place.left;
+      }
+    }
+    return { messages, left };
+  } finally {
+    manager.consumers.delete(stream.name, consumer.name).catch(() => {});
+  }
+}
+
+/** The next messages of a reader, as many as there are. */
+function pull(
+  connection: NatsConnection,
+  clock: Clock,
+  stream: string,
+  consumer: string,
+  batch: number,
+): Promise<readonly Msg[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Msg[]>();
+  const messages: Msg[] = [];
+  const reply = createInbox();
+  const late = () => reject(new StarlingError("broker_unavailable", "NATS did not answer in time"));
+  const timer = clock.setTimeout(late, TIMEOUT_MS);
+  const subscription = connection.subscribe(reply, {
+    callback(error, message) {
+      if (error !== null) return reject(error);
+      // Empty, with a status: there are no more.
+      if (message.data.length === 0 && (message.headers?.code ?? 0) > 0) return resolve(messages);
+      messages.push(message);
+      if (messages.length === batch) resolve(messages);
+    },
+  });
+  const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+  connection.publish(subject, JSON.stringify({ batch, no_wait: true }), { reply });
+  return promise.finally(() => {
+    clock.clearTimeout(timer);
+    subscription.unsubscribe();
+  });
+}
+
+/** What a server says about a message in the place of its reply subject. */
+function placeOf({ reply = "" }: Msg): { offset: number; time: number; left: number } {
+  const tokens = reply.split(".");
+  // Newer servers put the domain and the account before the rest.
+  const at = tokens.length > 9 ? 7 : 5;
+  const [offset, , nanos, left] = tokens.slice(at, at + 4);
+  return { offset: Number(offset), time: Math.floor(Number(nanos) / NANOS), left: Number(left) };
+}
