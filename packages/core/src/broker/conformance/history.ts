@@ -158,7 +158,8 @@ export function describeHistory(setUp: SetUp): void {
     await fixture.advance(1_000);
     await keep(fixture, publisher, "a", ["2"]);
     const [, second] = (await read(fixture, other, "a")).entries;
-    expect((second?.time ?? 0) - before).toBe(1_000);
+    // Where a server numbers the publications, its clock goes on by itself.
+    expect((second?.time ?? 0) - before).toBeGreaterThanOrEqual(1_000);
   });
 
   test("the answer of a key that was published with says where the publication stands", async () => {

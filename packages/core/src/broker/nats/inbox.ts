@@ -44,7 +44,10 @@ export class Inbox {
       if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
       const publication = envelopes.open(message.data, app, channel);
       const { origin } = Envelopes.stampOf(message.data);
-      if (publication.id !== undefined) publication.id = PublicationIds.of(origin, publication.id);
+      const { id } = publication;
+      if (id !== undefined && !this.#isOwnNode(origin)) {
+        publication.id = PublicationIds.of(origin, id);
+      }
       return publication;
     } catch (error) {
       if (!(error instanceof WireError || error instanceof RangeError)) throw error;

@@ -135,9 +135,13 @@ export class KeptChannels {
       const isComplete =
         request.newestFirst === true ||
         ((since === undefined || isKnown) && isWhole(after, from?.offset ?? 0, part.total));
-      const { epoch, last } = before;
       const { entries, hasMore } = part;
-      return { position: { epoch, offset: last }, entries, isComplete, hasMore };
+      const { epoch } = before;
+      // What came after the look at the stream is in the page, unless the page ends before it.
+      const newest = request.newestFirst === true ? entries.at(0) : entries.at(-1);
+      const isUpToNow = request.newestFirst === true || !hasMore;
+      const offset = isUpToNow ? Math.max(before.last, newest?.offset ?? 0) : before.last;
+      return { position: { epoch, offset }, entries, isComplete, hasMore };
     } catch (error) {
       throw unavailable(error);
     }

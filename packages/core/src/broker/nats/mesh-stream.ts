@@ -72,6 +72,7 @@ export class MeshStream {
     | undefined;
   #ensured: Promise<StreamState> | undefined;
   #next: Promise<StreamState> | undefined;
+  #looking: Promise<void> = Promise.resolve();
   #isReady = false;
   #epoch: string | undefined;
   /** The newest message that this worker knows of. */
@@ -135,20 +136,21 @@ export class MeshStream {
   /** The link is another one. */
   reset(): void {
     this.#ensured = undefined;
-    this.#next = undefined;
     this.#isReady = false;
   }
 
   /** Its state at a moment that lies behind this call. */
   look(): Promise<StreamState> {
-    if (this.#next === undefined) {
-      const next = this.#look();
-      this.#next = next;
-      const done = () => {
-        if (this.#next === next) this.#next = undefined;
-      };
-      next.then(done, done);
-    }
+    // One that is under way may have been answered already; all that ask meanwhile share the next.
+    this.#next ??= this.#looking.then(() => {
+      this.#next = undefined;
+      const look = this.#look();
+      this.#looking = look.then(
+        () => {},
+        () => {},
+      );
+      return look;
+    });
     return this.#next;
   }
 

@@ -48,8 +48,11 @@ export class Tail {
   /** From now on everything behind that offset is wanted. */
   begin(offset: number): void {
     if (this.#last !== undefined) return;
-    this.#last = offset;
+    // What has come already was published after somebody wanted it.
+    const [first] = this.#waiting;
+    this.#last = first !== undefined && first.offset <= offset ? first.previous : offset;
     this.#read = offset;
+    this.#release(this.#last);
     this.#goOn();
   }
 

@@ -1,17 +1,19 @@
 import { setImmediate as turn } from "node:timers/promises";
-import type { Broker, BrokerHandler } from "@starling/core/broker/broker.ts";
+import type { NatsConnection } from "@nats-io/nats-core";
+import type { Answer } from "@starling/core/answer.ts";
+import type { Broker, BrokerHandler, Delivery, Published } from "@starling/core/broker/broker.ts";
 import type { BrokerFixture, NodeSettings } from "@starling/core/broker/conformance/fixture.ts";
 import { publicationHolding } from "@starling/core/broker/holdings.ts";
 import { LocalBroker } from "@starling/core/broker/local.ts";
 import type { Place } from "@starling/core/broker/nats/kept-channels.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { Node } from "@starling/core/broker/node.ts";
+import type { HistoryRequest } from "@starling/core/broker/stream.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Clock } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { RecordingLog } from "@starling/core/testing/recording-log.ts";
 import { SeededRandom } from "@starling/core/testing/seeded-random.ts";
-import type { NatsConnection } from "@nats-io/nats-core";
 import { afterTurn, systemClock, systemRandom } from "../system.ts";
 import { connectTo, type NatsServer } from "./nats-server.ts";
 
@@ -32,6 +34,39 @@ export interface MeshNodeOptions {
   /** The clock of the mesh; default: that of the machine. */
   readonly clock?: Clock;
   readonly placeOf?: (app: string, channel: string) => Place | undefined;
+  /** Whether time passes on the machine as well, for what the server does; default `false`. */
+  readonly isReal?: boolean;
+}
+
+/** A broker that says whether somebody waits for it. */
+class WatchedMesh extends MeshBroker {
+  #waiting = 0;
+
+  get isBusy(): boolean {
+    return this.#waiting > 0 || this.waitingBytes > 0;
+  }
+
+  override interest(app: string, channel: string, subscribers: number): Answer<void> {
+    return this.#watched(super.interest(app, channel, subscribers));
+  }
+
+  override publish(delivery: Delivery): Answer<Published> {
+    return this.#watched(super.publish(delivery));
+  }
+
+  override history(app: string, channel: string, request: HistoryRequest) {
+    return this.#watched(super.history(app, channel, request));
+  }
+
+  #watched<T>(answer: Answer<T>): Answer<T> {
+    if (!(answer instanceof Promise)) return answer;
+    this.#waiting++;
+    const done = () => {
+      this.#waiting--;
+    };
+    answer.then(done, done);
+    return answer;
+  }
 }
 
 /** One node of a mesh, whose workers are in this process. */
@@ -41,7 +76,7 @@ export class MeshNode implements BrokerFixture {
   readonly #options: MeshNodeOptions;
   readonly #node: Node<Publication>;
   readonly #name = systemRandom.bytes(6).toHex();
-  readonly #workers = new Map<Broker, { inner: LocalBroker; mesh: MeshBroker }>();
+  readonly #workers = new Map<Broker, { inner: LocalBroker; mesh: WatchedMesh }>();
   readonly #connections: NatsConnection[] = [];
   #last = 0;
 
@@ -58,7 +93,7 @@ export class MeshNode implements BrokerFixture {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
     const inner = new LocalBroker(this.#node, ++this.#last, handler);
     const up = Promise.withResolvers<void>();
-    const mesh = new MeshBroker({
+    const mesh = new WatchedMesh({
       inner,
       handler,
       node: this.#name,
@@ -96,7 +131,7 @@ export class MeshNode implements BrokerFixture {
       const connections = this.#connections.filter((each) => !each.isClosed());
       await Promise.all(connections.map((each) => each.flush()));
       await turn();
-      const isBusy = [...this.#workers.values()].some(({ mesh }) => mesh.waitingBytes > 0);
+      const isBusy = [...this.#workers.values()].some(({ mesh }) => mesh.isBusy);
       if (messages() !== seen || isBusy) idle = 0;
       seen = messages();
     }
@@ -104,6 +139,7 @@ export class MeshNode implements BrokerFixture {
 
   async advance(ms: number): Promise<void> {
     this.clock.advance(ms);
+    if (this.#options.isReal === true) await Bun.sleep(ms);
     await this.settle();
   }
 
