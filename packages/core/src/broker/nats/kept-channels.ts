@@ -5,7 +5,7 @@ import type { Answer } from "../../answer.ts";
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
-import type { Clock, Log } from "../../ports.ts";
+import type { Clock, Log, TimerHandle } from "../../ports.ts";
 import type { BrokerHandler, DeliveryKey } from "../broker.ts";
 import type { HistoryEntry, HistoryPage, HistoryRequest, Retention } from "../stream.ts";
 import type { MeshCounters } from "./counters.ts";
@@ -63,7 +63,7 @@ export class KeptChannels {
   readonly #publisher: KeptPublisher;
   readonly #streams = new Map<string, MeshStream>();
   readonly #wanted = new ByChannel<Wanted>();
-  #isClosed = false;
+  #retry: TimerHandle | undefined;
 
   constructor(options: KeptChannelsOptions) {
     this.#options = options;
@@ -108,10 +108,13 @@ export class KeptChannels {
     const tail = this.#wanted.get(app, channel)?.tail;
     const own = tail?.reached(position.offset);
     if (tail !== undefined && own !== undefined) {
-      // Lost on its way here, if it takes that long.
-      const timer = clock.setTimeout(() => tail.refill(), OWN_MS);
+      // Lost on its way here, if it takes that long; it is kept all the same.
+      const timers = [
+        clock.setTimeout(() => tail.refill(), OWN_MS),
+        clock.setTimeout(() => tail.giveUp(position.offset), 4 * OWN_MS),
+      ];
       await own;
-      clock.clearTimeout(timer);
+      for (const timer of timers) clock.clearTimeout(timer);
     }
     return position;
   }
@@ -148,7 +151,7 @@ export class KeptChannels {
   }
 
   close(): void {
-    this.#isClosed = true;
+    if (this.#retry !== undefined) this.#options.clock.clearTimeout(this.#retry);
     this.#publisher.close();
   }
 
@@ -280,7 +283,8 @@ export class KeptChannels {
         const { last } = await wanted.stream.look();
         wanted.tail.begin(last);
       } catch {
-        // The next link begins it; whoever asked cannot wait for that.
+        // Whoever asked cannot wait for that.
+        this.#catchUpLater();
       }
       wanted.begun = undefined;
     };
@@ -324,13 +328,12 @@ export class KeptChannels {
         this.#subscribe(connection, app, channel, wanted);
       }
     }
-    void this.#catchUp(connection);
+    void this.#catchUp();
   }
 
   /** What came while the link was down is in the streams. */
-  async #catchUp(connection: NatsConnection): Promise<void> {
-    const { link, clock } = this.#options;
-    const failed = new Set<MeshStream>();
+  async #catchUp(): Promise<void> {
+    let failed = false;
     await Promise.all(
       [...this.#wanted.entries()].map(async ([, , wanted]) => {
         const { stream, tail } = wanted;
@@ -339,13 +342,20 @@ export class KeptChannels {
           if (tail.last === undefined) tail.begin(last);
           else if (tail.last < last) tail.refill();
         } catch {
-          failed.add(stream);
+          failed = true;
         }
       }),
     );
-    if (failed.size === 0 || this.#isClosed) return;
-    clock.setTimeout(() => {
-      if (link.connection === connection && !this.#isClosed) void this.#catchUp(connection);
+    if (failed) this.#catchUpLater();
+  }
+
+  /** Tries again what a stream has not answered; the next link does it by itself. */
+  #catchUpLater(): void {
+    const { link, clock } = this.#options;
+    const { number } = link;
+    this.#retry ??= clock.setTimeout(() => {
+      this.#retry = undefined;
+      if (link.number === number && link.connection !== undefined) void this.#catchUp();
     }, RETRY_MS);
   }
 

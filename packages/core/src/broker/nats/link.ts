@@ -114,7 +114,8 @@ export class MeshLink {
   async #watch(connection: NatsConnection): Promise<void> {
     const { log } = this.#options;
     for await (const status of connection.status()) {
-      if (this.#isClosed) return;
+      // Whoever leaves the loop is waited for by the connection when it closes.
+      if (this.#isClosed) continue;
       if (status.type === "disconnect") {
         log.warn({ server: status.server }, "the link to NATS is down");
         this.#down();

@@ -59,7 +59,6 @@ const TIMEOUT_MS = 3_000;
 const NANOS = 1_000_000;
 /** Duplicates are looked for no further back than NATS does by itself, where nobody wants more. */
 const DUPLICATES_MS = 120_000;
-const NAME_IN_USE = 10_058;
 const EPOCH_CHARACTERS = 16;
 
 /** One namespace with history: a stream of JetStream, which Starling makes and changes, and never deletes. */
@@ -75,7 +74,7 @@ export class MeshStream {
   #looking: Promise<void> = Promise.resolve();
   #isReady = false;
   #epoch: string | undefined;
-  /** The newest message that this worker knows of. */
+  /** The newest message that was kept for this worker. */
   #last = 0;
 
   constructor(options: MeshStreamOptions) {
@@ -206,11 +205,10 @@ export class MeshStream {
       log.info({ stream: this.name }, "a stream was made");
       return made;
     } catch (error) {
-      // Somebody else was faster.
-      if (error instanceof JetStreamApiError && error.code === NAME_IN_USE) {
-        return manager.streams.info(this.name);
-      }
-      throw error;
+      // Somebody else may have been faster, which a server says in several ways.
+      return manager.streams.info(this.name).catch(() => {
+        throw error;
+      });
     }
   }
 
@@ -251,10 +249,12 @@ export class MeshStream {
     const epoch = epochOf(`${this.name} ${created}`);
     const size = config.max_msgs_per_subject > 0 ? config.max_msgs_per_subject : Infinity;
     const last = state.last_seq;
-    const wasRenewed = this.#epoch !== undefined && (this.#epoch !== epoch || last < this.#last);
+    const wasRenewed = this.#epoch !== undefined && this.#epoch !== epoch;
     this.#epoch = epoch;
-    this.#last = last;
-    if (wasRenewed) this.#options.renewed(this);
+    if (wasRenewed) {
+      this.#last = 0;
+      this.#options.renewed(this);
+    }
     return { epoch, first: Math.max(1, state.first_seq), last, size, ...bounds(config) };
   }
 

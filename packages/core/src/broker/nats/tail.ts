@@ -112,6 +112,11 @@ export class Tail {
     return new Promise((resolve) => this.#waiters.push({ offset, resolve }));
   }
 
+  /** Nobody waits any longer for what lies up to that offset. */
+  giveUp(offset: number): void {
+    this.#release(offset);
+  }
+
   #deliver({ offset, publication }: Live): void {
     this.#last = offset;
     if (publication !== undefined) this.#options.deliver(publication);

@@ -51,7 +51,9 @@ export class NatsServer {
   /** Starts it again after `kill`. */
   async restart(): Promise<void> {
     const log = join(this.#folder, "nats.log");
-    this.#process = Bun.spawn([BINARY, "-c", this.#config, "-l", log], { stdout: "ignore" });
+    this.#process = Bun.spawn([BINARY, "-c", this.#config, "-l", log], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
     const deadline = Date.now() + START_MS;
     for (;;) {
       try {
