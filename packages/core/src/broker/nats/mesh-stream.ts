@@ -12,7 +12,7 @@ import {
 import type { NatsConnection } from "@nats-io/nats-core";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Log } from "../../ports.ts";
+import type { Clock, Log } from "../../ports.ts";
 import type { Retention } from "../stream.ts";
 import type { MeshLink } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
@@ -44,6 +44,7 @@ export interface StreamState {
 
 export interface MeshStreamOptions {
   readonly link: MeshLink;
+  readonly clock: Clock;
   readonly log: Log;
   readonly subjects: Subjects;
   readonly settings: StreamSettings;
@@ -56,6 +57,9 @@ export interface MeshStreamOptions {
 
 /** Milliseconds that a server has for an answer. */
 const TIMEOUT_MS = 3_000;
+/** How often a stream is looked for that somebody else makes, and after how many milliseconds each. */
+const ATTEMPTS = 10;
+const LOOK_AGAIN_MS = 25;
 const NANOS = 1_000_000;
 /** Duplicates are looked for no further back than NATS does by itself, where nobody wants more. */
 const DUPLICATES_MS = 120_000;
@@ -183,7 +187,7 @@ export class MeshStream {
   async #ensure(): Promise<StreamState> {
     try {
       const manager = await this.manager();
-      const found = await this.#find(manager);
+      const found = await this.#find(manager, ATTEMPTS);
       return this.#take(await this.#adjust(manager, found));
     } catch (error) {
       if (!(error instanceof StarlingError)) {
@@ -193,7 +197,7 @@ export class MeshStream {
     }
   }
 
-  async #find(manager: JetStreamManager): Promise<StreamInfo> {
+  async #find(manager: JetStreamManager, attempts: number): Promise<StreamInfo> {
     try {
       return await manager.streams.info(this.name);
     } catch (error) {
@@ -205,10 +209,11 @@ export class MeshStream {
       log.info({ stream: this.name }, "a stream was made");
       return made;
     } catch (error) {
-      // Somebody else may have been faster, which a server says in several ways.
-      return manager.streams.info(this.name).catch(() => {
-        throw error;
-      });
+      // Somebody else may be about to make it, which a server says in several ways.
+      if (attempts <= 1) throw error;
+      const { clock } = this.#options;
+      await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
+      return this.#find(manager, attempts - 1);
     }
   }
 
