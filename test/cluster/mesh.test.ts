@@ -65,6 +65,13 @@ async function nextEvents(events: EventStream, count: number): Promise<unknown[]
   return all;
 }
 
+async function nextData(member: SignallingClient): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const { t, pl } = await member.next();
+    if (t === "data") return pl;
+  }
+}
+
 beforeAll(async () => {
   nats = await NatsServer.start();
   const shared = { CONFIG_FILE: config.path, NATS_URL: nats.url, DRAIN_SECONDS: "1" };
@@ -97,7 +104,7 @@ describe.each(["demo:a", "kept:a"])("in %s", (channel) => {
       expect(await nextEvents(events, 3)).toEqual([1, 2, 3]);
       expect(await nextEvents(own, 3)).toEqual([1, 2, 3]);
       for (const n of [1, 2, 3]) {
-        expect((await member.nextOf("data")).pl).toEqual(eventPayload("e", `${n}`));
+        expect(await nextData(member)).toEqual(eventPayload("e", `${n}`));
       }
       await publish(there, channel, "last");
       expect(await nextEvents(own, 1)).toEqual(["last"]);
@@ -118,11 +125,6 @@ test("who was away gets on one node what was published on the other", async () =
   for (const node of [here, there]) {
     using again = await stream(node, "kept:b", id);
     expect(await nextEvents(again, 3)).toEqual([1, 2, 3]);
-    await publish(here, "kept:b", 3);
-    expect(await nextEvents(again, 1)).toEqual([3]);
-    // For the next one it is one of those that were missed.
-    if (node === here) expect((await publish(here, "kept:none", 0)).status).toBe(200);
-    break;
   }
 });
 

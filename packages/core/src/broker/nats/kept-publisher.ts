@@ -63,7 +63,7 @@ export class KeptPublisher {
 
   /** Rejected with `broker_unavailable` where it was not acknowledged in time, and may be kept or not. */
   publish(stream: MeshStream, subject: string, bytes: Uint8Array, id: string): Promise<Position> {
-    const { link, counters } = this.#options;
+    const { link, counters, clock } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Position>();
     const token = `${++this.#last}`;
     const named = headers();
@@ -85,13 +85,14 @@ export class KeptPublisher {
         reject(error);
       },
     };
-    try {
-      this.#outbox.add(message);
-    } catch (error) {
+    const isAway = link.hasBeenDownFor(DEADLINE_MS, clock.now());
+    if (isAway || !this.#outbox.hasRoomFor(message.bytes)) {
       counters.refused++;
-      reject(error);
+      const reason = isAway ? "NATS is away" : "too much waits for NATS";
+      reject(new StarlingError("broker_unavailable", reason));
       return promise;
     }
+    this.#outbox.add(message);
     this.#byToken.set(token, message);
     // Before the stream was found nobody would keep it.
     if (stream.isReady) this.#send(message);

@@ -60,6 +60,11 @@ export class MeshLink {
     return this.#downSince;
   }
 
+  /** Whether it has been down for so many milliseconds: then nobody is to wait for it any more. */
+  hasBeenDownFor(ms: number, now: number): boolean {
+    return this.#downSince !== undefined && now - this.#downSince >= ms;
+  }
+
   use(handler: LinkHandler): void {
     this.#handlers.push(handler);
   }

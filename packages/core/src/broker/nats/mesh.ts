@@ -120,8 +120,9 @@ export class MeshBroker implements Broker {
   publish(delivery: Delivery): Answer<Published> {
     const { channels, streams, publication } = delivery;
     if (streams.length > 0) return this.#publishKept(delivery);
-    const handedOver = this.#plain.publish(publication, channels);
+    // The own node has it also where NATS is away.
     const own = this.#inner.publish(delivery);
+    const handedOver = this.#plain.publish(publication, channels);
     return Promise.all([own, handedOver]).then(([published]) => published);
   }
 
@@ -132,8 +133,8 @@ export class MeshBroker implements Broker {
       this.#publishKept(delivery).catch(() => {});
       return;
     }
-    this.#plain.publishUnanswered(publication, channels);
     this.#inner.publishUnanswered(delivery);
+    this.#plain.publishUnanswered(publication, channels);
   }
 
   history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {

@@ -42,12 +42,13 @@ export class Outbox<Message extends Outgoing> {
     return this.#waiting.keys();
   }
 
-  /** @throws StarlingError `broker_unavailable` where there is no room */
+  /** Whoever adds something has looked here. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#options.maxBytes;
+  }
+
   add(message: Message): void {
-    const { clock, maxBytes, deadlineMs } = this.#options;
-    if (this.#bytes + message.bytes > maxBytes) {
-      throw new StarlingError("broker_unavailable", "too much waits for NATS");
-    }
+    const { clock, deadlineMs } = this.#options;
     this.#bytes += message.bytes;
     this.#waiting.set(message, clock.now() + deadlineMs);
     this.#timer ??= clock.setTimeout(() => this.#expire(), deadlineMs);

@@ -16,7 +16,7 @@ import type { Subjects } from "./subjects.ts";
 const MAX_BYTES = 16 * 1024 * 1024;
 const DEADLINE_MS = 5_000;
 /** What a message costs beside its bytes, about. */
-const MESSAGE_BYTES = 150;
+const MESSAGE_BYTES = 300;
 
 export interface PlainChannelsOptions {
   readonly link: MeshLink;
@@ -86,26 +86,18 @@ export class PlainChannels {
   }
 
   /**
-   * Publishes in channels, once in each; what is sent is sent at once.
-   *
-   * @throws StarlingError `broker_unavailable` where there is no room, and then nothing is sent; rejected
-   *   with it when it is not handed over in time
+   * Publishes in channels, once in each; what is sent is sent at once. Rejected with `broker_unavailable`
+   * when it is not handed over in time, or there is no room, and then nothing is sent.
    */
   publish(publication: Publication, channels: readonly string[]): Promise<void> {
     const done = Promise.withResolvers<void>();
-    // An error that is thrown leaves nobody waiting.
-    done.promise.catch(() => {});
     this.#publish(publication, channels, done);
     return done.promise;
   }
 
   /** The same for what nobody waits for. */
   publishUnanswered(publication: Publication, channels: readonly string[]): void {
-    try {
-      this.#publish(publication, channels, undefined);
-    } catch (error) {
-      if (!(error instanceof StarlingError)) throw error;
-    }
+    this.#publish(publication, channels, undefined);
   }
 
   close(): void {
@@ -120,9 +112,11 @@ export class PlainChannels {
     const { envelopes, subjects, counters } = this.#options;
     const content = envelopes.content(publication);
     const handover: Handover = { left: channels.length, done };
-    if (this.#outbox.bytes + channels.length * content.length > MAX_BYTES) {
+    const refusal = this.#refusal(channels.length * (content.length + MESSAGE_BYTES));
+    if (refusal !== undefined) {
       counters.refused++;
-      throw new StarlingError("broker_unavailable", "too much waits for NATS");
+      done?.reject(refusal);
+      return;
     }
     for (const channel of channels) {
       const subject = subjects.channel(publication.app, channel);
@@ -131,6 +125,16 @@ export class PlainChannels {
       if (this.#options.link.connection !== undefined) this.#send(message);
     }
     this.#confirm();
+  }
+
+  /** Why so many bytes more are not taken. */
+  #refusal(bytes: number): StarlingError | undefined {
+    const { link, clock } = this.#options;
+    if (link.hasBeenDownFor(DEADLINE_MS, clock.now())) {
+      return new StarlingError("broker_unavailable", "NATS is away");
+    }
+    if (this.#outbox.hasRoomFor(bytes)) return undefined;
+    return new StarlingError("broker_unavailable", "too much waits for NATS");
   }
 
   #message(subject: string, content: Uint8Array, handover: Handover): PlainMessage {
