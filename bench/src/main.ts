@@ -61,6 +61,7 @@ function paces(given: string): Pace[] {
 }
 
 function stormTransports(given: string): (typeof TRANSPORTS)[number][] {
+  if (given === "none") return [];
   const found = TRANSPORTS.filter((name) => given.split(",").includes(name));
   if (found.length === given.split(",").length) return found;
   throw new InvalidArgumentError(`Some of ${TRANSPORTS.join(",")} are wanted.`);
@@ -200,7 +201,7 @@ subcommand("recovery", "what history costs, and storms of clients that come back
   .option("--clients <n>", "that come back at once", count(15_000), 2_000)
   .option("--missed <n>", "messages that each of them has missed", count(900), 100)
   .addOption(
-    new Option("--transports <list>", "by which they come")
+    new Option("--transports <list>", "by which they come; none leaves storms out")
       .argParser(stormTransports)
       .default(TRANSPORTS, TRANSPORTS.join(",")),
   )

@@ -26,6 +26,7 @@ async function expectAllRecovered(load: Load): Promise<void> {
   await load.allSubscribed();
   await Bun.sleep(load.random.integer(300, 800));
   expect(await load.violations()).toEqual([]);
+  expect(await load.keptFaults()).toEqual([]);
   const { complete, incomplete } = load.recoveries;
   expect(incomplete).toBe(0);
   expect(complete).toBeGreaterThan(0);
@@ -54,6 +55,8 @@ describe.each([
         await load.breakAllOff(awayMs);
       }
       await expectAllRecovered(load);
+      expect(load.unrecovered).toEqual([]);
+      expect(load.resumptions).toBeGreaterThan(0);
       expect(load.recorder.failures.filter(({ publisher }) => !publisher.startsWith("v2"))).toEqual(
         [],
       );

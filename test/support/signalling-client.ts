@@ -21,6 +21,7 @@ export interface Signal {
   readonly ep?: string;
   readonly off?: number;
   readonly rec?: boolean;
+  readonly last?: number;
 }
 
 export interface SignallingOptions {

@@ -37,6 +37,7 @@ const echoHandler: EngineHandler<undefined> = {
   message: (session, message) => session.send(message),
   upgraded: () => undefined,
   close: () => undefined,
+  leave: () => Promise.resolve(),
 };
 
 const application: SocketIoApplication<undefined> = {
@@ -53,8 +54,10 @@ const application: SocketIoApplication<undefined> = {
     if (name === "message") connection.emit("message-back", ...args);
     if (name === "message-with-ack") acknowledge?.(...args);
   },
+  abandoned: () => undefined,
   upgraded: () => undefined,
   disconnected: () => undefined,
+  leave: () => Promise.resolve(),
 };
 
 function serve<Data>(handler: EngineHandler<Data>, path: string, port: number): string {

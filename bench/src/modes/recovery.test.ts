@@ -7,6 +7,6 @@ test("a storm in which anything went wrong has no values", () => {
   expect(() => unharmed("a", { ...well, lost: 2 }, [])).toThrow("a: 0 REFUSED, 2 LOST, 0 DOUBLED");
   expect(() => unharmed("a", { ...well, doubled: 1 }, [])).toThrow("1 DOUBLED");
   expect(() => unharmed("a", { ...well, refused: 1 }, ["polling: no"])).toThrow(
-    "a: 1 REFUSED, 0 LOST, 0 DOUBLED polling: no",
+    "a: 1 REFUSED, 0 LOST, 0 DOUBLED; polling: no",
   );
 });

@@ -4,17 +4,17 @@ import { httpPublisher } from "../load/http-publisher.ts";
 import type { HttpPeer } from "./peer.ts";
 import { starling, startGateway } from "./starling.ts";
 
-/** The gateway, whose channels keep so many publications each or none. */
+/** The gateway, whose channels keep publications or none, for backends alone or for clients too. */
 export interface HistoryPeer extends HttpPeer {
-  readonly historySize: number;
+  readonly recover: boolean;
 }
 
-function history(name: string, historySize: number): HistoryPeer {
-  const kept = historySize === 0 ? {} : { historySize, historyTtl: 600, recover: true };
+function history(name: string, historySize: number, recover: boolean): HistoryPeer {
+  const kept = { historySize, historyTtl: 600, recover };
   const peer: HistoryPeer = {
     ...starling,
     name,
-    historySize,
+    recover,
     start: ({ directory }) => {
       const file = join(directory, "starling.json");
       writeFileSync(file, JSON.stringify({ namespaces: { "": { subscribe: "anyone", ...kept } } }));
@@ -26,5 +26,6 @@ function history(name: string, historySize: number): HistoryPeer {
   return peer;
 }
 
-export const withoutHistory = history("without", 0);
-export const withHistory = history("with", 1_000);
+export const withoutHistory = history("without", 0, false);
+export const keptHistory = history("kept", 1_000, false);
+export const withHistory = history("with", 1_000, true);

@@ -176,7 +176,7 @@ export async function startGateway(
         leavePorts: () => ports.leave(cause),
       }),
     async end() {
-      for (const service of services) service.leave();
+      await Promise.all(services.map((service) => service.leave()));
       trimmer.stop();
       await ports.stop();
       await mesh?.close();

@@ -47,8 +47,11 @@ export interface SubscriberService {
   shutDown(): void;
   /** Sessions that are over, and whose clients have yet to fetch the last of what waits for them. */
   readonly unfetched: number;
-  /** Lets no request wait here for another worker any more; its client then asks elsewhere. */
-  leave(): void;
+  /**
+   * Lets no request wait here for another worker any more; its client then asks elsewhere. Resolves when the
+   * other workers have what clients of this one may come back for.
+   */
+  leave(): Promise<void>;
 }
 
 /** What the services share beside their options. */
@@ -71,7 +74,7 @@ export function createSubscriberServices(options: SubscriberOptions): readonly S
 
 function socketIo(shared: Shared): SubscriberService {
   const { config } = shared;
-  const engine = createSocketIo({ ...shared, settings: config });
+  const engine = createSocketIo({ ...shared, settings: config, sessionsMove: true });
   const endpoint = new EngineEndpoint({
     engine,
     origins: new OriginPolicy(config.allowedOrigins),
@@ -109,7 +112,7 @@ function signalling(shared: Shared): SubscriberService {
     refuseNew: () => server.refuseNew(),
     notify: (at) => server.notify("shutting_down", at),
     shutDown: () => server.shutDown(),
-    leave: () => {},
+    leave: () => Promise.resolve(),
     unfetched: 0,
   };
 }
@@ -143,7 +146,7 @@ function serverSentEvents(shared: Shared): SubscriberService {
     // An event stream ends without notice, and its client comes back by itself.
     notify: () => {},
     shutDown: () => sse.shutDown(),
-    leave: () => {},
+    leave: () => Promise.resolve(),
     unfetched: 0,
   };
 }

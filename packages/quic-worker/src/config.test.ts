@@ -26,6 +26,7 @@ test("a configuration is read as it was written, maps and all", () => {
       messageRate: { ratePerSecond: 1, burst: 2 },
       slowConsumerBytes: 1,
       maxHandshakes: 1,
+      recoverySeconds: 1,
       meshId: "",
       signalling: {
         maxPayloadBytes: 1,

@@ -146,8 +146,9 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     settings,
     hub,
     broker,
+    handlers,
     // No session comes from another transport, and none goes to one.
-    handlers: undefined,
+    sessionsMove: false,
     authenticator,
     fanout,
     counters,
@@ -196,6 +197,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       const deadline = clock.now() + drainMs;
       const services = [service];
       await drainSubscribers({ services, subscribers, drainMs, deadline, clock, random });
+      await engine.leave();
       const lastAt = clock.now() + Math.min(drainMs, LAST_WORDS_MS);
       while (server.connections > 0 && clock.now() < lastAt) {
         await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));

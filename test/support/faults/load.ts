@@ -6,6 +6,7 @@ import type { FaultClient } from "./fault-client.ts";
 import type { History } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
+import { checkKept } from "./kept-checker.ts";
 import { MemberClient } from "./member-client.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
@@ -228,6 +229,30 @@ export class Load {
     const told = this.recorder.history().stays.map(({ recovered }) => recovered);
     const count = (value: boolean) => told.filter((each) => each === value).length;
     return { complete: count(true), incomplete: count(false) };
+  }
+
+  /** What is wrong with what the channels keep, for runs in which they keep everything. */
+  async keptFaults(): Promise<string[]> {
+    const { publications } = this.recorder.history();
+    const checks = this.channels.map((channel) =>
+      checkKept(this.#node.process, channel, publications),
+    );
+    return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
+  }
+
+  /** The clients that could have come back to something, and never did. */
+  get unrecovered(): readonly string[] {
+    const recovered = this.recorder.history().stays.filter((stay) => stay.recovered === true);
+    const names = new Set(recovered.map(({ client }) => client));
+    // Version 1 of the signalling protocol knows no positions.
+    const able = this.clients.filter(({ name }) => !name.startsWith("v1"));
+    return able.map(({ name }) => name).filter((name) => !names.has(name));
+  }
+
+  /** How often stock clients went on with a connection that had ended. */
+  get resumptions(): number {
+    const stock = this.clients.filter((each) => each instanceof SocketIoClient);
+    return stock.reduce((sum, { resumptions }) => sum + resumptions, 0);
   }
 
   /** For runs in which connections end only where messages were missed: not all have codes. */

@@ -41,6 +41,8 @@ export type StockWay = keyof typeof stockWays;
 
 /** A stock Socket.IO client, which reconnects by its own means. */
 export class SocketIoClient extends FaultClient {
+  /** How often it went on with the connection that it had before, by its own means. */
+  resumptions = 0;
   readonly #way: StockWay;
   #socket: Socket | undefined;
   #isAway = false;
@@ -62,6 +64,7 @@ export class SocketIoClient extends FaultClient {
     this.#socket = socket;
     socket.on("connect", () => {
       this.beginStays();
+      if (socket.recovered) this.resumptions++;
       for (const channel of this.channels) {
         // The server goes on with the channels of a connection that it has kept.
         if (socket.recovered) this.acknowledge(channel, { recovered: true });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Position } from "../hub/position.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
@@ -28,7 +29,15 @@ class Worker implements NodeMember<string> {
     this.handed.push({ text: `${app} ${channels} ${publication}`, taken });
   }
 
-  deliverKept(): void {}
+  deliverKept(
+    app: string,
+    channel: string,
+    publication: string,
+    { offset }: Position,
+    taken: ((hasTaken: boolean) => void) | undefined,
+  ): void {
+    this.handed.push({ text: `${app} ${channel} ${publication} ${offset}`, taken });
+  }
 
   presence(): void {
     this.onPresence();
@@ -86,6 +95,27 @@ test("publish is answered at once where no other worker is interested", () => {
   expect(seats[0]?.publish(delivery())).toEqual(reached(1));
   expect(workers.map((worker) => worker.handed)).toEqual([[], []]);
   expect(node.counters).toMatchObject({ publications: 1, handovers: 0 });
+});
+
+test("what is kept is handed to the publisher too, which is not waited for", async () => {
+  const { node, workers, seats } = setUp(3);
+  for (const seat of seats.slice(0, 2)) seat.interest("default", "a", 2);
+  const streams = [{ channel: "a", size: 9, ttlMs: 1_000 }];
+  let total: number | undefined;
+  const publish = async () => {
+    const published = await seats[0]?.publish(delivery({ channels: [], streams, reached: 0 }));
+    total = published?.subscribers;
+  };
+  const published = publish();
+  await Promise.resolve();
+  expect(total).toBeUndefined();
+  const handed = workers.map((worker) => worker.handed.map(({ text }) => text));
+  expect(handed).toEqual([["default a text 1"], ["default a text 1"], []]);
+  expect(workers[0]?.handed[0]?.taken).toBeUndefined();
+  workers[1]?.take();
+  await published;
+  expect(total).toBe(4);
+  expect(node.counters).toMatchObject({ publications: 1, handovers: 2 });
 });
 
 test("publish is answered once every interested worker has taken over, or lags, or is gone", async () => {

@@ -132,8 +132,9 @@ export class Hub implements HubApi {
    * histories. What comes live follows with no gap and nothing twice, and in all channels at the same
    * moment. Where a channel has no history for clients, nothing is recovered.
    *
-   * The answer comes when it is subscribed and has everything; `broker_unavailable` and
-   * `not_joined`, when it was unsubscribed meanwhile, may come instead.
+   * The answer comes when it is subscribed and has everything. `broker_unavailable` may come instead, and
+   * `not_joined` when it has left all of the channels meanwhile or was cut: then it has none of them that
+   * it did not have before, and if it had begun it is closed, so that it comes back.
    *
    * @throws StarlingError `too_many_channels` or `app_channels_full`
    */

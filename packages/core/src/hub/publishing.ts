@@ -101,6 +101,11 @@ export class Publishing {
     this.#outlet.hand(group, [frame], reliability, except);
   }
 
+  /** Connections that are remembered as senders; none once they have gone. */
+  get senders(): number {
+    return this.#senders.size;
+  }
+
   /** A connection is no more. */
   forget(subscriber: Subscriber): void {
     this.#senders.delete(subscriber.id);

@@ -43,6 +43,11 @@ export class Recoveries {
     this.#options = options;
   }
 
+  /** Subscribers that are getting something. */
+  get size(): number {
+    return this.#underWay.size;
+  }
+
   /** Channels that a subscriber is about to have. */
   count(subscriber: Subscriber): number {
     let count = 0;
@@ -108,7 +113,6 @@ export class Recoveries {
       begun,
       leave: (standIn) => channels.leave(standIn.channel, standIn),
       goLive: (standIns) => {
-        this.#remove(subscriber, recovery);
         for (const standIn of standIns) channels.replace(standIn, subscriber);
       },
     });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { StarlingError } from "@starling/protocol/errors.ts";
 import { arrive, RecoveryFixture, said, turns } from "../testing/recovery-fixture.ts";
 
 type Worker = ReturnType<RecoveryFixture["worker"]>;
@@ -120,6 +121,92 @@ describe("while a history is on its way", () => {
     await expectNothing();
   });
 
+  test("much more is too much as well, and the client is cut once", async () => {
+    const { near, far, subscriber, expectNothing } = await begun({ maxBytes: 1_000 });
+    publish(near, "kept:a", "3", "4", "5".repeat(5_000), "6");
+    await arrive(far.broker);
+    expect(subscriber.cut).toBe(1);
+    await expectNothing();
+  });
+
+  test("what waited in a channel that was left does not count any more", async () => {
+    const { near, far, subscriber, outcome } = await begun({ maxBytes: 1_000 });
+    publish(near, "kept:a", "3", "4", "5", "6", "7");
+    for (let step = 0; step < 5; step++) far.broker.down.step();
+    far.hub.unsubscribe(subscriber, "kept:a");
+    publish(near, "kept:b", "8", "9", "10", "11", "12");
+    for (let step = 0; step < 5; step++) far.broker.down.step();
+    await arrive(far.broker);
+    expect([subscriber.cut, outcome.isDone]).toEqual([0, true]);
+  });
+
+  test("what is published between two pages keeps its place in the one order", async () => {
+    const { near, far, subscriber } = await begun();
+    far.broker.up.step();
+    publish(near, "kept:a", "3");
+    publish(near, "kept:b", "4");
+    far.broker.down.step();
+    far.broker.down.step();
+    far.hub.relay("default", "kept:a", subscriber.format, "news");
+    far.broker.up.step();
+    publish(near, "kept:a", "5");
+    await arrive(far.broker);
+    const history = ["kept:a 1 1", "kept:b 2 2", "kept:a 3 3"];
+    expect(subscriber.take()).toEqual(["begun", ...history, "news", "kept:b 4 4", "kept:a 5 5"]);
+  });
+
+  test("what the client says in one of many channels it does not hear itself", async () => {
+    const fixture = new RecoveryFixture();
+    const far = fixture.far();
+    const [subscriber, other] = [far.join("s"), far.join("other")];
+    const channels = Array.from({ length: 17 }, (_, n) => ({ channel: `kept:${n}` }));
+    far.begin(other, channels);
+    await arrive(far.broker);
+    // The page of the last channel is asked for when another has come.
+    far.begin(subscriber, channels);
+    far.hub.publishUnanswered(said("kept:0", "own"), subscriber);
+    await arrive(far.broker);
+    expect(subscriber.take()).toEqual(["begun"]);
+    expect(other.take()).toEqual(["begun", "kept:0 own 1"]);
+  });
+
+  test("questions that were lost with the link are asked again", async () => {
+    const { far, subscriber, outcome } = await begun();
+    const history = far.broker.history.bind(far.broker);
+    far.handlers.missed();
+    let lost = 0;
+    far.broker.history = (app, channel, request) => {
+      if (lost++ > 0) return history(app, channel, request);
+      far.handlers.missed();
+      return Promise.reject(new StarlingError("broker_unavailable")) as never;
+    };
+    await arrive(far.broker);
+    expect(lost).toBe(4);
+    expect(outcome.isDone).toBe(true);
+    expect(subscriber.take()).toEqual(["begun", "kept:a 1 1", "kept:b 2 2"]);
+  });
+
+  test("only so many pages are on their way to one worker, whoever asks", async () => {
+    const fixture = new RecoveryFixture();
+    const far = fixture.far();
+    const history = far.broker.history.bind(far.broker);
+    let asked = 0;
+    far.broker.history = (app, channel, request) => {
+      asked++;
+      return history(app, channel, request);
+    };
+    far.begin(far.join("first"), [{ channel: "kept:a" }]);
+    await arrive(far.broker);
+    const outcomes = Array.from({ length: 40 }, (_, n) =>
+      far.begin(far.join(`${n}`), [{ channel: "kept:a" }]),
+    );
+    await turns();
+    expect(asked).toBe(17);
+    await arrive(far.broker);
+    expect(asked).toBe(41);
+    expect(outcomes.every(({ isDone }) => isDone === true)).toBe(true);
+  });
+
   test("what is no publication, as news of members, arrives too", async () => {
     const { near, far, subscriber } = await begun();
     publish(near, "kept:a", "3");
@@ -169,6 +256,19 @@ describe("after a loss on the link", () => {
     await arrive(far.broker);
     expect(late.take()).toEqual(["begun", "kept:a 1 1", "kept:a 3 2"]);
     expect(late.closedFor).toBeUndefined();
+    expect(near.broker.channels("default", { prefix: "", limit: 9 }).channels).toEqual([
+      { channel: "kept:a", subscribers: 1 },
+    ]);
+  });
+
+  test("somebody who is expected in a channel whose members are to be closed is told what comes", async () => {
+    const fixture = new RecoveryFixture();
+    const [near, far] = [fixture.worker(), fixture.far()];
+    far.begin(far.join("member"), [{ channel: "kept:a" }]);
+    await arrive(far.broker);
+    far.handlers.missed();
+    void far.hub.expect("default", "kept:a");
+    await arrive(far.broker);
     expect(near.broker.channels("default", { prefix: "", limit: 9 }).channels).toEqual([
       { channel: "kept:a", subscribers: 1 },
     ]);

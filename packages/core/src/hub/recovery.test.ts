@@ -232,6 +232,86 @@ describe("a client that reads slowly", () => {
     });
   });
 
+  test("is not cut for what was published in all that time, as long as it reads", async () => {
+    const { fixture, worker, at } = alone({ maxBytes: 1_000 });
+    publish(worker, "kept:a", ...["1", "2", "3", "4", "5", "6"].map((data) => data + LARGE));
+    const subscriber = worker.join("s");
+    subscriber.isReading = false;
+    const outcome = worker.begin(subscriber, [
+      { channel: "kept:a", from: at(0) },
+      { channel: "kept:b" },
+    ]);
+    for (let round = 0; round < 3; round++) {
+      publish(worker, "kept:b", "7", "8", "9", "10", "11");
+      worker.hub.relay("default", "kept:b", subscriber.format, `news ${round}`);
+      subscriber.isReading = true;
+      fixture.clock.advance(10);
+      subscriber.isReading = false;
+      await turns();
+    }
+    subscriber.isReading = true;
+    fixture.clock.advance(10);
+    await turns();
+    expect([subscriber.cut, outcome.isDone]).toEqual([0, true]);
+    const all = subscriber.take();
+    expect(all.filter((frame) => frame.startsWith("kept"))).toHaveLength(21);
+    expect(all.filter((frame) => frame.startsWith("news"))).toEqual(["news 0", "news 1", "news 2"]);
+  });
+
+  test("can leave its channels, or go, and nothing is waited for any more", async () => {
+    const left = many();
+    for (const channel of ["kept:a", "kept:b"])
+      left.worker.hub.unsubscribe(left.subscriber, channel);
+    await turns();
+    expect(left.outcome.isDone).toBe(true);
+    const gone = many();
+    gone.worker.hub.unregister(gone.subscriber);
+    expect(gone.fixture.clock.pendingTimers).toBe(0);
+    await turns();
+    expect(gone.outcome.error).toMatchObject({ errorName: "not_joined" });
+    expect(gone.subscriber.take()).toEqual(["begun", "kept:a 1 1", "kept:a 2 2"]);
+  });
+
+  test("does not hear what it says itself meanwhile", async () => {
+    const { fixture, worker, subscriber } = many();
+    worker.hub.publishUnanswered(said("kept:b", "own"), subscriber);
+    subscriber.isReading = true;
+    fixture.clock.advance(10);
+    await turns();
+    expect(subscriber.take().filter((frame) => frame.includes("own"))).toEqual([]);
+  });
+
+  test("that wants a channel again, with others, waits for both", async () => {
+    const { fixture, worker, subscriber } = many();
+    const again = worker.begin(subscriber, [{ channel: "kept:a" }, { channel: "kept:c" }]);
+    await turns();
+    expect(again.begun).toBeUndefined();
+    subscriber.isReading = true;
+    fixture.clock.advance(10);
+    await turns();
+    expect(again.begun?.map(({ channel }) => channel)).toEqual(["kept:c", "kept:a"]);
+  });
+
+  test("that wants it again when there is no room for the others is refused, whatever becomes of the first", async () => {
+    const { fixture, worker, at } = alone({ maxChannels: 2 });
+    publish(worker, "kept:a", ...["1", "2", "3"].map((data) => data + LARGE));
+    const subscriber = worker.join("s");
+    subscriber.isReading = false;
+    const first = worker.begin(subscriber, [{ channel: "kept:a", from: at(0) }]);
+    const names = ["kept:a", "kept:b", "kept:c"];
+    const again = worker.begin(
+      subscriber,
+      names.map((channel) => ({ channel })),
+    );
+    await turns();
+    expect(again.error).toMatchObject({ errorName: "app_channels_full" });
+    expect(first).not.toHaveProperty("error");
+    worker.hub.unregister(subscriber);
+    await turns();
+    expect(first.error).toMatchObject({ errorName: "not_joined" });
+    expect(fixture.local.node.held).toBe(1);
+  });
+
   test("is cut when the rest of its history is gone meanwhile", async () => {
     const { fixture, worker, at } = alone({ size: 4 });
     publish(worker, "kept:a", ...["1", "2", "3", "4"].map((data) => data + LARGE));
@@ -271,7 +351,7 @@ describe("a client that reads slowly", () => {
   });
 
   test("is sent little of many channels at a time, too", async () => {
-    const { worker, at } = alone();
+    const { fixture, worker, at } = alone();
     const names = ["kept:a", "kept:b", "kept:c", "kept:d"];
     for (const name of names) publish(worker, name, `1${LARGE}`);
     const subscriber = worker.join("s");
@@ -281,6 +361,11 @@ describe("a client that reads slowly", () => {
       names.map((channel) => ({ channel, from: at(0) })),
     );
     expect(subscriber.take()).toEqual(["begun", "kept:a 1 1", "kept:b 1 2"]);
+    worker.hub.unsubscribe(subscriber, "kept:d");
+    subscriber.isReading = true;
+    fixture.clock.advance(10);
+    await turns();
+    expect(subscriber.take()).toEqual(["kept:c 1 3"]);
   });
 });
 

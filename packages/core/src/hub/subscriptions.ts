@@ -67,6 +67,8 @@ export class Subscriptions {
       const { format = subscriber.format } = options;
       const answers = others.map(({ channel }) => this.subscribe(subscriber, channel, format));
       const ready = allAnswers(answers);
+      // Where the rest is refused at once, nobody looks at what becomes of these.
+      if (ready instanceof Promise) ready.catch(() => {});
       const done =
         kept.length === 0
           ? whenAnswered(ready, () => options.begun(unrecovered))

@@ -3,7 +3,7 @@ import { WorkerHandlers } from "../broker/handlers.ts";
 import { publicationHolding } from "../broker/holdings.ts";
 import { LocalBroker } from "../broker/local.ts";
 import { Node } from "../broker/node.ts";
-import type { AppConfig } from "../hub/namespace.ts";
+import type { AppConfig, NamespaceConfig } from "../hub/namespace.ts";
 import type { Publication } from "../hub/publication.ts";
 import type { SocketAdmission } from "../sessions/engine/server.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -23,15 +23,32 @@ export interface Settings {
   readonly clock?: FakeClock;
   readonly maxConnections?: number;
   readonly maxChannels?: number;
+  /** More namespaces of the default app. */
+  readonly namespaces?: Readonly<Record<string, NamespaceConfig>>;
+  /** Milliseconds for which connections that broke are kept. */
+  readonly recoveryMs?: number;
 }
 
+/** A namespace that keeps the last ten publications of each channel for whoever was away. */
+export const recoverable: NamespaceConfig = {
+  subscribe: "anyone",
+  publish: "anyone",
+  volatile: false,
+  history: { size: 10, ttlMs: 60_000 },
+  recover: true,
+};
+
 /** The default app with the open namespace `open` and the read-only `news`, and the app `shop`. */
-export function testApps(limits: Pick<Settings, "maxConnections" | "maxChannels"> = {}) {
+export function testApps({
+  namespaces: more = {},
+  ...limits
+}: Pick<Settings, "maxConnections" | "maxChannels" | "namespaces"> = {}) {
   const anyone = { subscribe: "anyone", publish: "anyone", volatile: false } as const;
   const readOnly = { ...anyone, publish: "nobody" } as const;
-  const namespaces = new Map<string, typeof anyone | typeof readOnly>([
+  const namespaces = new Map<string, NamespaceConfig>([
     ["open", anyone],
     ["news", readOnly],
+    ...Object.entries(more),
   ]);
   return new Map<string, AppConfig>([
     ["default", { namespaces }],
@@ -63,11 +80,20 @@ export function testNode(
 
 /** Channels for Socket.IO clients of a single worker, as the settings want them. */
 export function setUp(settings: Settings = {}) {
-  const { withToken, maxHandshakes, jwt, clock = new FakeClock() } = settings;
+  const { withToken, maxHandshakes, jwt, recoveryMs, clock = new FakeClock() } = settings;
   const apps = testApps(settings);
   const handlers = new WorkerHandlers();
   const broker = new LocalBroker(testNode(clock, apps, settings), 0, handlers, { isAlone: true });
-  const worker = socketIoWorker({ clock, apps, broker, handlers, withToken, maxHandshakes, jwt });
+  const worker = socketIoWorker({
+    clock,
+    apps,
+    broker,
+    handlers,
+    withToken,
+    maxHandshakes,
+    jwt,
+    recoveryMs,
+  });
   const { network, engine } = worker;
   const handshake = (query: string, address = "192.0.2.1"): SocketAdmission => {
     const admission = engine.admitSocket({

@@ -21,6 +21,8 @@ import type { Publication } from "../hub/publication.ts";
 
 const packr = new Packr({ useRecords: false, copyBuffers: true });
 
+const writer = new Writer();
+
 /** What is on its way in one direction, in order; a test says when the next of it arrives. */
 export class DelayedLink {
   readonly #messages: (() => void)[] = [];
@@ -151,6 +153,10 @@ export class DelayedBroker extends LocalBroker {
     this.up.send(() => super.unwatch(app, channel));
   }
 
+  override gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    return through(this.up, this.down, () => super.gather(method, argument));
+  }
+
   override call(
     worker: WorkerId,
     method: string,
@@ -189,7 +195,8 @@ function sent(delivery: Delivery): Delivery {
 /** The publication at the far end of a link, where it is another object. */
 function carried(publication: Publication): Publication {
   const { app, channel, position } = publication;
-  const writer = new Writer();
+  writer.at = 0;
+  writer.base = 0;
   writePublication(writer, publication);
   const bytes = writer.cut();
   const [read] = readPublications(new Reader().reset(bytes, 0, bytes.length), app, [channel]);

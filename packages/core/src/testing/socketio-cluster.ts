@@ -26,7 +26,7 @@ export class SocketIoCluster {
     this.clock = clock;
     const apps = testApps(settings);
     const node = testNode(clock, apps, settings);
-    const { jwt, maxHandshakes } = settings;
+    const { jwt, maxHandshakes, recoveryMs } = settings;
     this.workers = Array.from({ length: workers }, (_, index) => {
       const handlers = new WorkerHandlers();
       const broker = DelayedBroker.join(node, index + 1, handlers);
@@ -38,6 +38,7 @@ export class SocketIoCluster {
         handlers,
         jwt,
         maxHandshakes,
+        recoveryMs,
         slowConsumerBytes,
         seed,
       };

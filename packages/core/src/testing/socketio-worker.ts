@@ -30,13 +30,14 @@ export interface WorkerSettings {
   readonly maxChannelsPerConnection?: number | undefined;
   readonly slowConsumerBytes?: number | undefined;
   readonly seed?: number | undefined;
+  readonly recoveryMs?: number | undefined;
 }
 
 /** Everything that serves Socket.IO clients on one worker, over a network in memory. */
 export function socketIoWorker(settings: WorkerSettings) {
   const { clock, apps, broker, handlers, jwt } = settings;
   const { withToken = false, maxHandshakes = 10, maxChannelsPerConnection = 3 } = settings;
-  const { slowConsumerBytes = 1024, seed = 1 } = settings;
+  const { slowConsumerBytes = 1024, seed = 1, recoveryMs = 120_000 } = settings;
   const network = new FakeNetwork(slowConsumerBytes);
   const counters = new Counters();
   const log = new RecordingLog();
@@ -77,6 +78,9 @@ export function socketIoWorker(settings: WorkerSettings) {
       userIdPattern: UUID,
     }),
     broker,
+    handlers,
+    recoveryMs,
+    random,
     messageRate: { ratePerSecond: 10, burst: 20 },
     clock,
     counters,

@@ -236,6 +236,15 @@ export const statsSchema = z
       failedMoves: count.meta({
         description: "Sessions given up on their way from another worker.",
       }),
+      recoveredConnections: count.meta({
+        description: "Socket.IO connections whose clients came back and missed nothing.",
+      }),
+      unrecoveredConnections: count.meta({
+        description: "Socket.IO clients that came back and had to begin anew.",
+      }),
+      statesDropped: count.meta({
+        description: "States of Socket.IO connections dropped before their clients came back.",
+      }),
     }),
     publisher: z.strictObject({
       requests: count,

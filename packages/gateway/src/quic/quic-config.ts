@@ -32,6 +32,7 @@ function settingsOf(config: Config): QuicSettings {
   const { slowConsumerBytes, maxHandshakes, meshId, signalling, logLevel } = config;
   const { token, eventIdPattern, engine } = config;
   const { maxChannelsPerConnection, authTimeoutMs, drainMs, presenceLeaseMs, nats } = config;
+  const { recoverySeconds } = config;
   return {
     apps,
     publicKeys,
@@ -52,6 +53,7 @@ function settingsOf(config: Config): QuicSettings {
     authTimeoutMs,
     drainMs,
     presenceLeaseMs,
+    recoverySeconds,
     nats,
     node: nodeName(),
   };

@@ -171,15 +171,18 @@ export function describeHistory(setUp: SetUp): void {
     ];
     await answered(fixture, () => first.broker.reserve(keys));
     const streams = [stream("a"), stream("b")];
+    void second.broker.interest("default", "a", 6);
+    await fixture.settle();
     const one = kept("a", "1", { streams, key: keys[0], reached: 4 });
     const published = await answered(fixture, () => first.broker.publish(one));
-    first.broker.publishUnanswered(kept("a", "2", { key: keys[1] }));
+    first.broker.publishUnanswered(kept("a", "2", { key: keys[1], reached: 1 }));
     await fixture.settle();
+    expect(published.subscribers).toBe(10);
     expect(published.positions.map(({ offset }) => offset)).toEqual([1, 2]);
     const [epoch] = published.positions.map((position) => position.epoch);
     expect(await answered(fixture, () => second.broker.reserve(keys))).toEqual([
       published,
-      { ...reached(0), positions: [{ epoch: epoch ?? "", offset: 3 }] },
+      { ...reached(7), positions: [{ epoch: epoch ?? "", offset: 3 }] },
     ]);
   });
 

@@ -29,6 +29,8 @@ export interface EngineHandler<Data> {
   upgraded(session: EngineSession<Data>): void;
   /** Called once for each session that was opened. */
   close(session: EngineSession<Data>, reason: EngineCloseReason): void;
+  /** The worker is about to leave its node. */
+  leave(): Promise<void>;
 }
 
 /** What a session needs of the server it belongs to. */

@@ -82,6 +82,8 @@ export class SessionOwner<Data> {
   #peek(name: ProbeName): Promise<PeekAnswer> {
     return new Promise((resolve) => {
       const session = this.#options.find(name.sid);
+      const probed = this.#probed(name);
+      if (probed !== undefined) probed.probe.isAwaited = true;
       if (session === undefined) resolve(this.#gone(name));
       // What is under way may end in another channel, or in a frame that only this worker can send.
       else this.#options.underWay.whenIdle(session, () => resolve(this.#describe(name)));

@@ -7,6 +7,8 @@ export class RemoteProbe {
   readonly key: string;
   readonly #ids = new Set<number>();
   #description: string | undefined;
+  /** Whether the client has stopped polling, and waits for the session to move. */
+  isAwaited = false;
 
   constructor(key: string) {
     this.key = key;

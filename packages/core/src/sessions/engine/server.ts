@@ -159,9 +159,13 @@ export class EngineServer<Data> implements EngineContext<Data> {
     this.#heartbeat.stop();
   }
 
-  /** Answers polls that wait here for sessions of other workers: their clients ask elsewhere. */
-  leave(): void {
+  /**
+   * Answers polls that wait here for sessions of other workers: their clients ask elsewhere. Resolves when
+   * the other workers have what clients of this one may come back for.
+   */
+  leave(): Promise<void> {
     this.#elsewhere?.leave();
+    return this.handler.leave();
   }
 
   // For the sessions

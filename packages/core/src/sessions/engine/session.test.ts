@@ -44,6 +44,10 @@ class Recorder implements EngineHandler<undefined> {
   close(_session: Session, reason: EngineCloseReason): void {
     this.closed.push(reason);
   }
+
+  leave(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 function setUp() {

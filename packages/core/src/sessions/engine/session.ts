@@ -66,7 +66,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** Whether a frame sent now would leave at once. */
   get isReady(): boolean {
     if (this.#socket !== undefined) return this.#socket.getBufferedAmount() === 0;
-    return this.#polling?.isWaiting ?? false;
+    // Who has stopped polling takes what there is along to the other worker.
+    return this.remoteProbe?.isAwaited === true || (this.#polling?.isWaiting ?? false);
   }
 
   /** Begins a session over long-polling; answers the open packet. */

@@ -3,6 +3,7 @@ import type { Answer } from "../../answer.ts";
 import type { Follower, Following } from "../engine/cluster.ts";
 import type { Handshake } from "../engine/context.ts";
 import type { HttpAnswer } from "../engine/http.ts";
+import type { EngineCloseReason } from "../engine/session.ts";
 import type { SocketIoConnection } from "./connection.ts";
 
 /** An event that a client emitted. */
@@ -17,6 +18,9 @@ export interface ClientEvent {
   readonly acknowledge: ((...args: readonly unknown[]) => void) | undefined;
 }
 
+/** Why a connection has ended here: `left` by its client's word, `moved` to another worker. */
+export type DisconnectReason = EngineCloseReason | "left" | "moved";
+
 /** What is served over Socket.IO. */
 export interface SocketIoApplication<Info> {
   /** Asked before anything is kept for a client; an answer refuses it. */
@@ -26,14 +30,18 @@ export interface SocketIoApplication<Info> {
   hasNamespace(name: string): boolean;
   /** Accepts the connection, or answers the error that the client is told. */
   connect(connection: SocketIoConnection<Info>, auth: unknown): Answer<StarlingError | undefined>;
-  /** The client was told that it is connected. */
-  connected(connection: SocketIoConnection<Info>, auth: unknown): void;
+  /** The client was told that it is connected. Settles when it has what it is to have from the start. */
+  connected(connection: SocketIoConnection<Info>, auth: unknown): Answer<void>;
+  /** The client of a connection that was accepted has gone before it could be told. */
+  abandoned(connection: SocketIoConnection<Info>): void;
   /** Settles when the event is answered; at once where nobody has to be asked. */
   event(connection: SocketIoConnection<Info>, event: ClientEvent): Answer<undefined>;
   /** The connection moved from polling to a socket. */
   upgraded(connection: SocketIoConnection<Info>): void;
   /** Called once for each connection that was told it is connected. */
-  disconnected(connection: SocketIoConnection<Info>): void;
+  disconnected(connection: SocketIoConnection<Info>, reason: DisconnectReason): void;
+  /** The worker is about to leave its node. */
+  leave(): Promise<void>;
 }
 
 /** An application whose connections can move from one worker to another. */
@@ -59,4 +67,6 @@ export interface FollowedConnection {
   readonly app: string;
   readonly user: string | undefined;
   readonly channels: readonly string[];
+  /** Whether its client takes the last text of an event for a cursor. */
+  readonly isRecoverable: boolean;
 }

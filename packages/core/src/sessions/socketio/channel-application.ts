@@ -4,6 +4,7 @@ import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { ChannelAction, Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Broker } from "../../broker/broker.ts";
+import type { WorkerHandlers } from "../../broker/handlers.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
@@ -12,13 +13,19 @@ import { each } from "../../hub/one-or-many.ts";
 import { addressLimitKey } from "../../limits/address.ts";
 import { endsConnection } from "../../limits/connection-limits.ts";
 import type { TokenBucketOptions } from "../../limits/token-bucket.ts";
-import type { Clock, Log } from "../../ports.ts";
+import type { Clock, Log, Random } from "../../ports.ts";
 import type { Follower, Following } from "../engine/cluster.ts";
 import type { Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
-import type { ClientEvent, FollowedConnection, MovableApplication } from "./application.ts";
+import type {
+  ClientEvent,
+  DisconnectReason,
+  FollowedConnection,
+  MovableApplication,
+} from "./application.ts";
 import type { ClientAuth, ClientInfo } from "./client-auth.ts";
 import type { SocketIoConnection } from "./connection.ts";
+import { ConnectionChannels } from "./connection-channels.ts";
 import { namespaceOfApp } from "./packets.ts";
 import { readPublish } from "./publish-event.ts";
 import { Shadow } from "./shadow.ts";
@@ -28,11 +35,15 @@ export interface ChannelApplicationOptions {
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly auth: ClientAuth;
   /** Counts the rates by user and by address. */
-  readonly broker: Pick<Broker, "take">;
+  readonly broker: Pick<Broker, "take" | "worker" | "call" | "gather">;
+  readonly handlers: Pick<WorkerHandlers, "method">;
+  /** Milliseconds for which the state of a connection that broke is kept; 0 is not at all. */
+  readonly recoveryMs: number;
   /** Events a second that one connection may emit. */
   readonly messageRate: TokenBucketOptions;
   readonly counters: Counters;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
 }
 
@@ -43,9 +54,14 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
   readonly #options: ChannelApplicationOptions;
   /** Only of connections whose token runs out. */
   readonly #expiries = new Map<Connection, ExpiryTimer>();
+  readonly #channels: ConnectionChannels;
 
   constructor(options: ChannelApplicationOptions) {
     this.#options = options;
+    this.#channels = new ConnectionChannels({
+      ...options,
+      maySubscribe: (connection, channel) => this.#may(connection, "subscribe", channel),
+    });
   }
 
   /**
@@ -73,7 +89,7 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     const app = appOf(connection.namespace);
     try {
       const known = this.#options.auth.identify(app, connection.info, auth);
-      const verdict = whenAnswered(known, (identity) => this.#accept(connection, identity));
+      const verdict = whenAnswered(known, (identity) => this.#accept(connection, identity, auth));
       return verdict instanceof Promise ? verdict.catch(asRefusal) : verdict;
     } catch (error) {
       return asRefusal(error);
@@ -84,7 +100,11 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
    * The rate comes after the token: who lacks it must not use up the rate of somebody else's id.
    * Room comes last, since it is kept for a while for whoever was let in.
    */
-  #accept(connection: Connection, identity: Identity): Answer<StarlingError | undefined> {
+  #accept(
+    connection: Connection,
+    identity: Identity,
+    auth: unknown,
+  ): Answer<StarlingError | undefined> {
     const { hub, broker } = this.#options;
     const { app, user } = identity;
     if (user !== undefined) hub.requireChannel(app, user);
@@ -94,25 +114,25 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
       return whenAnswered(hub.admit(app), () => {
         connection.identity = identity;
         // A client that knows it is connected may have somebody write to it at once.
-        const own = this.#ownChannel(connection);
-        return whenAnswered(own === undefined ? undefined : hub.expect(app, own), () => undefined);
+        return this.#channels.accept(connection, auth, this.#ownChannel(connection));
       });
     });
   }
 
-  connected(connection: Connection): void {
-    const { hub } = this.#options;
-    hub.register(connection);
+  connected(connection: Connection, auth: unknown): Answer<void> {
+    this.#options.hub.register(connection);
     this.#watchExpiry(connection);
-    const own = this.#ownChannel(connection);
-    if (own === undefined) return;
     try {
-      void hub.subscribe(connection, own);
+      return this.#channels.begin(connection, auth);
     } catch (error) {
       if (!(error instanceof StarlingError)) throw error;
       // Others may have used up the channels of the app since this one was let in.
       this.#refuse(connection, undefined, error);
     }
+  }
+
+  abandoned(connection: Connection): void {
+    this.#channels.abandoned(connection);
   }
 
   event(connection: Connection, event: ClientEvent): Answer<undefined> {
@@ -124,11 +144,8 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
       connection.close("limit_exceeded");
       return;
     }
-    const accept = (answer: object): undefined => {
-      acknowledge?.(answer);
-    };
     try {
-      const answer = whenAnswered(this.#perform(connection, event), accept);
+      const answer = this.#perform(connection, event, (said) => acknowledge?.(said));
       if (!(answer instanceof Promise)) return;
       return answer.catch((error: unknown) => this.#refuse(connection, acknowledge, error));
     } catch (error) {
@@ -142,9 +159,14 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     if (socket !== undefined) this.#options.hub.attach(connection, socket);
   }
 
-  disconnected(connection: Connection): void {
+  disconnected(connection: Connection, reason: DisconnectReason): void {
     this.#stopWatching(connection);
     this.#options.hub.unregister(connection);
+    this.#channels.ended(connection, reason);
+  }
+
+  leave(): Promise<void> {
+    return this.#channels.leave();
   }
 
   channelsOf(connection: Connection): readonly string[] {
@@ -156,35 +178,41 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
   }
 
   restored(connection: Connection, channels: readonly string[]): void {
-    const { hub } = this.#options;
-    hub.register(connection);
+    this.#options.hub.register(connection);
     this.#watchExpiry(connection);
-    for (const channel of channels) void hub.subscribe(connection, channel);
+    this.#channels.restored(connection, channels);
   }
 
-  #perform(connection: Connection, event: ClientEvent): Answer<object> {
+  #perform(
+    connection: Connection,
+    event: ClientEvent,
+    answer: (said: object) => void,
+  ): Answer<undefined> {
     const { hub } = this.#options;
+    const done = (said: object): undefined => void answer(said);
     switch (event.name) {
       case "subscribe": {
-        const channel = channelOf(event.args[0]);
+        const [argument] = event.args;
+        const channel = channelOf(argument);
         this.#require(connection, "subscribe", channel);
-        return whenAnswered(hub.subscribe(connection, channel), () => ({ ok: true, channel }));
+        const begun = this.#channels.subscribe(connection, channel, argument, answer);
+        return whenAnswered(begun, () => undefined);
       }
       case "unsubscribe": {
         const channel = channelOf(event.args[0]);
-        return { ok: true, channel, wasSubscribed: hub.unsubscribe(connection, channel) };
+        const wasSubscribed = this.#channels.unsubscribe(connection, channel);
+        return done({ ok: true, channel, wasSubscribed });
       }
       case "publish": {
         const publisher = connection.user ?? connection.id;
         const publication = readPublish(event, connection.app, publisher);
         this.#require(connection, "publish", publication.channel);
-        return whenAnswered(hub.publish(publication), ({ subscribers }) => ({
-          ok: true,
-          subscribers,
-        }));
+        return whenAnswered(hub.publish(publication), ({ subscribers }) =>
+          done({ ok: true, subscribers }),
+        );
       }
       case "authenticate":
-        return this.#refresh(connection, event.args[0]);
+        return this.#refresh(connection, event.args[0]).then(done);
       default:
         throw new StarlingError("unknown_event");
     }

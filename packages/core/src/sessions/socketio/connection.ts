@@ -14,18 +14,22 @@ import {
 import type { MessageSocket } from "../../ports.ts";
 import type { EngineSession } from "../engine/session.ts";
 import type { SocketIoClient } from "./client.ts";
-import { encodePacket, socketIoFormat } from "./packets.ts";
+import { encodePacket, recoverableSocketIoFormat, socketIoFormat } from "./packets.ts";
+import type { Standing } from "./standing.ts";
 
 const NOBODY: Identity = { app: DEFAULT_APP, source: "none" };
 
 /** One client in one Socket.IO namespace. */
 export class SocketIoConnection<Info> implements Subscriber {
-  readonly id: string;
+  /** That of the connection that its client comes back to, where it does; not changed once it is connected. */
+  id: string;
   readonly namespace: string;
   channels: OneOrMany<Channel>;
   bagIndex = -1;
   /** Set by the application while it accepts the connection. */
   identity: Identity = NOBODY;
+  /** Where its client can come back to; undefined where it cannot. */
+  standing: Standing | undefined;
   /** Whether the application accepted it and the client was told. */
   isConnected = false;
   readonly #session: EngineSession<SocketIoClient<Info>>;
@@ -47,7 +51,7 @@ export class SocketIoConnection<Info> implements Subscriber {
   }
 
   get format(): WireFormat {
-    return socketIoFormat;
+    return this.standing === undefined ? socketIoFormat : recoverableSocketIoFormat;
   }
 
   /** What the application remembered of the handshake. */
@@ -79,7 +83,8 @@ export class SocketIoConnection<Info> implements Subscriber {
 
   /** Tells the client that it is connected, unless that very packet is too much for it. */
   confirm(): void {
-    this.#send(PacketType.CONNECT, { sid: this.id });
+    const { id: sid, standing } = this;
+    this.#send(PacketType.CONNECT, standing === undefined ? { sid } : { sid, pid: standing.pid });
     this.isConnected = this.#session.isOpen;
   }
 

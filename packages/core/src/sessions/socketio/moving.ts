@@ -7,6 +7,7 @@ import type { FollowedConnection, MovableApplication } from "./application.ts";
 import { SocketIoClient } from "./client.ts";
 import { SocketIoConnection } from "./connection.ts";
 import type { SocketIoServer } from "./server.ts";
+import { Standing, type StandingState } from "./standing.ts";
 
 type Session<Info> = EngineSession<SocketIoClient<Info>>;
 
@@ -25,6 +26,7 @@ interface ConnectionState {
   readonly channels: readonly string[];
   readonly identity: IdentityState;
   readonly bucket: TokenBucketState | undefined;
+  readonly standing: StandingState | undefined;
 }
 
 /** An identity whose permissions are their patterns' text. */
@@ -48,6 +50,7 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
       app: connection.app,
       user: connection.user,
       channels: this.#application.channelsOf(connection),
+      isRecoverable: connection.standing !== undefined,
     }));
   }
 
@@ -87,9 +90,10 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
 
   restore(session: Session<Info>, state: unknown): void {
     const { connections } = state as ClientState<Info>;
-    for (const { id, namespace, channels, identity, bucket } of connections) {
+    for (const { id, namespace, channels, identity, bucket, standing } of connections) {
       const connection = new SocketIoConnection(id, namespace, session);
       connection.identity = identityFrom(identity);
+      connection.standing = standing === undefined ? undefined : new Standing(standing);
       session.data.add(connection);
       connection.resume(bucket);
       this.#application.restored(connection, channels);
@@ -100,7 +104,8 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
   #stateOf(connection: SocketIoConnection<Info>): ConnectionState {
     const { id, namespace, identity, bucket } = connection;
     const channels = this.#application.channelsOf(connection);
-    return { id, namespace, channels, identity: stateOf(identity), bucket };
+    const standing = connection.standing?.state;
+    return { id, namespace, channels, identity: stateOf(identity), bucket, standing };
   }
 }
 

@@ -1,4 +1,5 @@
 import { Decoder, Encoder, type Packet, PacketType } from "socket.io-parser";
+import type { Publication } from "../../hub/publication.ts";
 import type { Frame, WireFormat } from "../../hub/subscriber.ts";
 
 /** The Engine.IO message packet type, which leads every text frame. */
@@ -36,17 +37,47 @@ export function namespaceOfApp(app: string): string {
   return app === "default" ? "/" : `/${app}`;
 }
 
-/** Publications as Socket.IO events: the data passes through as the text it is. */
+/**
+ * Publications as Socket.IO events: the data passes through as the text it is. Where clients may recover,
+ * the cursor is one more argument, as in Socket.IO's own connection state recovery.
+ */
 export const socketIoFormat: WireFormat = {
   id: "sio",
-  encode({ app, event, data, attachments }) {
-    const body = `${namespacePrefix(namespaceOfApp(app))}[${JSON.stringify(event)},${data}]`;
-    if (attachments === undefined || attachments.length === 0) {
-      return [`${MESSAGE}${PacketType.EVENT}${body}`];
-    }
-    return [`${MESSAGE}${PacketType.BINARY_EVENT}${attachments.length}-${body}`, ...attachments];
+  encode: (publication) => {
+    const { cursor } = publication;
+    return frames(publication, cursor === undefined ? "" : `,"${cursor}"`);
   },
 };
+
+/**
+ * The same for clients that were given a `pid`: these take whatever text is the last argument of an event
+ * for a cursor, so text that is none must not be the last.
+ */
+export const recoverableSocketIoFormat: WireFormat = {
+  id: "sior",
+  encode: (publication) => {
+    const { cursor, data } = publication;
+    if (cursor !== undefined) return frames(publication, `,"${cursor}"`);
+    return frames(publication, isText(data) ? ",null" : "");
+  },
+};
+
+function frames(
+  { app, event, data, attachments }: Publication,
+  lastArgument: string,
+): readonly Frame[] {
+  const name = JSON.stringify(event);
+  const body = `${namespacePrefix(namespaceOfApp(app))}[${name},${data}${lastArgument}]`;
+  if (attachments === undefined || attachments.length === 0) {
+    return [`${MESSAGE}${PacketType.EVENT}${body}`];
+  }
+  return [`${MESSAGE}${PacketType.BINARY_EVENT}${attachments.length}-${body}`, ...attachments];
+}
+
+/** Whether that JSON is a string. */
+function isText(json: string): boolean {
+  return json.trimStart().startsWith('"');
+}
 
 /** A packet from a client together with the text and the bytes it was read from. */
 export interface ReceivedPacket {

@@ -6,8 +6,8 @@ import { DeadlineQueue } from "../../limits/deadline-queue.ts";
 import type { Clock, Log, Random } from "../../ports.ts";
 import type { EngineHandler, Handshake } from "../engine/context.ts";
 import { catalogueRefusal, type HttpAnswer } from "../engine/http.ts";
-import type { EngineSession } from "../engine/session.ts";
-import type { SocketIoApplication } from "./application.ts";
+import type { EngineCloseReason, EngineSession } from "../engine/session.ts";
+import type { DisconnectReason, SocketIoApplication } from "./application.ts";
 import { SocketIoClient } from "./client.ts";
 import { SocketIoConnection } from "./connection.ts";
 import { PacketReader, type ReceivedPacket } from "./packets.ts";
@@ -68,7 +68,12 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
 
   /** A session goes on at another worker. */
   released(session: Session<Info>): void {
-    this.#forget(session);
+    this.#forget(session, "moved");
+  }
+
+  /** The worker is about to leave its node. */
+  leave(): Promise<void> {
+    return this.#options.application.leave();
   }
 
   message(session: Session<Info>, message: string | Uint8Array): void {
@@ -95,15 +100,15 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     }
   }
 
-  close(session: Session<Info>): void {
-    this.#forget(session);
+  close(session: Session<Info>, reason: EngineCloseReason): void {
+    this.#forget(session, reason);
   }
 
-  #forget(session: Session<Info>): void {
+  #forget(session: Session<Info>, reason: DisconnectReason): void {
     this.#handshakes.remove(session);
     for (const connection of [...session.data.connections]) {
       session.data.remove(connection);
-      if (connection.isConnected) this.#options.application.disconnected(connection);
+      if (connection.isConnected) this.#options.application.disconnected(connection, reason);
     }
   }
 
@@ -165,7 +170,10 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     auth: unknown,
     error: StarlingError | undefined,
   ): void {
-    if (!session.isOpen) return;
+    if (!session.isOpen) {
+      if (error === undefined) this.#options.application.abandoned(connection);
+      return;
+    }
     if (error !== undefined) {
       this.#options.counters.refusedConnects++;
       connection.refuseWith(error);
@@ -175,7 +183,9 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
     this.#handshakes.remove(session);
     connection.confirm();
     // The answer may have been the frame that was one too many.
-    if (connection.isConnected) this.#options.application.connected(connection, auth);
+    if (!connection.isConnected) return;
+    const begun = this.#options.application.connected(connection, auth);
+    if (begun instanceof Promise) session.track(begun);
   }
 
   #event(
@@ -206,7 +216,7 @@ export class SocketIoServer<Info> implements EngineHandler<SocketIoClient<Info>>
 
   #leave(session: Session<Info>, connection: SocketIoConnection<Info>): void {
     this.#remove(session, connection);
-    this.#options.application.disconnected(connection);
+    this.#options.application.disconnected(connection, "left");
   }
 
   /** Whoever is in no namespace, and in none that is still being checked, has to connect again. */

@@ -32,6 +32,8 @@ export interface SocketIoSettings {
   readonly slowConsumerBytes: number;
   readonly maxHandshakes: number;
   readonly authTimeoutMs: number;
+  /** How long the state of a connection that broke is kept; 0 is not at all. */
+  readonly recoverySeconds: number;
   readonly engine: {
     readonly pingIntervalMs: number;
     readonly pingTimeoutMs: number;
@@ -44,8 +46,9 @@ export interface SocketIoServiceOptions {
   readonly settings: SocketIoSettings;
   readonly hub: Hub;
   readonly broker: Broker;
-  /** Where sessions that move to other workers register; undefined where they stay. */
-  readonly handlers: WorkerHandlers | undefined;
+  readonly handlers: WorkerHandlers;
+  /** Whether sessions move to other workers, and come from there. */
+  readonly sessionsMove: boolean;
   readonly authenticator: Authenticator;
   readonly fanout: Fanout;
   readonly counters: Counters;
@@ -70,9 +73,12 @@ export function createSocketIo(options: SocketIoServiceOptions) {
       userIdPattern: settings.eventIdPattern,
     }),
     broker,
+    handlers,
+    recoveryMs: settings.recoverySeconds * 1000,
     messageRate,
     counters,
     clock,
+    random,
     log,
   });
   const handler = new SocketIoServer({
@@ -92,7 +98,7 @@ export function createSocketIo(options: SocketIoServiceOptions) {
     log,
     counters,
     fanout,
-    ...(handlers === undefined ? {} : { cluster: { broker, handlers, mover } }),
+    ...(options.sessionsMove ? { cluster: { broker, handlers, mover } } : {}),
     ...settings.engine,
     slowConsumerBytes,
   });

@@ -22,7 +22,8 @@ test("a shadow that cannot have all channels leaves nothing behind", () => {
     slowConsumerBytes: 1_000,
     maxChannelsPerConnection: 1,
   });
-  const connection = { id: "1", app: "default", user: undefined, channels: ["a", "b"] };
+  const channels = ["a", "b"];
+  const connection = { id: "1", app: "default", user: undefined, channels, isRecoverable: false };
   const follower = { deliver: () => undefined, close: () => undefined };
   const before = local.node.held;
   expect(() => Shadow.of(connection, hub, follower)).toThrow("as many channels as one may be");

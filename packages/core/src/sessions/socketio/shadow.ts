@@ -6,7 +6,12 @@ import type { OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import type { Follower } from "../engine/cluster.ts";
 import type { FollowedConnection } from "./application.ts";
-import { encodePacket, namespaceOfApp, socketIoFormat } from "./packets.ts";
+import {
+  encodePacket,
+  namespaceOfApp,
+  recoverableSocketIoFormat,
+  socketIoFormat,
+} from "./packets.ts";
 
 /**
  * Stands in the hub for a connection that is still at another worker. It has the connection's name,
@@ -18,15 +23,20 @@ export class Shadow implements Subscriber {
   readonly id: string;
   readonly app: string;
   readonly user: string | undefined;
-  readonly format: WireFormat = socketIoFormat;
+  readonly format: WireFormat;
   readonly socket = undefined;
   readonly #hub: Hub;
   readonly #follower: Follower;
 
-  private constructor({ id, app, user }: FollowedConnection, hub: Hub, follower: Follower) {
+  private constructor(
+    { id, app, user, isRecoverable }: FollowedConnection,
+    hub: Hub,
+    follower: Follower,
+  ) {
     this.id = id;
     this.app = app;
     this.user = user;
+    this.format = isRecoverable ? recoverableSocketIoFormat : socketIoFormat;
     this.#hub = hub;
     this.#follower = follower;
   }

@@ -1,0 +1,67 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Position } from "../../hub/position.ts";
+import { parsePosition } from "../../hub/position.ts";
+import type { Beginning } from "../../hub/recovery.ts";
+
+/** A place in no stream: from there nothing can be recovered. */
+const NOWHERE: Position = { epoch: "", offset: 0 };
+
+/** Positions that a client may name when it connects. */
+const MAX_POSITIONS = 1_000;
+const MAX_LAST = 1_000_000;
+
+/**
+ * What the argument of a `subscribe` wants of the channel's history; `since` goes before `last`.
+ *
+ * @throws StarlingError `invalid_request`
+ */
+export function wantedFrom(argument: unknown): Beginning["from"] {
+  const { since, last } = membersOf(argument);
+  if (since !== undefined) return positionFrom(since, "since");
+  if (last === undefined) return undefined;
+  if (typeof last !== "number" || !Number.isInteger(last) || last < 1 || last > MAX_LAST) {
+    const message = `last: must be a whole number from 1 to ${MAX_LAST}`;
+    throw new StarlingError("invalid_request", message);
+  }
+  return { last };
+}
+
+/**
+ * The positions that a client names when it connects, by channel.
+ *
+ * @throws StarlingError `invalid_request` or `too_many_channels`
+ */
+export function wantedPositions(auth: unknown): ReadonlyMap<string, Position> {
+  const { positions } = membersOf(auth);
+  if (positions === undefined) return new Map();
+  const entries = Object.entries(membersOf(positions));
+  if (entries.length > MAX_POSITIONS) throw new StarlingError("too_many_channels");
+  return new Map(
+    entries.map(([channel, position]) => [channel, positionFrom(position, `positions.${channel}`)]),
+  );
+}
+
+/** Who comes back: its proof, and the cursor of the last event that it saw, if it saw one. */
+export interface ReturnWish {
+  readonly pid: string;
+  readonly cursor: Position | undefined;
+}
+
+/** Undefined where the client does not come back, `lost` where it does not know where it stood. */
+export function returnWish(auth: unknown): ReturnWish | "lost" | undefined {
+  const { pid, offset } = membersOf(auth);
+  if (pid === undefined || pid === null) return undefined;
+  if (typeof pid !== "string") return "lost";
+  if (offset === undefined || offset === null) return { pid, cursor: undefined };
+  const cursor = typeof offset === "string" ? parsePosition(offset) : undefined;
+  return cursor === undefined ? "lost" : { pid, cursor };
+}
+
+function positionFrom(value: unknown, name: string): Position {
+  if (typeof value === "string") return parsePosition(value) ?? NOWHERE;
+  throw new StarlingError("invalid_request", `${name}: must be a string`);
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
