@@ -16,12 +16,14 @@ import type { MeshLink } from "./link.ts";
 import { MeshStream, type StreamSettings, type StreamState, unavailable } from "./mesh-stream.ts";
 import { readStored, type StoredMessage } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
-import { type Live, Tail } from "./tail.ts";
+import { Gate, type Live, Tail } from "./tail.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /** Bytes that a page has at most, if it has more than one entry. */
 const PAGE_BYTES = 256 * 1024;
+/** Channels whose gaps are read at a time. */
+const READERS = 16;
 /** Publications that a gap is filled with at a time. */
 const FILL_ENTRIES = 1_000;
 /** Milliseconds for which a publisher waits until it has its own publication. */
@@ -50,6 +52,8 @@ export interface KeptChannelsOptions {
 }
 
 interface Wanted {
+  readonly app: string;
+  readonly channel: string;
   readonly tail: Tail;
   readonly stream: MeshStream;
   readonly subject: string;
@@ -63,6 +67,7 @@ export class KeptChannels {
   readonly #publisher: KeptPublisher;
   readonly #streams = new Map<string, MeshStream>();
   readonly #wanted = new ByChannel<Wanted>();
+  readonly #gates = new Map<MeshStream, Gate>();
   #retry: TimerHandle | undefined;
 
   constructor(options: KeptChannelsOptions) {
@@ -242,12 +247,15 @@ export class KeptChannels {
         counters.received++;
         handler.delivered(publication);
       },
-      fill: (of, offset) => void this.#fill(of, stream, app, channel, offset),
+      gate: this.#gateOf(stream),
       doubt: () => stream.doubt(),
       missed,
     });
     const subject = subjects.live(app, stream.namespace, channel);
-    const wanted = { tail, stream, subject, subscription: undefined, begun: undefined };
+    const wanted: Wanted = {
+      ...{ app, channel, tail, stream, subject },
+      ...{ subscription: undefined, begun: undefined },
+    };
     this.#wanted.set(app, channel, wanted);
     return wanted;
   }
@@ -292,32 +300,61 @@ export class KeptChannels {
     return wanted.begun;
   }
 
-  async #fill(
-    tail: Tail,
-    stream: MeshStream,
-    app: string,
-    channel: string,
-    offset: number,
-  ): Promise<void> {
+  #gateOf(stream: MeshStream): Gate {
+    let gate = this.#gates.get(stream);
+    if (gate === undefined) {
+      const made = new Gate(() => void this.#fill(stream, made));
+      gate = made;
+      this.#gates.set(stream, gate);
+    }
+    return gate;
+  }
+
+  /** Fills all gaps there are, in the order of the stream, and opens the gate. */
+  async #fill(stream: MeshStream, gate: Gate): Promise<void> {
     const { counters } = this.#options;
     try {
-      let since = { epoch: stream.epoch ?? "", offset };
-      const all: Live[] = [];
-      let isComplete = true;
-      for (let hasMore = true; hasMore; ) {
-        const page = await this.history(app, channel, { since, limit: FILL_ENTRIES });
-        isComplete &&= page.isComplete;
-        for (const { offset: at, content } of page.entries) {
-          all.push({ offset: at, previous: since.offset, publication: content });
-        }
-        since = { ...page.position, offset: page.entries.at(-1)?.offset ?? page.position.offset };
-        hasMore = page.hasMore && page.entries.length > 0;
+      while (gate.gaps.size > 0) {
+        const gaps = [...this.#ofStream(stream)].filter(({ tail }) => gate.gaps.has(tail));
+        const parts = await inTurns(gaps, READERS, (wanted) => this.#readGap(wanted));
+        gate.gaps.clear();
+        for (const { tail, isComplete } of parts) if (!isComplete) tail.missed();
+        const all = parts.flatMap(({ tail, lives }) => lives.map((live) => ({ tail, live })));
+        if (all.length > 0) counters.filled++;
+        all.sort((a, b) => a.live.offset - b.live.offset);
+        for (const { tail, live } of all) tail.filled(live);
       }
-      if (all.length > 0) counters.filled++;
-      tail.filled(all, isComplete);
     } catch {
-      tail.failed();
+      // What waits goes on waiting: behind a gap nothing may be delivered.
+      this.#catchUpLater();
+      return;
     }
+    gate.open();
+  }
+
+  /** What a channel has in the stream behind the last that was delivered. */
+  async #readGap({ app, channel, tail, stream }: Wanted): Promise<{
+    readonly tail: Tail;
+    readonly lives: readonly Live[];
+    readonly isComplete: boolean;
+  }> {
+    const lives: Live[] = [];
+    let isComplete = true;
+    let since = { epoch: stream.epoch ?? "", offset: tail.last ?? 0 };
+    for (let hasMore = tail.last !== undefined; hasMore; ) {
+      const page = await this.history(app, channel, { since, limit: FILL_ENTRIES });
+      isComplete &&= page.isComplete;
+      for (const { offset, content } of page.entries) {
+        lives.push({ offset, previous: since.offset, publication: content });
+      }
+      since = { ...page.position, offset: page.entries.at(-1)?.offset ?? page.position.offset };
+      hasMore = page.hasMore && page.entries.length > 0;
+    }
+    return { tail, lives, isComplete };
+  }
+
+  *#ofStream(stream: MeshStream): Iterable<Wanted> {
+    for (const [, , wanted] of this.#wanted.entries()) if (wanted.stream === stream) yield wanted;
   }
 
   #up(connection: NatsConnection): void {
@@ -328,25 +365,27 @@ export class KeptChannels {
         this.#subscribe(connection, app, channel, wanted);
       }
     }
+    // Nothing may pass what came while nobody was here.
+    for (const gate of this.#gates.values()) gate.hold();
     void this.#catchUp();
   }
 
   /** What came while the link was down is in the streams. */
   async #catchUp(): Promise<void> {
-    let failed = false;
     await Promise.all(
-      [...this.#wanted.entries()].map(async ([, , wanted]) => {
-        const { stream, tail } = wanted;
+      [...this.#gates].map(async ([stream, gate]) => {
         try {
           const { last } = await stream.look();
-          if (tail.last === undefined) tail.begin(last);
-          else if (tail.last < last) tail.refill();
+          for (const { tail } of this.#ofStream(stream)) {
+            if (tail.last === undefined) tail.begin(last);
+            else if (tail.last < last) gate.gaps.add(tail);
+          }
+          await this.#fill(stream, gate);
         } catch {
-          failed = true;
+          this.#catchUpLater();
         }
       }),
     );
-    if (failed) this.#catchUpLater();
   }
 
   /** Tries again what a stream has not answered; the next link does it by itself. */
@@ -368,8 +407,8 @@ export class KeptChannels {
     const { counters, handler, log } = this.#options;
     log.warn({ stream: stream.name }, "a stream was made anew: what it had kept is lost");
     counters.missed++;
-    for (const [, , wanted] of this.#wanted.entries()) {
-      if (wanted.stream !== stream) continue;
+    this.#gates.get(stream)?.clear();
+    for (const wanted of this.#ofStream(stream)) {
       wanted.tail.reset();
       void this.#begin(wanted);
     }
@@ -401,4 +440,17 @@ function isWhole(
 function idOf({ key, fingerprint }: DeliveryKey, channel: string): string {
   const bytes = new TextEncoder().encode(JSON.stringify([key, fingerprint, channel]));
   return sha256(bytes).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** Does something with each, so many at a time; answers what came of it, in order. */
+async function inTurns<T, U>(
+  all: readonly T[],
+  atOnce: number,
+  work: (each: T) => Promise<U>,
+): Promise<U[]> {
+  const done: U[] = [];
+  for (let at = 0; at < all.length; at += atOnce) {
+    done.push(...(await Promise.all(all.slice(at, at + atOnce).map(work))));
+  }
+  return done;
 }

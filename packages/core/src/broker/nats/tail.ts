@@ -9,13 +9,66 @@ export interface Live {
   readonly publication: Publication | undefined;
 }
 
-/** Bytes are not counted: so many publications may wait for a gap to be filled. */
+/** Publications that may wait for gaps to be filled; whatever is more is read from the stream again. */
 const MAX_WAITING = 10_000;
 
+/**
+ * All channels of one stream at one worker: while one of them is being filled the others wait, since whoever
+ * has seen a number is taken to have seen all before it, in whichever channel.
+ */
+export class Gate {
+  /** Those that have a gap, or may have one. */
+  readonly gaps = new Set<Tail>();
+  readonly #fill: () => void;
+  #isHeld = false;
+  #waiting: { readonly tail: Tail; readonly live: Live }[] = [];
+
+  /** `fill` is called when there are gaps: it fills them, and opens the gate. */
+  constructor(fill: () => void) {
+    this.#fill = fill;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** Nothing passes until `open`. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  fill(tail: Tail): void {
+    this.gaps.add(tail);
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#fill();
+  }
+
+  wait(tail: Tail, live: Live): void {
+    this.#waiting.push({ tail, live });
+    if (this.#waiting.length <= MAX_WAITING) return;
+    for (const each of this.#waiting) this.gaps.add(each.tail);
+    this.#waiting = [];
+  }
+
+  /** What waits is of a stream that is no more. */
+  clear(): void {
+    this.#waiting = [];
+    this.gaps.clear();
+  }
+
+  /** What has waited goes on, in the order of its numbers. */
+  open(): void {
+    const waiting = this.#waiting.toSorted((a, b) => a.live.offset - b.live.offset);
+    this.#waiting = [];
+    this.#isHeld = false;
+    for (const { tail, live } of waiting) tail.take(live);
+  }
+}
+
 export interface TailOptions {
+  readonly gate: Gate;
   deliver(publication: Publication): void;
-  /** What lies behind `offset` is wanted from the stream, in order; then `filled` or `failed` is called. */
-  fill(tail: Tail, offset: number): void;
   /** An old number that cannot be a repetition. */
   doubt(): void;
   /** It is not complete any more. */
@@ -29,8 +82,8 @@ export class Tail {
   #last: number | undefined;
   /** Up to which the stream itself was read: what comes of that is a repetition. */
   #read = 0;
-  #isFilling = false;
-  #waiting: Live[] = [];
+  /** What came before it was known what is wanted. */
+  #early: Live[] = [];
   #waiters: { readonly offset: number; readonly resolve: () => void }[] = [];
 
   constructor(options: TailOptions) {
@@ -41,41 +94,39 @@ export class Tail {
     return this.#last;
   }
 
-  get isFilling(): boolean {
-    return this.#isFilling;
-  }
-
   /** From now on everything behind that offset is wanted. */
   begin(offset: number): void {
     if (this.#last !== undefined) return;
+    const early = this.#early;
+    this.#early = [];
     // What has come already was published after somebody wanted it.
-    const [first] = this.#waiting;
+    const [first] = early;
     this.#last = first !== undefined && first.offset <= offset ? first.previous : offset;
     this.#read = offset;
     this.#release(this.#last);
-    this.#goOn();
+    for (const live of early) this.take(live);
   }
 
-  /** What was known is of another stream. */
+  /** What was known is of another stream, or not wanted any more. */
   reset(): void {
     this.#last = undefined;
     this.#read = 0;
-    this.#isFilling = false;
-    this.#waiting = [];
+    this.#early = [];
     this.#release(Number.POSITIVE_INFINITY);
   }
 
   take(live: Live): void {
-    if (this.#last === undefined || this.#isFilling) {
-      if (this.#waiting.length < MAX_WAITING) this.#waiting.push(live);
-      return;
-    }
+    const { gate, doubt } = this.#options;
     const { offset, previous } = live;
-    if (offset <= this.#last) {
-      if (offset > this.#read) this.#options.doubt();
+    if (this.#last === undefined) {
+      if (this.#early.length < MAX_WAITING) this.#early.push(live);
+    } else if (offset <= this.#last) {
+      if (offset > this.#read) doubt();
+    } else if (gate.isHeld) {
+      gate.wait(this, live);
     } else if (previous > this.#last) {
-      this.#waiting.push(live);
-      this.refill();
+      gate.wait(this, live);
+      gate.fill(this);
     } else {
       this.#deliver(live);
     }
@@ -83,27 +134,19 @@ export class Tail {
 
   /** Looks into the stream for what is behind the last one. */
   refill(): void {
-    if (this.#last === undefined || this.#isFilling) return;
-    this.#isFilling = true;
-    this.#options.fill(this, this.#last);
+    if (this.#last !== undefined) this.#options.gate.fill(this);
   }
 
-  /** What the stream has; `isComplete` says whether nothing is missing before it. */
-  filled(all: readonly Live[], isComplete: boolean): void {
-    if (!this.#isFilling) return;
-    this.#isFilling = false;
-    if (!isComplete) this.#options.missed();
-    for (const live of all) {
-      if (this.#last === undefined || live.offset <= this.#last) continue;
-      this.#deliver(live);
-      this.#read = live.offset;
-    }
-    this.#goOn();
+  /** The next that the stream has behind the last one. */
+  filled(live: Live): void {
+    if (this.#last === undefined || live.offset <= this.#last) return;
+    this.#read = live.offset;
+    this.#deliver(live);
   }
 
-  /** The stream cannot be read; the next publication, or the next link, tries again. */
-  failed(): void {
-    this.#isFilling = false;
+  /** The stream does not have everything behind the last one. */
+  missed(): void {
+    if (this.#last !== undefined) this.#options.missed();
   }
 
   /** When everything up to that offset was delivered. */
@@ -121,12 +164,6 @@ export class Tail {
     this.#last = offset;
     if (publication !== undefined) this.#options.deliver(publication);
     if (this.#waiters.length > 0) this.#release(offset);
-  }
-
-  #goOn(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const live of waiting) this.take(live);
   }
 
   #release(offset: number): void {
