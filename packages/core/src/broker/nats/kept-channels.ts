@@ -16,7 +16,7 @@ import type { MeshLink } from "./link.ts";
 import { MeshStream, type StreamSettings, type StreamState, unavailable } from "./mesh-stream.ts";
 import { readStored, type StoredMessage } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
-import { Gate, type Live, Tail } from "./tail.ts";
+import { Gate, type Live, Tail, type Waiting } from "./tail.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
@@ -313,23 +313,25 @@ export class KeptChannels {
   /** Fills all gaps there are, in the order of the stream, and opens the gate. */
   async #fill(stream: MeshStream, gate: Gate): Promise<void> {
     const { counters } = this.#options;
+    const read: Waiting[] = [];
     try {
       while (gate.gaps.size > 0) {
         const gaps = [...this.#ofStream(stream)].filter(({ tail }) => gate.gaps.has(tail));
         const parts = await inTurns(gaps, READERS, (wanted) => this.#readGap(wanted));
         gate.gaps.clear();
-        for (const { tail, isComplete } of parts) if (!isComplete) tail.missed();
-        const all = parts.flatMap(({ tail, lives }) => lives.map((live) => ({ tail, live })));
-        if (all.length > 0) counters.filled++;
-        all.sort((a, b) => a.live.offset - b.live.offset);
-        for (const { tail, live } of all) tail.filled(live);
+        for (const { tail, lives, isComplete, upTo } of parts) {
+          if (!isComplete) tail.missed();
+          if (lives.length > 0) counters.filled++;
+          tail.hasRead(upTo);
+          for (const live of lives) read.push({ tail, live });
+        }
       }
     } catch {
       // What waits goes on waiting: behind a gap nothing may be delivered.
       this.#catchUpLater();
       return;
     }
-    gate.open();
+    gate.open(read);
   }
 
   /** What a channel has in the stream behind the last that was delivered. */
@@ -337,6 +339,7 @@ export class KeptChannels {
     readonly tail: Tail;
     readonly lives: readonly Live[];
     readonly isComplete: boolean;
+    readonly upTo: number;
   }> {
     const lives: Live[] = [];
     let isComplete = true;
@@ -345,12 +348,12 @@ export class KeptChannels {
       const page = await this.history(app, channel, { since, limit: FILL_ENTRIES });
       isComplete &&= page.isComplete;
       for (const { offset, content } of page.entries) {
-        lives.push({ offset, previous: since.offset, publication: content });
+        lives.push({ offset, previous: 0, publication: content });
       }
       since = { ...page.position, offset: page.entries.at(-1)?.offset ?? page.position.offset };
       hasMore = page.hasMore && page.entries.length > 0;
     }
-    return { tail, lives, isComplete };
+    return { tail, lives, isComplete, upTo: since.offset };
   }
 
   *#ofStream(stream: MeshStream): Iterable<Wanted> {

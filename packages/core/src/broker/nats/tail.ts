@@ -12,6 +12,12 @@ export interface Live {
 /** Publications that may wait for gaps to be filled; whatever is more is read from the stream again. */
 const MAX_WAITING = 10_000;
 
+/** A publication on its way to its channel. */
+export interface Waiting {
+  readonly tail: Tail;
+  readonly live: Live;
+}
+
 /**
  * All channels of one stream at one worker: while one of them is being filled the others wait, since whoever
  * has seen a number is taken to have seen all before it, in whichever channel.
@@ -21,7 +27,7 @@ export class Gate {
   readonly gaps = new Set<Tail>();
   readonly #fill: () => void;
   #isHeld = false;
-  #waiting: { readonly tail: Tail; readonly live: Live }[] = [];
+  #waiting: Waiting[] = [];
 
   /** `fill` is called when there are gaps: it fills them, and opens the gate. */
   constructor(fill: () => void) {
@@ -57,9 +63,10 @@ export class Gate {
     this.gaps.clear();
   }
 
-  /** What has waited goes on, in the order of its numbers. */
-  open(): void {
-    const waiting = this.#waiting.toSorted((a, b) => a.live.offset - b.live.offset);
+  /** What was read from the stream and what has waited goes on, in the order of its numbers. */
+  open(read: readonly Waiting[]): void {
+    const all = [...read, ...this.#waiting];
+    const waiting = all.toSorted((a, b) => a.live.offset - b.live.offset);
     this.#waiting = [];
     this.#isHeld = false;
     for (const { tail, live } of waiting) tail.take(live);
@@ -80,7 +87,7 @@ export class Tail {
   readonly #options: TailOptions;
   /** Up to which everything was delivered, or is not wanted; undefined until that is known. */
   #last: number | undefined;
-  /** Up to which the stream itself was read: what comes of that is a repetition. */
+  /** Up to which the stream itself was read: what it did not have there is nowhere. */
   #read = 0;
   /** What came before it was known what is wanted. */
   #early: Live[] = [];
@@ -124,7 +131,7 @@ export class Tail {
       if (offset > this.#read) doubt();
     } else if (gate.isHeld) {
       gate.wait(this, live);
-    } else if (previous > this.#last) {
+    } else if (previous > Math.max(this.#last, this.#read)) {
       gate.wait(this, live);
       gate.fill(this);
     } else {
@@ -137,11 +144,9 @@ export class Tail {
     if (this.#last !== undefined) this.#options.gate.fill(this);
   }
 
-  /** The next that the stream has behind the last one. */
-  filled(live: Live): void {
-    if (this.#last === undefined || live.offset <= this.#last) return;
-    this.#read = live.offset;
-    this.#deliver(live);
+  /** The stream was read up to that offset. */
+  hasRead(offset: number): void {
+    this.#read = Math.max(this.#read, offset);
   }
 
   /** The stream does not have everything behind the last one. */
