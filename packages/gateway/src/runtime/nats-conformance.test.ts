@@ -30,5 +30,6 @@ describeBroker("the mesh broker of one node", (of) => setUp(of), {
 
 describe("the mesh broker of one node, with what JetStream keeps: history", () => {
   const placeOf = () => ({ namespace: "", size: 100, ttlMs: 60_000 });
-  describeHistory(() => setUp(settings, { placeOf, isReal: true }));
+  // A server republishes after it has let go of the stream, so another message may be faster.
+  describeHistory(() => setUp(settings, { placeOf, isReal: true }), { hasOneOrder: false });
 });
