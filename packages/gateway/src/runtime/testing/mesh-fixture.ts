@@ -34,6 +34,8 @@ export interface MeshNodeOptions {
   /** The clock of the mesh; default: that of the machine. */
   readonly clock?: Clock;
   readonly placeOf?: (app: string, channel: string) => Place | undefined;
+  /** Default: without a user. */
+  readonly connect?: () => Promise<NatsConnection>;
   /** Whether time passes on the machine as well, for what the server does; default `false`. */
   readonly isReal?: boolean;
 }
@@ -91,6 +93,7 @@ export class MeshNode implements BrokerFixture {
 
   async join(handler: BrokerHandler): Promise<MeshBroker> {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
+    const { connect = () => connectTo(server) } = this.#options;
     const inner = new LocalBroker(this.#node, ++this.#last, handler);
     const up = Promise.withResolvers<void>();
     const mesh = new WatchedMesh({
@@ -98,7 +101,7 @@ export class MeshNode implements BrokerFixture {
       handler,
       node: this.#name,
       connect: async () => {
-        const connection = await connectTo(server);
+        const connection = await connect();
         this.#connections.push(connection);
         return connection;
       },
