@@ -8,7 +8,8 @@ const BINARY = "/usr/sbin/nats-server";
 /** How long a server may take to start on a busy machine, ms. */
 const START_MS = 20_000;
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();

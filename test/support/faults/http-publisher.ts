@@ -18,6 +18,8 @@ export interface PublisherOptions {
 /** How often a message with a key is sent before its publisher gives up. */
 const MAX_ATTEMPTS = 40;
 const RETRY_MS = 100;
+/** Longer than a gateway may take to refuse what it cannot hand on. */
+const ANSWER_MS = 10_000;
 /** Room for the largest message that is still usual. */
 const LARGE = 16_000;
 
@@ -74,7 +76,7 @@ export class HttpPublisher {
 
   async #deliver(publication: OpenPublication, body: string): Promise<boolean> {
     const { publisherUrl, ca } = this.#server;
-    const call = { body, agent: this.#agent };
+    const call = { body, agent: this.#agent, ms: ANSWER_MS };
     const outcome = await httpsCall(`${publisherUrl}/api/publish`, ca, call).then(
       ({ status, text }) => {
         if (status !== 200) return `${status} ${text}`;
