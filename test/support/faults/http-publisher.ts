@@ -13,6 +13,8 @@ export interface PublisherOptions {
   readonly isKeyed: boolean;
   /** Milliseconds from one answer to the next message. */
   readonly pause: readonly [number, number];
+  /** Characters of each message beside who said it; by default few messages have many. */
+  readonly padding?: number;
 }
 
 /** How often a message with a key is sent before its publisher gives up. */
@@ -66,7 +68,8 @@ export class HttpPublisher {
 
   #body(publication: OpenPublication): string {
     const { channel, publisher, number } = publication;
-    const padding = this.#random.integer(0, this.#random.integer(0, 9) === 0 ? LARGE : 200);
+    const usual = () => this.#random.integer(0, this.#random.integer(0, 9) === 0 ? LARGE : 200);
+    const { padding = usual() } = this.#options;
     const data = contentOf(publication, padding);
     const key = this.#options.isKeyed
       ? { idempotencyKey: `${publisher} ${channel} ${number}` }
