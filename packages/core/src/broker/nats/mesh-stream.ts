@@ -96,6 +96,11 @@ export class MeshStream {
     return this.#options.namespace;
   }
 
+  /** Servers that keep each message, as configured. */
+  get replicas(): number {
+    return this.#options.settings.replicas;
+  }
+
   /** Undefined until the stream was found or made for the first time. */
   get epoch(): string | undefined {
     return this.#epoch;

@@ -1,4 +1,10 @@
-import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  DeliverPolicy,
+  type JetStreamManager,
+} from "@nats-io/jetstream";
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock } from "../../ports.ts";
@@ -22,6 +28,10 @@ export interface StoredPart {
 /** Messages that are asked for at a time, and milliseconds that they may take. */
 const BATCH = 200;
 const TIMEOUT_MS = 3_000;
+/** Milliseconds after which a reader is made elsewhere, too. */
+const ELSEWHERE_MS = 500;
+/** The status of a reader that has nothing more. */
+const NO_MORE = 404;
 /** Nanoseconds after which a server forgets a reader that was not done away with. */
 const FORGOTTEN_NANOS = 5_000_000_000;
 const NANOS = 1_000_000;
@@ -35,13 +45,12 @@ export async function readStored(
   { start, limit, maxBytes }: { start: number; limit: number; maxBytes: number },
 ): Promise<StoredPart> {
   const manager = await stream.manager();
-  const consumer = await manager.consumers.add(stream.name, {
+  const consumer = await makeReader(manager, clock, stream, {
     filter_subject: subject,
     deliver_policy: DeliverPolicy.StartSequence,
     opt_start_seq: Math.max(1, start),
     ack_policy: AckPolicy.None,
     mem_storage: true,
-    num_replicas: 1,
     inactive_threshold: FORGOTTEN_NANOS,
   });
   const messages: StoredMessage[] = [];
@@ -72,6 +81,33 @@ export async function readStored(
   }
 }
 
+/**
+ * A reader on one server; where that does not answer, on all that keep the stream: NATS chooses the one by
+ * chance, and it may be one that is away.
+ */
+async function makeReader(
+  manager: JetStreamManager,
+  clock: Clock,
+  stream: MeshStream,
+  config: Partial<ConsumerConfig>,
+): Promise<ConsumerInfo> {
+  const make = (replicas: number) =>
+    manager.consumers.add(stream.name, { ...config, num_replicas: replicas });
+  const first = make(1);
+  if (stream.replicas === 1) return first;
+  const late = Promise.withResolvers<undefined>();
+  const timer = clock.setTimeout(() => late.resolve(undefined), ELSEWHERE_MS);
+  try {
+    const made = await Promise.race([first, late.promise]);
+    if (made !== undefined) return made;
+  } finally {
+    clock.clearTimeout(timer);
+  }
+  // One that is made all the same is forgotten by itself.
+  first.catch(() => {});
+  return make(stream.replicas);
+}
+
 /** The next messages of a reader, as many as there are. */
 function pull(
   connection: NatsConnection,
@@ -88,8 +124,10 @@ function pull(
   const subscription = connection.subscribe(reply, {
     callback(error, message) {
       if (error !== null) return reject(error);
-      // Empty, with a status: there are no more.
-      if (message.data.length === 0 && (message.headers?.code ?? 0) > 0) return resolve(messages);
+      const code = message.data.length === 0 ? (message.headers?.code ?? 0) : 0;
+      if (code === NO_MORE) return resolve(messages);
+      // A reader that is gone, with its server perhaps, says nothing of what there is.
+      if (code > 0) return reject(new StarlingError("broker_unavailable", "a reader is gone"));
       messages.push(message);
       if (messages.length === batch) resolve(messages);
     },
