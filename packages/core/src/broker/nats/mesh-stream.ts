@@ -162,6 +162,13 @@ export class MeshStream {
     return this.#next;
   }
 
+  /** The newest number of a channel as the leader says it, which has all that was acknowledged; 0 for none. */
+  async newestOf(subject: string): Promise<number> {
+    const manager = await this.manager();
+    const message = await manager.streams.getMessage(this.name, { last_by_subj: subject });
+    return message?.seq ?? 0;
+  }
+
   /** @throws StarlingError `broker_unavailable` while the link is down */
   manager(): Promise<JetStreamManager> {
     const of = this.#options.link.connection;

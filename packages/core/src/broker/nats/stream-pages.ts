@@ -36,8 +36,28 @@ const NO_MORE = 404;
 const FORGOTTEN_NANOS = 5_000_000_000;
 const NANOS = 1_000_000;
 
-/** Reads a channel from `start` on: at most so many messages, and so many bytes but at least one. */
+/**
+ * Reads a channel from `start` on: at most so many messages, and so many bytes but at least one. Rejected with
+ * `broker_unavailable` where the server that was read from does not have yet what others have acknowledged.
+ */
 export async function readStored(
+  connection: NatsConnection,
+  clock: Clock,
+  stream: MeshStream,
+  subject: string,
+  range: { start: number; limit: number; maxBytes: number },
+): Promise<StoredPart> {
+  if (stream.replicas === 1) return readPart(connection, clock, stream, subject, range);
+  const newest = await stream.newestOf(subject);
+  const part = await readPart(connection, clock, stream, subject, range);
+  const last = part.messages.at(-1)?.offset ?? range.start - 1;
+  if (part.left === 0 && last < newest) {
+    throw new StarlingError("broker_unavailable", "a server of NATS lags behind");
+  }
+  return part;
+}
+
+async function readPart(
   connection: NatsConnection,
   clock: Clock,
   stream: MeshStream,
