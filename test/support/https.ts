@@ -19,6 +19,8 @@ export interface HttpsCall {
   readonly identity?: ClientIdentity | undefined;
   /** Keeps connections for later requests; without one each request has a connection of its own. */
   readonly agent?: Agent | undefined;
+  /** Milliseconds that an answer may take; default `patience`. */
+  readonly ms?: number;
 }
 
 export interface HttpsAnswer {
@@ -34,7 +36,7 @@ export interface HttpsAnswer {
  * Content-Length of a short body.
  */
 export function httpsCall(url: string, ca: string, call: HttpsCall = {}): Promise<HttpsAnswer> {
-  const { body, from, identity, agent = false } = call;
+  const { body, from, identity, agent = false, ms = patience } = call;
   const options: RequestOptions = {
     method: call.method ?? (body === undefined ? "GET" : "POST"),
     headers: Object.fromEntries(
@@ -72,7 +74,7 @@ export function httpsCall(url: string, ca: string, call: HttpsCall = {}): Promis
     for (const part of body) outgoing.write(part);
     outgoing.end();
   }
-  return within(promise, `${options.method} ${url}`, patience);
+  return within(promise, `${options.method} ${url}`, ms);
 }
 
 /** Writes `text` on a TLS connection of its own, and gives back what comes until it ends. */

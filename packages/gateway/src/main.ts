@@ -21,6 +21,7 @@ import { BunFanout } from "./listeners/sockets.ts";
 import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-listener.ts";
 import { listenWithUdpTwin } from "./listeners/udp-twin.ts";
 import { type DrainCause, drain } from "./node/drain.ts";
+import { joinMesh } from "./node/mesh-link.ts";
 import type { Listening, WorkerReport } from "./node/worker-process.ts";
 import type { Health } from "./ops/health.ts";
 import { closing, READY_PATH, readiness } from "./ops/health-answers.ts";
@@ -72,9 +73,11 @@ export async function startGateway(
   const tls = await tlsMaterial(config, clock, shared ? "later" : "start");
   const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
   const handlers = new WorkerHandlers();
-  const { broker, sharedCounts, close: leaveNode } = await options.join(handlers);
+  const { broker: inner, sharedCounts, close: leaveNode } = await options.join(handlers);
+  const mesh = joinMesh(config, { inner, handlers, health, log });
+  const broker = mesh ?? inner;
   const counters = new Counters();
-  const metrics = new Metrics(counters);
+  const metrics = new Metrics(counters, mesh);
   const fanout = new BunFanout();
   const presence = new Presence({ broker, handlers, clock });
   const { apps, slowConsumerBytes, maxChannelsPerConnection } = config;
@@ -185,6 +188,7 @@ export async function startGateway(
       trimmer.stop();
       expiry.stop();
       await ports.stop();
+      await mesh?.close();
       await leaveNode();
     },
   };

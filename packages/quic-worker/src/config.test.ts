@@ -39,6 +39,8 @@ test("a configuration is read as it was written, maps and all", () => {
       authTimeoutMs: 1,
       drainMs: 1,
       presenceLeaseMs: 1,
+      nats: undefined,
+      node: "",
     },
   };
   const line = encodeConfig(config);

@@ -1,5 +1,6 @@
 import type { AuthenticationSettings } from "@starling/core/auth/authentication.ts";
 import type { WorkerId } from "@starling/core/broker/broker.ts";
+import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
 import type { NodeOptions } from "@starling/core/broker/node.ts";
 import type { SignallingSettings } from "@starling/core/sessions/signalling/service.ts";
 import type { SocketIoSettings } from "@starling/core/sessions/socketio/service.ts";
@@ -16,6 +17,10 @@ export interface QuicSettings
   readonly maxChannelsPerConnection: number;
   readonly drainMs: number;
   readonly presenceLeaseMs: number;
+  /** How this node and others are a mesh; undefined where it is alone. */
+  readonly nats: NatsConfig | undefined;
+  /** Names the node in the mesh. */
+  readonly node: string;
 }
 
 /** All that the worker is told when it starts. It holds secrets, and is never shown. */

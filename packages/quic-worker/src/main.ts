@@ -6,6 +6,7 @@ import { DenoEndpoint, type DenoEndpointOptions, denoTimers } from "@starling/we
 import { decodeConfig, type QuicWorkerConfig } from "./config.ts";
 import { openSocketInDeno } from "./runtime/deno-stream.ts";
 import { denoHttpClient } from "./runtime/http-client.ts";
+import { connectToNats } from "./runtime/nats.ts";
 import { afterTurn, systemClock, systemRandom } from "./runtime/system.ts";
 import {
   channelLog,
@@ -47,6 +48,7 @@ async function start(config: QuicWorkerConfig): Promise<RunningWorker> {
     http: denoHttpClient(`starling/${version}`),
     timers: denoTimers,
     open: openSocketInDeno(config.socket),
+    connectToNats,
     listen: () => listen({ hostname: host, port, cert, key }),
   });
 }

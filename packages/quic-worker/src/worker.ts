@@ -1,6 +1,9 @@
+import type { NatsConnection } from "@nats-io/nats-core";
 import { createAuthenticator } from "@starling/core/auth/authentication.ts";
 import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
+import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
+import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { type Drainable, drainSubscribers } from "@starling/core/hub/drain.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
@@ -47,6 +50,7 @@ export interface World {
   readonly timers: Timers;
   /** Opens a stream to the node. */
   readonly open: OpenStream;
+  connectToNats(config: NatsConfig, name: string): Promise<NatsConnection>;
   /** Binds the UDP port; throws where it cannot be had. */
   listen(): QuicEndpoint;
 }
@@ -76,7 +80,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   const endpoint = world.listen();
   const authenticator = await createAuthenticator(settings, world);
   const handlers = new WorkerHandlers();
-  const broker = await IpcBroker.connect({
+  const inner = await IpcBroker.connect({
     open: world.open,
     worker: config.worker,
     handler: handlers,
@@ -88,6 +92,17 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     rates: config.rates,
     leaseMs: settings.presenceLeaseMs,
   });
+  const { nats, node, meshId } = settings;
+  const mesh =
+    nats &&
+    new MeshBroker({
+      ...{ inner, handler: handlers, node, clock, random, afterTurn, log },
+      connect: () => world.connectToNats(nats, `starling ${meshId}`.trimEnd()),
+      apps: settings.apps,
+      prefix: nats.prefix,
+      streams: nats.streams,
+    });
+  const broker = mesh ?? inner;
   const [counters, transport] = [new Counters(), new TransportCounters()];
   const { slowConsumerBytes } = settings;
   const { maxPayloadBytes: enginePayloadBytes } = settings.engine;
@@ -196,7 +211,10 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       const { code, reason } = closeCatalogue.shutting_down;
       await server.close({ closeCode: code, reason });
     },
-    end: () => broker.close(),
+    async end() {
+      await mesh?.close();
+      await inner.close();
+    },
   };
 }
 

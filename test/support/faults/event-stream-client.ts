@@ -13,6 +13,15 @@ export class EventStreamClient extends FaultClient {
     void this.#run();
   }
 
+  /** Reads nothing more of the present connection until `resume`, as a client does that is suspended. */
+  suspend(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
   protected disconnect(): void {
     this.#stream?.[Symbol.dispose]();
   }

@@ -3,6 +3,9 @@ import type { Ending } from "./history.ts";
 import type { OpenStay, Recorder } from "./recorder.ts";
 import type { SeededRandom } from "./seeded-random.ts";
 
+/** Of an error that says that it may be asked for again later. */
+export const UNAVAILABLE = 901;
+
 /** What every client of a run needs. */
 export interface ClientContext {
   readonly server: { readonly subscriberUrl: string; readonly ca: string };

@@ -1,6 +1,6 @@
 import { afterEach } from "bun:test";
 import { ConfigFile } from "../config-file.ts";
-import { Load, type Plan } from "./load.ts";
+import { type KeptHistory, Load, type Plan } from "./load.ts";
 import { NodeUnderTest } from "./node-under-test.ts";
 
 export interface FaultRun {
@@ -34,15 +34,14 @@ export class FaultFixture {
   ): Promise<FaultRun> {
     const node = await NodeUnderTest.start(workers, { ...this.#configFile(plan), ...environment });
     this.#node = node;
-    const load = new Load(node, seed, plan);
+    const load = new Load([node], seed, plan);
     this.#load = load;
     return { node, load };
   }
 
   #configFile({ history }: Plan): Readonly<Record<string, string>> {
     if (history === undefined) return {};
-    const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
-    this.#file = new ConfigFile({ namespaces: { demo: { ...anyone, ...history, recover: true } } });
+    this.#file = keeping(history);
     return { CONFIG_FILE: this.#file.path };
   }
 
@@ -52,4 +51,10 @@ export class FaultFixture {
     await run.load.start();
     return run;
   }
+}
+
+/** Has every channel of a run keep that history. */
+export function keeping(history: KeptHistory): ConfigFile {
+  const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
+  return new ConfigFile({ namespaces: { demo: { ...anyone, ...history, recover: true } } });
 }

@@ -13,11 +13,15 @@ export interface PublisherOptions {
   readonly isKeyed: boolean;
   /** Milliseconds from one answer to the next message. */
   readonly pause: readonly [number, number];
+  /** Characters of each message beside who said it; by default few messages have many. */
+  readonly padding?: number;
 }
 
 /** How often a message with a key is sent before its publisher gives up. */
 const MAX_ATTEMPTS = 40;
 const RETRY_MS = 100;
+/** Longer than a gateway may take to refuse what it cannot hand on. */
+const ANSWER_MS = 10_000;
 /** Room for the largest message that is still usual. */
 const LARGE = 16_000;
 
@@ -68,7 +72,8 @@ export class HttpPublisher {
 
   #body(publication: OpenPublication): string {
     const { channel, publisher, number } = publication;
-    const padding = this.#random.integer(0, this.#random.integer(0, 9) === 0 ? LARGE : 200);
+    const usual = () => this.#random.integer(0, this.#random.integer(0, 9) === 0 ? LARGE : 200);
+    const { padding = usual() } = this.#options;
     const data = contentOf(publication, padding);
     const key = this.#options.isKeyed
       ? { idempotencyKey: `${publisher} ${channel} ${number}` }
@@ -78,7 +83,7 @@ export class HttpPublisher {
 
   async #deliver(publication: OpenPublication, body: string): Promise<boolean> {
     const { publisherUrl, ca } = this.#server;
-    const call = { body, agent: this.#agent };
+    const call = { body, agent: this.#agent, ms: ANSWER_MS };
     const outcome = await httpsCall(`${publisherUrl}/api/publish`, ca, call).then(
       ({ status, text }) => {
         if (status !== 200) return `${status} ${text}`;

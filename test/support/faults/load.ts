@@ -54,7 +54,7 @@ const WHILE_MS = 25;
 /** What is shown of the violations of a run that has many. */
 const MAX_SHOWN = 15;
 
-/** Real clients and publishers of one node, and the record of what they do and see. */
+/** Real clients and publishers of one node or of a mesh, and the record of what they do and see. */
 export class Load {
   readonly recorder = new Recorder();
   readonly clients: readonly FaultClient[];
@@ -62,19 +62,19 @@ export class Load {
   readonly publishers: readonly HttpPublisher[];
   readonly channels: readonly string[];
   readonly random: SeededRandom;
-  readonly #node: NodeUnderTest;
+  readonly #nodes: readonly NodeUnderTest[];
   readonly #end = new AbortController();
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(node: NodeUnderTest, seed: number, plan: Plan = {}) {
-    this.#node = node;
+  constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}) {
+    this.#nodes = nodes;
     const random = new SeededRandom(seed);
     this.random = random;
     const channels = Array.from({ length: CHANNELS }, (_, index) => `demo:${seed}-${index}`);
     this.channels = channels;
     const { stock, streams, members, oldMembers, publishers } = { ...USUAL, ...plan };
     const context = () => ({
-      server: node.process,
+      server: random.pick(nodes).process,
       recorder: this.recorder,
       random: random.fork(),
       recovers: plan.history !== undefined,
@@ -210,7 +210,7 @@ export class Load {
     return [...texts.slice(0, MAX_SHOWN), `and ${texts.length - MAX_SHOWN} more`];
   }
 
-  /** By channel, whom the publisher API lists there, in the order of the alphabet. */
+  /** By channel, whom the publisher API of the only node lists there, in the order of the alphabet. */
   async listed(): Promise<Record<string, string[]>> {
     const lists = this.channels.map(async (channel) => [channel, await this.#listedIn(channel)]);
     return Object.fromEntries(await Promise.all(lists));
@@ -227,7 +227,9 @@ export class Load {
   }
 
   async #listedIn(channel: string): Promise<string[]> {
-    const { publisherUrl, ca } = this.#node.process;
+    const [node, ...others] = this.#nodes;
+    if (node === undefined || others.length > 0) throw new Error("presence is that of one node");
+    const { publisherUrl, ca } = node.process;
     const query = new URLSearchParams({ channel });
     const { text } = await httpsCall(`${publisherUrl}/api/presence?${query}`, ca);
     const { members } = JSON.parse(text);
@@ -254,8 +256,8 @@ export class Load {
   /** What is wrong with what the channels keep, for runs in which they keep everything. */
   async keptFaults(): Promise<string[]> {
     const { publications } = this.recorder.history();
-    const checks = this.channels.map((channel) =>
-      checkKept(this.#node.process, channel, publications),
+    const checks = this.#nodes.flatMap((node) =>
+      this.channels.map((channel) => checkKept(node.process, channel, publications)),
     );
     return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
   }

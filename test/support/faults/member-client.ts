@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { within } from "../deadline.ts";
 import { eventPayload, pack, type Signal, SignallingClient, unpack } from "../signalling-client.ts";
-import { type ClientContext, endingOf, FaultClient } from "./fault-client.ts";
+import { type ClientContext, endingOf, FaultClient, UNAVAILABLE } from "./fault-client.ts";
 import type { Sight } from "./history.ts";
 import { contentOf, type OpenMembership, type OpenPublication } from "./recorder.ts";
 
@@ -105,6 +105,10 @@ export class MemberClient extends FaultClient {
     this.connectionEnded({ ending: endingOf(code), code, isNoticed: this.#isNoticed });
   }
 
+  #join(client: SignallingClient, c: string): void {
+    client.send({ t: "control", op: "channel_join", c, pl: this.#state, ...this.#wanted(c) });
+  }
+
   /** Where it goes on in a channel; with an id, so that it is told how. */
   #wanted(channel: string): Pick<Signal, "id" | "ep" | "off"> {
     if (this.context.recovers !== true || this.#version === 1) return {};
@@ -152,6 +156,7 @@ export class MemberClient extends FaultClient {
         else this.#settle(id, true);
         break;
       case "error":
+        if (this.#joins.has(id)) this.#refused(client, signal);
         this.context.recorder.failures.push({
           publisher: this.name,
           at: this.context.recorder.now(),
@@ -195,6 +200,21 @@ export class MemberClient extends FaultClient {
     if (ep !== undefined) this.#epochs.set(c, ep);
     const position = ep === undefined || off === undefined ? undefined : `${ep}.${off}`;
     this.acknowledge(c, { position, recovered: rec });
+  }
+
+  /** A join that was not possible at that moment is asked for again. */
+  #refused(
+    client: SignallingClient,
+    { id = 0, c = this.#joins.get(id) ?? "", code }: Signal,
+  ): void {
+    this.#joins.delete(id);
+    if (code !== UNAVAILABLE) {
+      this.context.recorder.troubles.push(`${this.name} may not join ${c}: ${code}`);
+      return;
+    }
+    void this.pause().then(() => {
+      if (client === this.#client && !this.isStopped) this.#join(client, c);
+    });
   }
 
   #see(channel: string, what: Sight["what"], member: string): void {

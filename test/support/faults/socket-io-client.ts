@@ -2,9 +2,14 @@ import type { ClientRequest } from "node:http";
 import { Agent } from "node:https";
 import type { Duplex } from "node:stream";
 import { io, type Socket } from "socket.io-client";
-import { patience } from "../deadline.ts";
 import type { ClientOptions } from "../stock-client.ts";
-import { type ClientContext, type EndOfConnection, endingOf, FaultClient } from "./fault-client.ts";
+import {
+  type ClientContext,
+  type EndOfConnection,
+  endingOf,
+  FaultClient,
+  UNAVAILABLE,
+} from "./fault-client.ts";
 
 /**
  * Keeps connections, and does not say of which it is that they are used again: there the client's
@@ -38,6 +43,9 @@ export const stockWays = {
 } as const satisfies Readonly<Record<string, () => ClientOptions>>;
 
 export type StockWay = keyof typeof stockWays;
+
+/** Longer than a gateway may take to refuse what it cannot read. */
+const ANSWER_MS = 10_000;
 
 /** A stock Socket.IO client, which reconnects by its own means. */
 export class SocketIoClient extends FaultClient {
@@ -107,11 +115,16 @@ export class SocketIoClient extends FaultClient {
     const stay = this.stays.get(channel);
     const since = this.positions.get(channel);
     const wanted = since === undefined ? { channel } : { channel, since };
-    socket.timeout(patience).emit("subscribe", wanted, (error: unknown, answer: unknown) => {
+    socket.timeout(ANSWER_MS).emit("subscribe", wanted, (error: unknown, answer: unknown) => {
       // The subscription of a connection that has ended is asked for again by the next.
       if (stay !== this.stays.get(channel) || this.isStopped) return;
       if (error === null && Object(answer).ok === true) this.acknowledge(channel, Object(answer));
-      else this.context.recorder.troubles.push(`${this.name}: ${error ?? JSON.stringify(answer)}`);
+      else if (Object(Object(answer).error).code === UNAVAILABLE) {
+        void this.pause().then(() => {
+          if (stay === this.stays.get(channel)) this.#subscribe(socket, channel);
+        });
+      } else
+        this.context.recorder.troubles.push(`${this.name}: ${error ?? JSON.stringify(answer)}`);
     });
   }
 }

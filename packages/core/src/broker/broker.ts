@@ -70,6 +70,9 @@ export interface Cancellation {
   onCancel(callback: () => void): void;
 }
 
+/** Whether something is about a channel. */
+export type Concerns = (app: string, channel: string) => boolean;
+
 /** What a worker does for the broker that it belongs to. */
 export interface BrokerHandler {
   /**
@@ -80,10 +83,11 @@ export interface BrokerHandler {
   /** News of a member of another worker, in a channel that is watched. */
   presence(app: string, channel: string, event: PresenceEvent): void;
   /**
-   * Publications for this worker may have been lost. Interest, presence and watches are in order
-   * again by themselves; subscribers have to be told.
+   * Publications for this worker may have been lost, in the channels that `concerns` names, in all where
+   * there is none. Interest, presence and watches are in order again by themselves; subscribers have to be
+   * told.
    */
-  missed(): void;
+  missed(concerns?: Concerns): void;
   /**
    * A question of another worker, or of the node. Both sides are of one version; what they agreed
    * on for `method` is theirs; an argument is anything that MessagePack can say.

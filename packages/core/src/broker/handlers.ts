@@ -1,7 +1,7 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../answer.ts";
 import type { Publication } from "../hub/publication.ts";
-import type { BrokerHandler, Cancellation, PresenceEvent } from "./broker.ts";
+import type { BrokerHandler, Cancellation, Concerns, PresenceEvent } from "./broker.ts";
 
 /** Answers one kind of question of another worker. */
 export type Method = (argument: unknown, cancellation: Cancellation) => Answer<unknown>;
@@ -14,7 +14,7 @@ type PresenceListener = (app: string, channel: string, event: PresenceEvent) => 
  */
 export class WorkerHandlers implements BrokerHandler {
   readonly #methods = new Map<string, Method>();
-  readonly #missed: (() => void)[] = [];
+  readonly #missed: ((concerns: Concerns | undefined) => void)[] = [];
   #delivered: (publication: Publication) => void = () => {};
   #presence: PresenceListener = () => {};
 
@@ -28,8 +28,8 @@ export class WorkerHandlers implements BrokerHandler {
     this.#presence = listener;
   }
 
-  /** Called, in the order of registration, when something may have been lost. */
-  onMissed(listener: () => void): void {
+  /** Called, in the order of registration, when something may have been lost, and in which channels. */
+  onMissed(listener: (concerns: Concerns | undefined) => void): void {
     this.#missed.push(listener);
   }
 
@@ -47,8 +47,8 @@ export class WorkerHandlers implements BrokerHandler {
     this.#presence(app, channel, event);
   }
 
-  missed(): void {
-    for (const listener of this.#missed) listener();
+  missed(concerns?: Concerns): void {
+    for (const listener of this.#missed) listener(concerns);
   }
 
   answer(name: string, argument: unknown, cancellation: Cancellation): Answer<unknown> {

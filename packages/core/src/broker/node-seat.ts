@@ -233,6 +233,11 @@ export class Seat<Content> implements NodeSeat<Content> {
     const positions: Position[] = [];
     let subscribers = 0;
     for (const stream of streams) {
+      if (stream.position !== undefined) {
+        positions.push(stream.position);
+        subscribers += router.count(app, stream.channel);
+        continue;
+      }
       const position = histories.append(app, stream, publication);
       positions.push(position);
       const { channel } = stream;

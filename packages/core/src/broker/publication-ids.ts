@@ -19,6 +19,15 @@ export class PublicationIds {
     this.#base = (worker % WORKERS) * IDS_OF_A_WORKER;
   }
 
+  /** What stands in this node for an id of another node: the same on all workers. */
+  static of(origin: string, id: number): number {
+    let hash = 0;
+    for (let index = 0; index < origin.length; index++) {
+      hash = (Math.imul(hash, 31) + origin.charCodeAt(index)) >>> 0;
+    }
+    return (hash % WORKERS) * IDS_OF_A_WORKER + (id % IDS_OF_A_WORKER);
+  }
+
   next(): number {
     this.#last = (this.#last + 1) % IDS_OF_A_WORKER;
     return this.#base + this.#last;

@@ -63,6 +63,13 @@ export class Router<Content, Worker extends Routed<Content>> {
     return subscribers;
   }
 
+  /** Subscribers of a channel, on all workers. */
+  count(app: string, channel: string): number {
+    let subscribers = 0;
+    for (const interest of this.#interests.of(app, channel)) subscribers += interest.subscribers;
+    return subscribers;
+  }
+
   #routeSeveral(
     publisher: Worker,
     { app, channels, publication }: NodeDelivery<Content>,

@@ -11,6 +11,8 @@ export interface Retention {
 /** A channel with history in which something is published. */
 export interface Stream extends Retention {
   readonly channel: string;
+  /** Where the mesh has put it already: the node keeps nothing of it, and counts its subscribers. */
+  readonly position?: Position | undefined;
 }
 
 /** What is wanted of a channel's history. */

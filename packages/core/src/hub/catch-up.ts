@@ -106,26 +106,41 @@ export interface CaughtUp {
 /** An entry, and the channel that it is of. */
 export interface MergedEntry {
   readonly standIn: StandIn;
+  /** The stream that it is of. */
+  readonly epoch: string;
   readonly entry: HistoryEntry<Publication>;
 }
 
 /**
- * The entries of all channels in one order, and the offset up to which they are all that there are: a
- * client that has seen one has then seen all before it, in whichever channel.
+ * The entries of all channels in one order for each stream, one stream after the other, and the offsets up to
+ * which they are all that there are: a client that has seen one has then seen all before it, in whichever
+ * channel of the stream.
  */
 export function merge(parts: readonly CaughtUp[]): {
   readonly entries: readonly MergedEntry[];
-  readonly upTo: number;
+  /** By the epoch of the stream. */
+  readonly upTo: ReadonlyMap<string, number>;
   /** Whether some channel has more, whatever comes meanwhile. */
   readonly hasMore: boolean;
 } {
-  const ends = parts.map(({ entries, hasMore, position }) => {
-    return hasMore ? (entries.at(-1)?.offset ?? 0) : position.offset;
-  });
-  const entries = parts
-    .flatMap(({ standIn, entries }) => entries.map((entry) => ({ standIn, entry })))
-    .toSorted((a, b) => a.entry.offset - b.entry.offset);
-  return { entries, upTo: Math.min(...ends), hasMore: parts.some(({ hasMore }) => hasMore) };
+  const upTo = new Map<string, number>();
+  const entries: MergedEntry[] = [];
+  for (const [epoch, ofStream] of byStream(parts)) {
+    const ends = ofStream.map(({ entries, hasMore, position }) => {
+      return hasMore ? (entries.at(-1)?.offset ?? 0) : position.offset;
+    });
+    upTo.set(epoch, Math.min(...ends));
+    const all = ofStream.flatMap(({ standIn, entries }) =>
+      entries.map((entry) => ({ standIn, epoch, entry })),
+    );
+    entries.push(...all.toSorted((a, b) => a.entry.offset - b.entry.offset));
+  }
+  return { entries, upTo, hasMore: parts.some(({ hasMore }) => hasMore) };
+}
+
+/** The parts of each stream, by its epoch: numbers of different streams say nothing about one another. */
+export function byStream(parts: readonly CaughtUp[]): ReadonlyMap<string, readonly CaughtUp[]> {
+  return Map.groupBy(parts, ({ position }) => position.epoch);
 }
 
 /** The entries in their order, in parts that take about so many bytes at most. */

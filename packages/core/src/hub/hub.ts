@@ -1,5 +1,5 @@
 import { type Answer, whenAnswered } from "../answer.ts";
-import type { Broker, DeliveryKey, Published } from "../broker/broker.ts";
+import type { Broker, Concerns, DeliveryKey, Published } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
@@ -61,7 +61,7 @@ export class Hub implements HubApi {
     this.#subscriptions = new Subscriptions({ ...options, channels, recoveries });
     this.#publishing = new Publishing({ ...options, channels, recoveries });
     handlers.onDelivered((publication) => this.#publishing.delivered(publication));
-    handlers.onMissed(() => void this.#missed());
+    handlers.onMissed((concerns = () => true) => void this.#missed(concerns));
     handlers.method("disconnect", (argument) => {
       const { app, target } = argument as { app: string; target: DisconnectTarget };
       return this.#disconnectOwn(app, target);
@@ -230,9 +230,12 @@ export class Hub implements HubApi {
    * Closes whoever may have missed something, so that they come back and can ask for it. Until then they
    * get nothing more of what they can ask for: it would come behind the gap, and they would begin there.
    */
-  #missed(): Promise<void> {
+  #missed(concerns: Concerns): Promise<void> {
     const { clock, random } = this.#options;
-    const members = this.#subscribers.values().filter(({ channels }) => channels !== undefined);
+    const members = this.#subscribers.values().filter(({ channels }) => {
+      for (const { app, name } of each(channels)) if (concerns(app, name)) return true;
+      return false;
+    });
     this.#subscriptions.missed(members);
     const withinMs = MISSED_WITHIN_MS;
     return closePaced({ subscribers: members, reason: "messages_missed", withinMs, clock, random });

@@ -2,7 +2,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers } from "../answer.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
-import { batches, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
+import { batches, byStream, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
 import { positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
@@ -170,9 +170,9 @@ export class Recovery {
     }
     for (const [index, track] of tracks.entries()) {
       const position = parts[index]?.position;
-      if (position !== undefined) track.goOn(position, upTo);
+      if (position !== undefined) track.goOn(position, upTo.get(position.epoch) ?? 0);
     }
-    const sure = entries.filter(({ entry }) => entry.offset <= upTo);
+    const sure = entries.filter(({ entry, epoch }) => entry.offset <= (upTo.get(epoch) ?? 0));
     return this.#sendInTurns(batches(sure, BATCH_BYTES));
   }
 
@@ -199,6 +199,15 @@ export class Recovery {
 
   /** Sends the last of the history and what was published since: pages may be of different times. */
   #sendAll(entries: readonly MergedEntry[], parts: readonly CaughtUp[]): void {
+    for (const [epoch, ofStream] of byStream(parts)) {
+      this.#sendStream(
+        entries.filter((each) => each.epoch === epoch),
+        ofStream,
+      );
+    }
+  }
+
+  #sendStream(entries: readonly MergedEntry[], parts: readonly CaughtUp[]): void {
     const { subscriber } = this.#options;
     const kept = parts.flatMap(({ standIn, position }) => standIn.after(position.offset));
     const buffered = kept.toSorted((a, b) => a.order - b.order);

@@ -8,6 +8,7 @@ import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
+import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
 import { forOwnWorkers } from "../node/own-workers.ts";
@@ -36,6 +37,8 @@ export async function supervise(preparation: Preparation): Promise<void> {
   const { context, config, log, stopped, lastWishes, own } = preparation;
   const clock = systemClock;
   const startedAt = clock.now();
+  // Told to the workers by their environment.
+  nodeName();
   // Workers that started together would each make a development certificate of their own.
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);

@@ -1,3 +1,4 @@
+import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
 import type { AppConfig } from "@starling/core/hub/namespace.ts";
 import type { TokenBucketOptions } from "@starling/core/limits/token-bucket.ts";
 
@@ -167,6 +168,8 @@ export interface Config {
   readonly engine: EngineConfig;
   /** Name of this node in the signalling protocol, printable ASCII; empty = none. */
   readonly meshId: string;
+  /** How this node and others are a mesh; undefined where it is alone. */
+  readonly nats: NatsConfig | undefined;
   readonly signalling: SignallingConfig;
   /** Time after which an idle stream of server-sent events gets a comment. */
   readonly sseHeartbeatMs: number;

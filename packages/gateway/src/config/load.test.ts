@@ -23,6 +23,7 @@ describe("an empty environment", () => {
       clusterMode: false,
       clusterInstances: "max",
       presenceLeaseMs: 10_000,
+      nats: undefined,
       historyMaxBytes: 67_108_864,
       recoverySeconds: 120,
       drainMs: 25_000,

@@ -6,6 +6,7 @@ import { completeApps, type DeclaredApps, readConfigFile, withDemo } from "./con
 import type { Environment } from "./environment.ts";
 import { ConfigError, type ConfigFault } from "./fault.ts";
 import { folderProblem } from "./folders.ts";
+import { readNats } from "./nats-settings.ts";
 import { admitsAnonymous, requirementFaults } from "./requirements.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { tlsFileProblems } from "./tls-files.ts";
@@ -45,6 +46,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
   };
   const declared = declaredApps(settings, absolute(values.configFile));
   const auth = readAuth(settings, declared.keys, (path) => resolve(folder, path));
+  const mesh = readNats(settings, (path) => resolve(folder, path));
   const faults = [
     ...settings.faults,
     ...requirementFaults(settings),
@@ -52,6 +54,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     ...folderFaults(settings, absolute),
     ...declared.faults,
     ...auth.faults,
+    ...mesh.faults,
   ];
   if (faults.length > 0) throw new ConfigError(faults);
 
@@ -113,6 +116,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       maxPayloadBytes: values.maxPayloadBytes,
     },
     meshId: values.meshId ?? "",
+    nats: mesh.nats,
     signalling: {
       maxPayloadBytes: values.signalMaxPayloadBytes,
       maxStateBytes: values.signalMaxStateBytes,

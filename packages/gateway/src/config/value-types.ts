@@ -217,3 +217,18 @@ export function httpAddress(): ValueType<string> {
     return url.href;
   });
 }
+
+/** Addresses of NATS servers; a refusal never says what they are, since they may hold a password. */
+export function natsServers(): ValueType<readonly URL[]> {
+  return list("addresses such as nats://host:4222 or tls://host:4222", (text, position) => {
+    const url = URL.parse(text.includes("://") ? text : `nats://${text}`);
+    const isServer = url !== null && /^(nats|tls):$/.test(url.protocol) && url.hostname !== "";
+    return isServer ? url : new Refusal(`entry ${position} is no such address`);
+  });
+}
+
+export function natsPrefix(): ValueType<string> {
+  return parsed("letters, digits, `_` and `-`", (text) =>
+    /^[\w-]{1,64}$/.test(text) ? text : new Refusal("has other characters, none, or more than 64"),
+  );
+}

@@ -13,6 +13,7 @@ export const groups = [
   "Signalling",
   "Logs",
   "Cluster",
+  "NATS",
 ] as const;
 export type Group = (typeof groups)[number];
 

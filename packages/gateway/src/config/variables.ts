@@ -2,6 +2,7 @@ import { authVariables } from "./auth-variables.ts";
 import { DAY_MS, GIB, MAX_TIMER_MS } from "./bounds.ts";
 import { clusterVariables } from "./cluster-variables.ts";
 import { limitVariables } from "./limit-variables.ts";
+import { natsVariables } from "./nats-variables.ts";
 import { signallingVariables } from "./signalling-variables.ts";
 import {
   addressList,
@@ -386,6 +387,7 @@ export const variables = {
     source: "the documented earlier generation",
   },
   ...clusterVariables,
+  ...natsVariables,
 } as const satisfies Record<string, Variable>;
 
 export type VariableKey = keyof typeof variables;

@@ -1,5 +1,8 @@
-/** Why a worker is not ready: it drains, its link to the node is down, or the node lacks workers. */
-export type Impediment = "draining" | "link" | "node";
+/**
+ * Why a worker is not ready: it drains, its link to the node is down, the node lacks workers, or NATS is
+ * away.
+ */
+export type Impediment = "draining" | "link" | "node" | "nats";
 
 /** Whether new connections and requests are welcome here. */
 export class Health {

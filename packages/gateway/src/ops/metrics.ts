@@ -1,3 +1,5 @@
+import type { MeshCounters } from "@starling/core/broker/nats/counters.ts";
+import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
@@ -8,7 +10,8 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #roundTrip: Histogram;
 
-  constructor(counters: Counters) {
+  /** `mesh` is the worker's link to NATS, where it has one. */
+  constructor(counters: Counters, mesh?: MeshBroker) {
     const registers = [this.#registry];
     new Gauge({
       name: "starling_connections",
@@ -29,6 +32,7 @@ export class Metrics {
         },
       });
     }
+    if (mesh !== undefined) addMeshMetrics(mesh, registers);
     this.#roundTrip = new Histogram({
       name: "starling_ping_round_trip_seconds",
       help: "Time from a ping of the signalling protocol to its pong",
@@ -63,6 +67,47 @@ export class Metrics {
   get contentType(): string {
     return this.#registry.contentType;
   }
+}
+
+const meshHelp = {
+  sent: "Messages sent to NATS",
+  repeated: "Messages sent to NATS once more, since nothing had confirmed them",
+  received: "Publications of NATS that were delivered",
+  duplicates: "Messages of NATS that were dropped since they had come before",
+  invalid: "Messages of NATS that were dropped since they are no publications",
+  refused: "Publications refused since NATS did not take them in time, or too much waited for it",
+  missed: "Times that publications of other nodes may have been lost, and subscribers were told",
+  filled: "Gaps in channels with history that were filled from the stream",
+} as const satisfies Record<keyof MeshCounters, string>;
+
+function addMeshMetrics(mesh: MeshBroker, registers: Registry[]): void {
+  for (const name of Object.keys(meshHelp) as (keyof MeshCounters)[]) {
+    new Counter({
+      name: `starling_nats_${name}_total`,
+      help: meshHelp[name],
+      registers,
+      collect() {
+        this.reset();
+        this.inc(mesh.counters[name]);
+      },
+    });
+  }
+  new Gauge({
+    name: "starling_nats_waiting_bytes",
+    help: "Bytes that wait for NATS to take them",
+    registers,
+    collect() {
+      this.set(mesh.waitingBytes);
+    },
+  });
+  new Gauge({
+    name: "starling_nats_links",
+    help: "Workers whose link to NATS is up",
+    registers,
+    collect() {
+      this.set(mesh.downSince === undefined ? 1 : 0);
+    },
+  });
 }
 
 const historyHelp = {

@@ -91,14 +91,15 @@ export function quicCommand(
   };
 }
 
-/** The servers that the worker asks about clients, as `host:port`. */
-function askedServers({ settings: { jwt, webhook } }: QuicWorkerConfig): string[] {
-  return [jwt?.keySet?.url, webhook?.url]
+/** The servers that the worker asks about clients, and those of NATS, as `host:port`. */
+function askedServers({ settings: { jwt, webhook, nats } }: QuicWorkerConfig): string[] {
+  const asked = [jwt?.keySet?.url, webhook?.url]
     .filter((url) => url !== undefined)
     .map((text) => {
       const { protocol, hostname, port } = new URL(text);
       return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
     });
+  return [...asked, ...(nats?.servers ?? [])];
 }
 
 function passedOn(environment: Environment): Record<string, string> {

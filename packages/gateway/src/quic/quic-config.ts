@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { QuicSettings, QuicWorkerConfig } from "@starling/quic-worker/config.ts";
 import type { TlsMaterial } from "../certificates/material.ts";
 import type { Config } from "../config/config.ts";
+import { nodeName } from "../node/node-name.ts";
 import { ratesOf } from "../node/node-options.ts";
 
 /** What a quic worker is told beside its seat. */
@@ -30,7 +31,7 @@ function settingsOf(config: Config): QuicSettings {
   const { apps, publicKeys, jwt, webhook, anonymous, allowedOrigins, messageRate } = config;
   const { slowConsumerBytes, maxHandshakes, meshId, signalling, logLevel } = config;
   const { token, eventIdPattern, engine } = config;
-  const { maxChannelsPerConnection, authTimeoutMs, drainMs, presenceLeaseMs } = config;
+  const { maxChannelsPerConnection, authTimeoutMs, drainMs, presenceLeaseMs, nats } = config;
   const { recoverySeconds } = config;
   return {
     apps,
@@ -53,5 +54,7 @@ function settingsOf(config: Config): QuicSettings {
     drainMs,
     presenceLeaseMs,
     recoverySeconds,
+    nats,
+    node: nodeName(),
   };
 }

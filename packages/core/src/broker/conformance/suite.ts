@@ -15,20 +15,24 @@ import { answered, delivery, join } from "./worker.ts";
 export interface BrokerSuiteOptions {
   /** Whether the fixtures have links that can be cut. */
   readonly hasLinks: boolean;
+  /** Whether the node keeps what channels keep, and each delivery says how much; default `true`. */
+  readonly keepsInNode?: boolean;
 }
 
 /** The guarantees of the broker port, as tests that every implementation passes. */
 export function describeBroker(
   name: string,
   setUpBroker: SetUpBroker,
-  { hasLinks }: BrokerSuiteOptions,
+  { hasLinks, keepsInNode = true }: BrokerSuiteOptions,
 ): void {
   const setUp = () => setUpBroker(settings);
   describe(`${name}: publishing`, () => describePublishing(setUp));
-  describe(`${name}: history`, () => describeHistory(setUp));
-  describe(`${name}: pages of a history`, () => {
-    describeHistoryPages((more) => setUpBroker({ ...settings, ...more }));
-  });
+  if (keepsInNode) {
+    describe(`${name}: history`, () => describeHistory(setUp));
+    describe(`${name}: pages of a history`, () => {
+      describeHistoryPages((more) => setUpBroker({ ...settings, ...more }));
+    });
+  }
   describe(`${name}: presence`, () => describePresence(setUp));
   describe(`${name}: keys`, () => describeKeys(setUp));
   describe(`${name}: limits`, () => describeLimits(setUp));

@@ -5,7 +5,7 @@ import { Writer } from "./writer.ts";
 
 const MAGIC = "starling-ipc";
 /** Of the messages; both ends are started from the same installation. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** What whoever opened a stream says first. */
 export type Hello =

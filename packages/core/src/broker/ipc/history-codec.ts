@@ -8,19 +8,20 @@ import type { Writer } from "./writer.ts";
 
 export function writeStreams(writer: Writer, streams: readonly Stream[]): void {
   writer.array(streams.length);
-  for (const { channel, size, ttlMs } of streams) {
+  for (const { channel, size, ttlMs, position } of streams) {
     writer.string(channel);
     writer.uint(size);
     writer.uint(ttlMs);
+    writer.bool(position !== undefined);
+    if (position !== undefined) writePosition(writer, position);
   }
 }
 
 export function readStreams(reader: Reader): Stream[] {
-  return readAll(reader, () => ({
-    channel: reader.string(),
-    size: reader.uint(),
-    ttlMs: reader.uint(),
-  }));
+  return readAll(reader, () => {
+    const stream = { channel: reader.string(), size: reader.uint(), ttlMs: reader.uint() };
+    return reader.bool() ? { ...stream, position: readPosition(reader) } : stream;
+  });
 }
 
 export function writeHistoryRequest(

@@ -272,7 +272,7 @@ describe("what comes over a stream", () => {
     await fixture.settle();
     expect(isClosed).toBe(true);
     expect(fixture.log.lines.map(({ fields: { err } }) => String(err))).toEqual([
-      "WireError: the peer speaks version 99 of the link, not 3",
+      "WireError: the peer speaks version 99 of the link, not 4",
     ]);
   });
 

@@ -1,0 +1,112 @@
+import type { Publication } from "../../hub/publication.ts";
+import { readPublications, writePublication } from "../ipc/publication-codec.ts";
+import { Reader } from "../ipc/reader.ts";
+import { WireError } from "../ipc/wire-error.ts";
+import { Writer } from "../ipc/writer.ts";
+
+/**
+ * With which everything begins that Starling sends: no text does in UTF-8, so that JSON of a back end is told
+ * apart without any header, whose parsing would cost more than all the rest.
+ */
+const MARK = 0xc1;
+const VERSION = 1;
+/** Bytes of the numbers that `restamp` writes anew, relative to their place. */
+const LINK_AT = 0;
+const FIRST_AT = 8;
+const SEQUENCE_AT = 16;
+const NUMBERS = 24;
+
+/** Which message of which link of which worker a message is. */
+export interface Stamp {
+  /** Names the worker, among all of the mesh and of all times. */
+  readonly origin: string;
+  /** How often the worker has connected to NATS: everything of one link arrives in its order. */
+  readonly link: number;
+  /** The first message that was sent over this link; all before it have been handed over. */
+  readonly first: number;
+  /** Counts the messages of the worker. */
+  readonly sequence: number;
+}
+
+/** Writes what a worker publishes, and reads what others have. */
+export class Envelopes {
+  readonly #head: Uint8Array;
+  readonly #writer = new Writer();
+  readonly #reader = new Reader();
+
+  /** @param origin ASCII of at most 255 characters */
+  constructor(origin: string) {
+    const head = new Uint8Array(3 + origin.length + NUMBERS);
+    head.set([MARK, VERSION, origin.length]);
+    for (let index = 0; index < origin.length; index++) head[3 + index] = origin.charCodeAt(index);
+    this.#head = head;
+  }
+
+  /** What a publication says in every channel. */
+  content(publication: Publication): Uint8Array {
+    this.#writer.cut();
+    writePublication(this.#writer, publication);
+    return this.#writer.cut();
+  }
+
+  /** One message, which is the caller's. */
+  seal(content: Uint8Array, sequence: number): Uint8Array {
+    const head = this.#head;
+    const message = new Uint8Array(head.length + content.length);
+    message.set(head);
+    message.set(content, head.length);
+    putUint(message, head.length - NUMBERS + SEQUENCE_AT, sequence);
+    return message;
+  }
+
+  /** Says over which link a message goes, before each time that it is sent. */
+  stamp(message: Uint8Array, link: number, first: number): void {
+    const at = this.#head.length - NUMBERS;
+    putUint(message, at + LINK_AT, link);
+    putUint(message, at + FIRST_AT, first);
+  }
+
+  static isSealed(message: Uint8Array): boolean {
+    return message[0] === MARK;
+  }
+
+  /** @throws WireError when it is no message of this version */
+  static stampOf(message: Uint8Array): Stamp {
+    const length = message[2] ?? 0;
+    const at = 3 + length;
+    if (message[1] !== VERSION || message.length < at + NUMBERS) {
+      throw new WireError("a message of the mesh is of another version, or cut off");
+    }
+    let origin = "";
+    for (let index = 3; index < at; index++) origin += String.fromCharCode(message[index] ?? 0);
+    return {
+      origin,
+      link: uintAt(message, at + LINK_AT),
+      first: uintAt(message, at + FIRST_AT),
+      sequence: uintAt(message, at + SEQUENCE_AT),
+    };
+  }
+
+  /** @throws WireError when it is cut off */
+  open(message: Uint8Array, app: string, channel: string): Publication {
+    const start = 3 + (message[2] ?? 0) + NUMBERS;
+    this.#reader.reset(message, start, message.length);
+    const [publication] = readPublications(this.#reader, app, [channel]);
+    if (publication === undefined) throw new WireError("a message holds no publication");
+    return publication;
+  }
+}
+
+function putUint(bytes: Uint8Array, at: number, value: number): void {
+  let rest = value;
+  for (let index = at + 7; index >= at; index--) {
+    bytes[index] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+}
+
+function uintAt(bytes: Uint8Array, at: number): number {
+  let value = 0;
+  for (let index = at; index < at + 8; index++) value = value * 256 + (bytes[index] ?? 0);
+  return value;
+}

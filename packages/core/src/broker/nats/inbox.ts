@@ -1,0 +1,84 @@
+import type { Msg } from "@nats-io/nats-core";
+import type { Publication } from "../../hub/publication.ts";
+import type { Log } from "../../ports.ts";
+import type { BrokerHandler } from "../broker.ts";
+import { WireError } from "../ipc/wire-error.ts";
+import { PublicationIds } from "../publication-ids.ts";
+import type { MeshCounters } from "./counters.ts";
+import { Envelopes } from "./envelope.ts";
+import { foreignPublication } from "./foreign.ts";
+import { Origins } from "./origins.ts";
+
+export interface InboxOptions {
+  readonly handler: Pick<BrokerHandler, "delivered">;
+  readonly envelopes: Envelopes;
+  readonly counters: MeshCounters;
+  readonly log: Log;
+  /** The node that this worker belongs to; what its workers publish has arrived already. */
+  readonly node: string;
+}
+
+/** What arrives from NATS for channels without history. */
+export class Inbox {
+  readonly #options: InboxOptions;
+  readonly #origins = new Origins();
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  take(message: Msg, app: string, channel: string): void {
+    const { handler, counters } = this.#options;
+    const { data } = message;
+    if (Envelopes.isSealed(data) && this.#isKnown(data)) return;
+    const publication = this.read(message, app, channel);
+    if (publication === undefined) return;
+    counters.received++;
+    handler.delivered(publication);
+  }
+
+  /** What a message says; undefined where it is no publication. */
+  read(message: Msg, app: string, channel: string): Publication | undefined {
+    const { counters, envelopes, log } = this.#options;
+    try {
+      if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
+      const publication = envelopes.open(message.data, app, channel);
+      const { origin } = Envelopes.stampOf(message.data);
+      const { id } = publication;
+      if (id !== undefined && !this.#isOwnNode(origin)) {
+        publication.id = PublicationIds.of(origin, id);
+      }
+      return publication;
+    } catch (error) {
+      if (!(error instanceof WireError || error instanceof RangeError)) throw error;
+      counters.invalid++;
+      const { subject } = message;
+      log.warn({ error, app, channel, subject }, "a message of NATS is no publication");
+      return undefined;
+    }
+  }
+
+  /** A subscription has failed, for want of a permission as a rule. */
+  failed(error: Error, app: string, channel: string): void {
+    this.#options.log.error({ error, app, channel }, "NATS refuses a subscription");
+  }
+
+  /** Whether it was seen before, or is of this node. */
+  #isKnown(data: Uint8Array): boolean {
+    const { counters } = this.#options;
+    try {
+      const stamp = Envelopes.stampOf(data);
+      if (this.#isOwnNode(stamp.origin)) return true;
+      if (this.#origins.isNew(stamp)) return false;
+      counters.duplicates++;
+      return true;
+    } catch (error) {
+      if (error instanceof WireError) return false;
+      throw error;
+    }
+  }
+
+  #isOwnNode(origin: string): boolean {
+    return origin.startsWith(this.#options.node) && origin[this.#options.node.length] === ".";
+  }
+}

@@ -1,0 +1,186 @@
+import { createInbox, headers, type Msg, type NatsConnection } from "@nats-io/nats-core";
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Position } from "../../hub/position.ts";
+import type { Clock, Log, TimerHandle } from "../../ports.ts";
+import type { MeshCounters } from "./counters.ts";
+import type { MeshLink } from "./link.ts";
+import type { MeshStream } from "./mesh-stream.ts";
+import { Outbox, type Outgoing } from "./outbox.ts";
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const DEADLINE_MS = 5_000;
+const MESSAGE_BYTES = 300;
+/** Milliseconds without an answer after which a message is sent again. */
+const REPEAT_MS = 700;
+/** What a server answers that cannot keep anything at this moment, but later. */
+const TEMPORARY = new Set([408, 503]);
+
+declare const TextDecoder: new (label: "utf-8") => { decode(bytes: Uint8Array): string };
+const decoder = new TextDecoder("utf-8");
+
+export interface KeptPublisherOptions {
+  readonly link: MeshLink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly counters: MeshCounters;
+}
+
+interface KeptMessage extends Outgoing {
+  readonly stream: MeshStream;
+  readonly token: string;
+  resolve(position: Position): void;
+}
+
+interface Acknowledgement {
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly code?: number; readonly description?: string };
+}
+
+/**
+ * Publishes in streams: what a stream has not acknowledged is sent again, and the stream tells by the id of
+ * the message whether it has it already.
+ */
+export class KeptPublisher {
+  readonly #options: KeptPublisherOptions;
+  readonly #outbox: Outbox<KeptMessage>;
+  readonly #byToken = new Map<string, KeptMessage>();
+  readonly #replies = createInbox();
+  #repeat: TimerHandle | undefined;
+  #last = 0;
+  #connection: NatsConnection | undefined;
+
+  constructor(options: KeptPublisherOptions) {
+    const { clock, link } = options;
+    this.#options = options;
+    this.#outbox = new Outbox({ clock, maxBytes: MAX_BYTES, deadlineMs: DEADLINE_MS });
+    link.use({ up: (connection) => this.#up(connection), down() {} });
+  }
+
+  get waitingBytes(): number {
+    return this.#outbox.bytes;
+  }
+
+  /** Rejected with `broker_unavailable` where it was not acknowledged in time, and may be kept or not. */
+  publish(stream: MeshStream, subject: string, bytes: Uint8Array, id: string): Promise<Position> {
+    const { link, counters, clock } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<Position>();
+    const token = `${++this.#last}`;
+    const named = headers();
+    named.set("Nats-Msg-Id", id);
+    const reply = `${this.#replies}.${token}`;
+    const message: KeptMessage = {
+      stream,
+      token,
+      bytes: bytes.length + MESSAGE_BYTES,
+      resolve,
+      send: () => {
+        counters.sent++;
+        link.connection?.publish(subject, bytes, { headers: named, reply });
+      },
+      settle: (error) => {
+        this.#byToken.delete(token);
+        if (error === undefined) return;
+        counters.refused++;
+        reject(error);
+      },
+    };
+    const isAway = link.hasBeenDownFor(DEADLINE_MS, clock.now());
+    if (isAway || !this.#outbox.hasRoomFor(message.bytes)) {
+      counters.refused++;
+      const reason = isAway ? "NATS is away" : "too much waits for NATS";
+      reject(new StarlingError("broker_unavailable", reason));
+      return promise;
+    }
+    this.#outbox.add(message);
+    this.#byToken.set(token, message);
+    // Before the stream was found nobody would keep it.
+    if (stream.isReady) this.#send(message);
+    else
+      stream.ready().then(
+        () => this.#send(message),
+        () => {},
+      );
+    this.#watch();
+    return promise;
+  }
+
+  close(): void {
+    if (this.#repeat !== undefined) this.#options.clock.clearTimeout(this.#repeat);
+    this.#outbox.close();
+  }
+
+  #send(message: KeptMessage): void {
+    if (this.#options.link.connection === undefined) return;
+    try {
+      message.send();
+    } catch (cause) {
+      const error = new StarlingError("payload_too_large", "NATS does not take it", { cause });
+      this.#outbox.settle(message, error);
+    }
+  }
+
+  #up(connection: NatsConnection): void {
+    if (this.#connection !== connection) {
+      this.#connection = connection;
+      const callback = (error: Error | null, message: Msg) => this.#answered(error, message);
+      connection.subscribe(`${this.#replies}.*`, { callback });
+    }
+    this.#sendAgain();
+  }
+
+  /** In their order, and each stream when it has been found. */
+  #sendAgain(): void {
+    const streams = new Map<MeshStream, KeptMessage[]>();
+    for (const message of this.#outbox.messages()) {
+      const messages = streams.get(message.stream);
+      if (messages === undefined) streams.set(message.stream, [message]);
+      else messages.push(message);
+    }
+    for (const [stream, messages] of streams) {
+      const send = () => {
+        for (const message of messages) {
+          if (!this.#byToken.has(message.token)) continue;
+          this.#options.counters.repeated++;
+          this.#send(message);
+        }
+      };
+      stream.ready().then(send, () => {});
+    }
+  }
+
+  #watch(): void {
+    this.#repeat ??= this.#options.clock.setTimeout(() => {
+      this.#repeat = undefined;
+      if (this.#outbox.size === 0) return;
+      for (const stream of new Set([...this.#outbox.messages()].map((each) => each.stream))) {
+        stream.reset();
+      }
+      this.#sendAgain();
+      this.#watch();
+    }, REPEAT_MS);
+  }
+
+  #answered(error: Error | null, reply: Msg): void {
+    const { log } = this.#options;
+    if (error !== null) {
+      log.error({ error }, "NATS refuses the answers of streams");
+      return;
+    }
+    const message = this.#byToken.get(reply.subject.slice(this.#replies.length + 1));
+    // Nobody is there who would keep it: it is sent again when the stream was found or made.
+    if (message === undefined || (reply.headers?.code ?? 0) > 0) return;
+    const answer = JSON.parse(decoder.decode(reply.data)) as Acknowledgement;
+    const { stream } = message;
+    if (answer.seq === undefined || stream.epoch === undefined) {
+      if (TEMPORARY.has(answer.error?.code ?? 0)) return;
+      log.error({ stream: stream.name, ...answer.error }, "a stream refuses a publication");
+      const refusal = answer.error?.description ?? "the stream gave no number";
+      this.#outbox.settle(message, new StarlingError("broker_unavailable", refusal));
+      return;
+    }
+    if (answer.duplicate !== true) stream.keptAt(answer.seq);
+    message.resolve({ epoch: stream.epoch, offset: answer.seq });
+    this.#outbox.settle(message);
+  }
+}

@@ -1,0 +1,256 @@
+import type { NatsConnection } from "@nats-io/nats-core";
+import { type Answer, whenAnswered } from "../../answer.ts";
+import type { DisconnectTarget } from "../../hub/api.ts";
+import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
+import type { Member, PresenceStats } from "../../hub/member.ts";
+import { type AppConfig, namespaceOf, optionsOf } from "../../hub/namespace.ts";
+import type { Publication } from "../../hub/publication.ts";
+import type { AfterTurn, Clock, Log, Random } from "../../ports.ts";
+import type {
+  Broker,
+  BrokerHandler,
+  Cancellation,
+  Delivery,
+  DeliveryKey,
+  PresenceEvent,
+  Published,
+  RateName,
+  WorkerId,
+} from "../broker.ts";
+import type { HistoryPage, HistoryRequest, Stream } from "../stream.ts";
+import { MeshCounters } from "./counters.ts";
+import { Envelopes } from "./envelope.ts";
+import { Inbox } from "./inbox.ts";
+import { KeptChannels, type Place } from "./kept-channels.ts";
+import { MeshLink } from "./link.ts";
+import type { StreamSettings } from "./mesh-stream.ts";
+import { PlainChannels } from "./plain-channels.ts";
+import { Subjects } from "./subjects.ts";
+
+/** Bytes of a random name. */
+const NAME_BYTES = 9;
+
+export interface MeshBrokerOptions {
+  /** The worker's broker of its node. */
+  readonly inner: Broker;
+  readonly handler: BrokerHandler;
+  /** Names the node among all of the mesh and of all times: its workers have the same, and no others. */
+  readonly node: string;
+  connect(): Promise<NatsConnection>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly afterTurn: AfterTurn;
+  readonly log: Log;
+  readonly apps: ReadonlyMap<string, AppConfig>;
+  /** First token of all subjects; default `starling`. */
+  readonly prefix?: string;
+  readonly streams: StreamSettings;
+  /** Told when the link to NATS comes up or goes down. */
+  linkChanged?(isUp: boolean): void;
+  /** Where a channel is kept, if it is; default: what its namespace says. */
+  placeOf?(app: string, channel: string): Place | undefined;
+}
+
+/**
+ * A worker's broker where several nodes share a NATS system: publications reach the workers of its own node
+ * as they do without NATS, and those of the others over NATS; histories are the mesh's. Presence, rates,
+ * keys, budgets, questions and lists of channels are those of the node.
+ */
+export class MeshBroker implements Broker {
+  readonly worker: WorkerId;
+  readonly needsIds: boolean;
+  readonly counters = new MeshCounters();
+  readonly #inner: Broker;
+  readonly #link: MeshLink;
+  readonly #plain: PlainChannels;
+  readonly #kept: KeptChannels;
+  readonly #placeOf: (app: string, channel: string) => Place | undefined;
+  #sequence = 0;
+
+  constructor(options: MeshBrokerOptions) {
+    const { inner, handler, node, random, apps, log, clock, prefix = "starling" } = options;
+    const { placeOf = (app, channel) => placeIn(apps, app, channel) } = options;
+    const { counters } = this;
+    this.worker = inner.worker;
+    this.needsIds = inner.needsIds;
+    this.#inner = inner;
+    this.#placeOf = placeOf;
+    const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
+    const origin = `${node}.${instance}`;
+    const envelopes = new Envelopes(origin);
+    const subjects = new Subjects(prefix);
+    const inbox = new Inbox({ handler, envelopes, counters, log, node });
+    const nextSequence = () => ++this.#sequence;
+    const link = new MeshLink(options);
+    this.#link = link;
+    const shared = {
+      ...{ link, clock, handler, subjects, envelopes, inbox, counters, nextSequence, log },
+    };
+    this.#plain = new PlainChannels(shared);
+    this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
+    link.use({
+      up: () => options.linkChanged?.(true),
+      down: () => options.linkChanged?.(false),
+    });
+    link.start();
+  }
+
+  /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
+  get downSince(): number | undefined {
+    return this.#link.downSince;
+  }
+
+  /** Bytes that wait for NATS. */
+  get waitingBytes(): number {
+    return this.#plain.waitingBytes + this.#kept.waitingBytes;
+  }
+
+  interest(app: string, channel: string, subscribers: number): Answer<void> {
+    const own = this.#inner.interest(app, channel, subscribers);
+    const isKept = this.#placeOf(app, channel) !== undefined;
+    const channels = isKept ? this.#kept : this.#plain;
+    const noted = channels.interest(app, channel, subscribers > 0);
+    return whenAnswered(own, () => noted);
+  }
+
+  nextId(): number {
+    return this.#inner.nextId();
+  }
+
+  publish(delivery: Delivery): Answer<Published> {
+    const { channels, streams, publication } = delivery;
+    if (streams.length > 0) return this.#publishKept(delivery);
+    // The own node has it also where NATS is away.
+    const own = this.#inner.publish(delivery);
+    const handedOver = this.#plain.publish(publication, channels);
+    return Promise.all([own, handedOver]).then(([published]) => published);
+  }
+
+  publishUnanswered(delivery: Delivery): void {
+    const { channels, streams, publication } = delivery;
+    if (streams.length > 0) {
+      // A refusal has been counted.
+      this.#publishKept(delivery).catch(() => {});
+      return;
+    }
+    this.#inner.publishUnanswered(delivery);
+    this.#plain.publishUnanswered(publication, channels);
+  }
+
+  history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {
+    if (this.#placeOf(app, channel) === undefined) {
+      return this.#inner.history(app, channel, request);
+    }
+    return this.#kept.history(app, channel, request);
+  }
+
+  channels(app: string, page: ChannelPageRequest): Answer<ChannelPage> {
+    return this.#inner.channels(app, page);
+  }
+
+  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+    return this.#inner.disconnect(app, target);
+  }
+
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
+    return this.#inner.reserve(keys);
+  }
+
+  release(keys: readonly DeliveryKey[]): void {
+    this.#inner.release(keys);
+  }
+
+  take(rate: RateName, key: string): Answer<number> {
+    return this.#inner.take(rate, key);
+  }
+
+  admit(app: string): Answer<void> {
+    return this.#inner.admit(app);
+  }
+
+  connectionOpened(app: string): void {
+    this.#inner.connectionOpened(app);
+  }
+
+  connectionClosed(app: string): void {
+    this.#inner.connectionClosed(app);
+  }
+
+  hasRoomForChannel(app: string, channel: string): boolean {
+    return this.#inner.hasRoomForChannel(app, channel);
+  }
+
+  present(app: string, channel: string, event: PresenceEvent): void {
+    this.#inner.present(app, channel, event);
+  }
+
+  watch(app: string, channel: string): Answer<readonly Member[]> {
+    return this.#inner.watch(app, channel);
+  }
+
+  unwatch(app: string, channel: string): void {
+    this.#inner.unwatch(app, channel);
+  }
+
+  members(app: string, channel: string): Answer<readonly Member[]> {
+    return this.#inner.members(app, channel);
+  }
+
+  presenceStats(app: string, channel: string): Answer<PresenceStats> {
+    return this.#inner.presenceStats(app, channel);
+  }
+
+  call(
+    worker: WorkerId,
+    method: string,
+    argument: unknown,
+    cancellation?: Cancellation,
+  ): Promise<unknown> {
+    return this.#inner.call(worker, method, argument, cancellation);
+  }
+
+  gather(method: string, argument: unknown): Promise<readonly unknown[]> {
+    return this.#inner.gather(method, argument);
+  }
+
+  /** Leaves NATS when what waits has arrived there, or its time is over; not the node. */
+  async close(): Promise<void> {
+    await this.#link.flushed();
+    this.#plain.close();
+    this.#kept.close();
+    await this.#link.close();
+  }
+
+  /**
+   * What is kept comes first, since its place is part of the answer. Both are sent at once, so that two
+   * deliveries stay in their order.
+   */
+  async #publishKept(delivery: Delivery): Promise<Published> {
+    const { app, channels, streams, publication, key } = delivery;
+    const keeping = streams.map(({ channel }) => this.#kept.publish(publication, channel, key));
+    const own =
+      channels.length === 0
+        ? undefined
+        : this.publish({ ...delivery, streams: [], key: undefined });
+    const [published, ...positions] = await Promise.all([own, ...keeping]);
+    const kept: Stream[] = streams.map((stream, index) => ({
+      ...stream,
+      position: positions[index],
+    }));
+    const reached = published?.subscribers ?? delivery.reached;
+    return this.#inner.publish({ app, channels: [], streams: kept, publication, reached, key });
+  }
+}
+
+/** The namespace whose options hold in a channel, where they keep a history. */
+function placeIn(
+  apps: ReadonlyMap<string, AppConfig>,
+  app: string,
+  channel: string,
+): Place | undefined {
+  const { history } = optionsOf(apps, app, channel);
+  if (history === undefined) return undefined;
+  const namespace = namespaceOf(channel);
+  const isDeclared = apps.get(app)?.namespaces.has(namespace) === true;
+  return { ...history, namespace: isDeclared ? namespace : "" };
+}

@@ -1,0 +1,73 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+
+/** What the WHATWG Encoding Standard gives every runtime. */
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+const encoder = new TextEncoder();
+const PLAIN = /^[A-Za-z0-9_-]+$/;
+/** Bytes that stand for themselves: letters, digits, `_` and `-`. */
+const isPlain = (byte: number): boolean =>
+  (byte >= 0x30 && byte <= 0x39) ||
+  (byte >= 0x41 && byte <= 0x5a) ||
+  (byte >= 0x61 && byte <= 0x7a) ||
+  byte === 0x5f ||
+  byte === 0x2d;
+/** A token that would be longer is made of a hash: a server takes 4,096 bytes for a whole command. */
+const MAX_TOKEN = 512;
+
+/**
+ * A name as one token of a subject: every byte of its UTF-8 but `A-Za-z0-9_-` is `=` and two hex digits, the
+ * empty name is `=`. One that would have more than 512 characters is `=h` and the SHA-256 of the name in
+ * base64url instead.
+ */
+export function subjectToken(name: string): string {
+  if (name.length <= MAX_TOKEN && PLAIN.test(name)) return name;
+  if (name === "") return "=";
+  const bytes = encoder.encode(name);
+  let token = "";
+  for (const byte of bytes) {
+    token += isPlain(byte)
+      ? String.fromCharCode(byte)
+      : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  if (token.length <= MAX_TOKEN) return token;
+  return `=h${sha256(bytes).toBase64({ alphabet: "base64url", omitPadding: true })}`;
+}
+
+/** The subjects of one mesh; systems that share a NATS server have other prefixes. */
+export class Subjects {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** Where a channel without history is published. */
+  channel(app: string, channel: string): string {
+    return `${this.#prefix}.pub.${subjectToken(app)}.${subjectToken(channel)}`;
+  }
+
+  /** Where a channel with history is published, for the stream to keep. */
+  kept(app: string, namespace: string, channel: string): string {
+    return `${this.keptOf(app, namespace)}.${subjectToken(channel)}`;
+  }
+
+  /** Where the stream says what it has kept. */
+  live(app: string, namespace: string, channel: string): string {
+    return `${this.liveOf(app, namespace)}.${subjectToken(channel)}`;
+  }
+
+  keptOf(app: string, namespace: string): string {
+    return `${this.#prefix}.kept.${subjectToken(app)}.${subjectToken(namespace)}`;
+  }
+
+  liveOf(app: string, namespace: string): string {
+    return `${this.#prefix}.live.${subjectToken(app)}.${subjectToken(namespace)}`;
+  }
+
+  /** The name of a stream, in which "." is not allowed; the separators are no part of any token. */
+  stream(app: string, namespace: string): string {
+    const tokens = [this.#prefix, subjectToken(app), subjectToken(namespace)];
+    return tokens.join("+").replaceAll(".", "+");
+  }
+}

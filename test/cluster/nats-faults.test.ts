@@ -1,0 +1,105 @@
+/**
+ * Two nodes on one NATS system under load: nothing is lost, doubled or out of order, whatever happens to NATS,
+ * but for those who are told.
+ */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { Plan } from "../support/faults/load.ts";
+import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
+import {
+  expectGapsTold,
+  expectNothingMissed,
+  expectRefusalsOnly,
+} from "../support/faults/nats-outcomes.ts";
+import { seeds } from "../support/faults/seeded-random.ts";
+import { NatsServer } from "../support/nats-server.ts";
+
+setDefaultTimeout(60_000);
+
+/** Longer than a publication waits for NATS, so that some are refused, ms. */
+const AWAY_MS = 7_000;
+
+const PLAIN = {
+  stock: { polling: 3, "polling-kept": 2, websocket: 6, upgrade: 4 },
+  streams: 4,
+  members: 6,
+  oldMembers: 2,
+} as const satisfies Plan;
+/** More than any run publishes in one channel. */
+const KEPT = {
+  ...PLAIN,
+  stock: { ...PLAIN.stock, switching: 4 },
+  history: { historySize: 10_000, historyTtl: 600 },
+} as const satisfies Plan;
+
+const fixture = new MeshFixture();
+
+describe.each<[string, Plan]>([
+  ["without history", PLAIN],
+  ["with history", KEPT],
+])("nothing happens %s", (_name, plan) => {
+  test.each(seeds(211))("and nothing is lost, doubled or out of order (seed %i)", async (seed) => {
+    const { load } = await fixture.prepare(await NatsServer.start(), seed, plan);
+    await load.startPublishing();
+    await Bun.sleep(3_000);
+    expect(await load.violations()).toEqual([]);
+    if (plan.history !== undefined) expect(await load.keptFaults()).toEqual([]);
+    expect(load.recorder.ends).toEqual([]);
+    expect(load.recorder.failures).toEqual([]);
+  });
+});
+
+describe("NATS is killed and started again", () => {
+  test.each(seeds(221, 222))("and channels with history miss nothing (seed %i)", async (seed) => {
+    const { load, nats, nodes } = await fixture.start(await NatsServer.start(), seed, KEPT);
+    for (const awayMs of [0, load.random.integer(500, 1_500)]) {
+      await Bun.sleep(load.random.integer(500, 1_000));
+      await nats.kill();
+      await Bun.sleep(awayMs);
+      await nats.restart();
+      await allReady(nodes);
+    }
+    await Bun.sleep(500);
+    await load.breakAllOff(load.random.integer(0, 500));
+    await expectNothingMissed(load);
+    expect(load.unrecovered).toEqual([]);
+    expectRefusalsOnly(load);
+  });
+
+  test.each(seeds(231))("and those without history are told of the gap (seed %i)", async (seed) => {
+    const { load, nats, nodes } = await fixture.start(await NatsServer.start(), seed, PLAIN);
+    await Bun.sleep(load.random.integer(500, 1_000));
+    await nats.kill();
+    await Bun.sleep(load.random.integer(0, 1_500));
+    await nats.restart();
+    await allReady(nodes);
+    const { ends } = load.recorder;
+    const returned = () => new Set(ends.map(({ client }) => client)).size;
+    await load.until("all were told", () => returned() === load.clients.length, 8_000);
+    await load.allSubscribed();
+    await Bun.sleep(1_000);
+    await expectGapsTold(load);
+    expectRefusalsOnly(load);
+  });
+});
+
+describe.each<[string, (nats: NatsServer) => unknown, (nats: NatsServer) => unknown]>([
+  ["refuses connections", (nats) => nats.kill(), (nats) => nats.restart()],
+  ["is silent", (nats) => nats.pause(), (nats) => nats.resume()],
+])("NATS %s for long", (_name, leave, comeBack) => {
+  test.each(seeds(241))(
+    "and what was answered is there, what was not is refused with a number (seed %i)",
+    async (seed) => {
+      const { load, nats, nodes } = await fixture.start(await NatsServer.start(), seed, KEPT);
+      await Bun.sleep(load.random.integer(500, 1_000));
+      await leave(nats);
+      await Bun.sleep(AWAY_MS);
+      await comeBack(nats);
+      await allReady(nodes);
+      await Bun.sleep(load.random.integer(500, 1_000));
+      await expectNothingMissed(load);
+      expectRefusalsOnly(load);
+      expect(load.recorder.failures).not.toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,97 @@
+import { afterEach } from "bun:test";
+import type { ConfigFile } from "../config-file.ts";
+import { eventually } from "../deadline.ts";
+import { httpsCall } from "../https.ts";
+import { keeping } from "./fault-fixture.ts";
+import { Load, type Plan } from "./load.ts";
+import { NodeUnderTest } from "./node-under-test.ts";
+
+/** What a mesh runs on. */
+export interface NatsUnderTest {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export interface MeshRun<Nats extends NatsUnderTest> {
+  readonly nats: Nats;
+  readonly nodes: readonly NodeUnderTest[];
+  readonly load: Load;
+}
+
+/** One node that is a single process, and one that has workers. */
+const WORKERS = [0, 2];
+/** How long a node may take to be ready, ms. */
+const READY_MS = 20_000;
+
+/** Two nodes on NATS and their load for each test of a file, which end with the test. */
+export class MeshFixture {
+  readonly #nodes: NodeUnderTest[] = [];
+  #nats: NatsUnderTest | undefined;
+  #load: Load | undefined;
+  #file: ConfigFile | undefined;
+
+  constructor() {
+    afterEach(async () => {
+      this.#load?.stop();
+      this.#load = undefined;
+      await Promise.all(this.#nodes.splice(0).map((node) => node.stop()));
+      await this.#nats?.stop();
+      this.#nats = undefined;
+      this.#file?.[Symbol.dispose]();
+      this.#file = undefined;
+    });
+  }
+
+  /** Starts both nodes on that NATS, which ends with the test; clients are made and not yet started. */
+  async prepare<Nats extends NatsUnderTest>(
+    nats: Nats,
+    seed: number,
+    plan: Plan,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<MeshRun<Nats>> {
+    this.#nats = nats;
+    if (plan.history !== undefined) this.#file = keeping(plan.history);
+    const shared = {
+      NATS_URL: nats.url,
+      DRAIN_SECONDS: "1",
+      ...(this.#file === undefined ? {} : { CONFIG_FILE: this.#file.path }),
+      ...environment,
+    };
+    const nodes = await Promise.all(
+      WORKERS.map(async (workers, index) => {
+        const node = await NodeUnderTest.start(workers, { ...shared, MESH_ID: `node-${index}` });
+        this.#nodes.push(node);
+        return node;
+      }),
+    );
+    await allReady(nodes);
+    const load = new Load(nodes, seed, plan);
+    this.#load = load;
+    return { nats, nodes, load };
+  }
+
+  /** The same with clients that are connected and get what is published. */
+  async start<Nats extends NatsUnderTest>(
+    ...options: Parameters<typeof this.prepare<Nats>>
+  ): Promise<MeshRun<Nats>> {
+    const run = await this.prepare(...options);
+    await run.load.start();
+    return run;
+  }
+}
+
+/** Resolves once every node says that it is ready. */
+export async function allReady(nodes: readonly NodeUnderTest[]): Promise<void> {
+  for (const { process } of nodes) {
+    await eventually(
+      "a node that is ready",
+      async () => {
+        const { status } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
+        if (status === 200) return true;
+        await Bun.sleep(50);
+        return undefined;
+      },
+      READY_MS,
+    );
+  }
+}

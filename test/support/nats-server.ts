@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Debian's server. */
+const BINARY = "/usr/sbin/nats-server";
+/** How long a server may take to start on a busy machine, ms. */
+const START_MS = 20_000;
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+/** A nats-server of a test, with JetStream, which can be killed and started again on its port. */
+export class NatsServer {
+  readonly port: number;
+  readonly #folder: string;
+  #process: Bun.Subprocess | undefined;
+
+  private constructor(port: number, folder: string) {
+    this.port = port;
+    this.#folder = folder;
+  }
+
+  /** @param more lines of its configuration file */
+  static async start(more = ""): Promise<NatsServer> {
+    const folder = mkdtempSync(join(tmpdir(), "starling-nats-"));
+    const port = await freePort();
+    const server = new NatsServer(port, folder);
+    const lines = [
+      `listen: "127.0.0.1:${port}"`,
+      `jetstream: { store_dir: "${join(folder, "js")}" }`,
+      more,
+    ];
+    writeFileSync(server.#config, lines.join("\n"));
+    await server.restart();
+    return server;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it again after `kill`. */
+  async restart(): Promise<void> {
+    const log = join(this.#folder, "nats.log");
+    this.#process = Bun.spawn([BINARY, "-c", this.#config, "-l", log], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    const deadline = Date.now() + START_MS;
+    for (;;) {
+      try {
+        await this.#greeting();
+        return;
+      } catch (error) {
+        if (Date.now() > deadline || this.#process.exitCode !== null) throw error;
+        await Bun.sleep(20);
+      }
+    }
+  }
+
+  /** Ends it at once, as a crash does. */
+  async kill(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process?.exited;
+  }
+
+  /** Nothing of it answers until `resume`; its connections stay. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  get #config(): string {
+    return join(this.#folder, "nats.conf");
+  }
+
+  /** A server says hello before it asks who one is. */
+  async #greeting(): Promise<void> {
+    const greeted = Promise.withResolvers<void>();
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: this.port,
+      socket: {
+        data: () => greeted.resolve(),
+        close: () => greeted.reject(new Error("the server hung up")),
+        error: (_socket, error) => greeted.reject(error),
+      },
+    });
+    await greeted.promise;
+    socket.end();
+  }
+}
