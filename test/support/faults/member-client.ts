@@ -8,8 +8,6 @@ import { contentOf, type OpenMembership, type OpenPublication } from "./recorder
 /** How often a member publishes, in milliseconds from one answer to the next message. */
 export type Pause = readonly [number, number];
 
-/** Code of the refusal of a worker that cannot reach the others, and is to be asked again. */
-const UNAVAILABLE = 901;
 /** Longer than a gateway may take to refuse what it cannot hand on. */
 const ANSWER_MS = 10_000;
 
@@ -156,14 +154,13 @@ export class MemberClient extends FaultClient {
         else this.#settle(id, true);
         break;
       case "error":
-        if (this.#joins.has(id)) this.#refused(client, signal);
         this.context.recorder.failures.push({
           publisher: this.name,
           at: this.context.recorder.now(),
           reason: `${signal.code} ${signal.msg}`,
         });
         this.#settle(id, false);
-        if (signal.code === UNAVAILABLE && this.#isJoining(c)) void this.#joinLater(client, c);
+        this.#refused(client, signal);
         break;
       case "notice":
         this.#isNoticed = true;
@@ -171,10 +168,6 @@ export class MemberClient extends FaultClient {
       default:
         this.context.recorder.troubles.push(`${this.name} got ${JSON.stringify(signal)}`);
     }
-  }
-
-  #join(client: SignallingClient, c: string): void {
-    client.send({ t: "control", op: "channel_join", c, pl: this.#state, ...this.#wanted(c) });
   }
 
   #isJoining(channel: string): boolean {
@@ -203,18 +196,15 @@ export class MemberClient extends FaultClient {
   }
 
   /** A join that was not possible at that moment is asked for again. */
-  #refused(
-    client: SignallingClient,
-    { id = 0, c = this.#joins.get(id) ?? "", code }: Signal,
-  ): void {
+  #refused(client: SignallingClient, signal: Signal): void {
+    const { id = 0, code } = signal;
+    const asked = this.#joins.get(id);
+    const channel = signal.c ?? asked ?? "";
     this.#joins.delete(id);
-    if (code !== UNAVAILABLE) {
-      this.context.recorder.troubles.push(`${this.name} may not join ${c}: ${code}`);
-      return;
+    if (code === UNAVAILABLE && this.#isJoining(channel)) void this.#joinLater(client, channel);
+    else if (asked !== undefined) {
+      this.context.recorder.troubles.push(`${this.name} may not join ${asked}: ${code}`);
     }
-    void this.pause().then(() => {
-      if (client === this.#client && !this.isStopped) this.#join(client, c);
-    });
   }
 
   #see(channel: string, what: Sight["what"], member: string): void {
