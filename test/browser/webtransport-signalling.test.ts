@@ -52,7 +52,7 @@ let rawPages: BrowserPages;
 
 beforeAll(async () => {
   const flags = ["--webtransport-developer-mode"];
-  presencePages = await BrowserPages.start("./presence-page.ts", certificate.certFile, flags);
+  presencePages = await BrowserPages.start("./presence-quic-page.ts", certificate.certFile, flags);
   rawPages = await BrowserPages.start("./webtransport-user.ts", certificate.certFile);
 });
 afterEach(async () => {
@@ -289,7 +289,11 @@ describe("version 2", () => {
 
   test("comes back from a position, and gets what it missed before what is live", async () => {
     const c = `kept:${crypto.randomUUID()}`;
-    const say = (note: string) => bob.send({ t: "data", c, pl: eventPayload(NOTE, note) });
+    /** Settles when the gateway has it: what comes on another connection comes after it. */
+    const say = async (note: string) => {
+      await bob.send({ t: "data", c, pl: eventPayload(NOTE, note), id: Number(note) });
+      await bob.next("the answer", ({ op, id }) => op === "ack" && id === Number(note));
+    };
     const bob = await joined(node, "bob", c);
     const ada = await openedV2(node, "ada");
     await ada.send({ t: "control", op: "subscribe", c, id: 1 });

@@ -1,0 +1,15 @@
+/** Milliseconds that a datagram may wait, on either side of the page, and how many may. */
+const [MAX_AGE_MS, MAX_WAITING] = [60_000, 1_000];
+
+/**
+ * Lets datagrams wait for a page that is given little of the processor. Of those that come Chromium
+ * keeps one until it is read and drops the others, and those that go wait a few milliseconds at most:
+ * on a busy machine a page would lose some on a network that loses none.
+ */
+export function letDatagramsWait({ datagrams }: WebTransport): void {
+  Object.assign(datagrams, {
+    incomingHighWaterMark: MAX_WAITING,
+    incomingMaxAge: MAX_AGE_MS,
+    outgoingMaxAge: MAX_AGE_MS,
+  });
+}
