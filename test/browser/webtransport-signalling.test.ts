@@ -13,7 +13,6 @@ import { BrowserPages } from "../support/browser-pages.ts";
 import { ConfigFile } from "../support/config-file.ts";
 import { within } from "../support/deadline.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
-import { START_MS } from "../support/gateway-process.ts";
 import { NOTE, PresencePeer } from "../support/presence-peer.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
@@ -53,7 +52,7 @@ let rawPages: BrowserPages;
 beforeAll(async () => {
   const flags = ["--webtransport-developer-mode"];
   presencePages = await BrowserPages.start("./presence-quic-page.ts", certificate.certFile, flags);
-  rawPages = await BrowserPages.start("./webtransport-user.ts", certificate.certFile);
+  rawPages = await BrowserPages.start("./webtransport-page.ts", certificate.certFile);
 });
 afterEach(async () => {
   await presencePages.closeAll();
@@ -208,7 +207,7 @@ describe.each([
     expect((await bob.nextOf("peer_offline")).p).toBe("ada");
     bob.send({ t: "data", c: channel, pl: eventPayload(NOTE, "1") });
     expect((await nextData(eve)).pl).toEqual(eventPayload(NOTE, "1"));
-    await node.process.nextLine(LISTENING, START_MS);
+    await node.process.nextLine(LISTENING);
     expect(isRunning(pid)).toBe(false);
     const zoe = await presencePeer(node, "zoe");
     await zoe.join(channel, { id: "zoe" });
@@ -365,7 +364,7 @@ test("the published client comes back over WebTransport when workers are replace
     using bob = await websocket(node, "bob");
     await bob.join(channel, { id: "bob" });
     expect((await node.starling("restart")).code).toBe(0);
-    await node.process.nextLine(LISTENING, START_MS);
+    await node.process.nextLine(LISTENING);
     using eve = await websocket(node, "eve");
     await eve.join(channel, { id: "eve" });
     await hears(eve, "peer_online", "ada");

@@ -1,7 +1,5 @@
 /** A page that uses WebTransport itself; the test evaluates calls of `user`. */
 
-import { letDatagramsWait } from "./patient-datagrams.ts";
-
 /** How a session ended: with code and reason, or not. */
 export type SessionEnd = WebTransportCloseInfo | string;
 
@@ -25,7 +23,6 @@ class WebTransportUser {
     const serverCertificateHashes = [{ algorithm: "sha-256", value }];
     const session = new WebTransport(url, { serverCertificateHashes });
     this.#session = session;
-    letDatagramsWait(session);
     session.closed.catch(() => {});
     await session.ready;
     this.#datagrams = session.datagrams.writable.getWriter();
