@@ -62,7 +62,6 @@ export class DemoGateway implements AsyncDisposable {
     const { WEBTRANSPORT } = this.#environment;
     if (WEBTRANSPORT === "1") await gateway.nextLine("WebTransport listening");
     this.#curl = await eventually("the printed command", async () => {
-      await Bun.sleep(1);
       return /^ {2}(curl .+)\n/m.exec(gateway.greeting)?.[1];
     });
   }

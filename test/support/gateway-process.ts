@@ -123,11 +123,7 @@ class LogReader {
 
   async nextLine(message: string): Promise<LogLine> {
     const given = this.#given.get(message) ?? 0;
-    const find = async () => {
-      const found = this.lines.filter(({ msg }) => msg === message)[given];
-      if (found === undefined) await Bun.sleep(10);
-      return found;
-    };
+    const find = async () => this.lines.filter(({ msg }) => msg === message)[given];
     const line = await eventually(`a log line "${message}"`, find, START_MS);
     this.#given.set(message, given + 1);
     return line;
