@@ -286,6 +286,17 @@ describe("version 2", () => {
     expect([way, signal.code]).toEqual(["stream", 120]);
   });
 
+  test("answers datagrams that came before the stream once that is there", async () => {
+    const peer = await newPeer();
+    await peer.open(urlOf(node, { id: "ada", v: "2" }), await hashOf(node));
+    for (const id of [1, 2]) await peer.sendDatagram({ t: "data", c: "safe:x", id });
+    await peer.openStream();
+    for (const id of [1, 2]) {
+      const { way, signal } = await peer.nextOf("error");
+      expect([way, signal.id, signal.code]).toEqual(["stream", id, 129]);
+    }
+  });
+
   test("comes back from a position, and gets what it missed before what is live", async () => {
     const c = `kept:${crypto.randomUUID()}`;
     /** Settles when the gateway has it: what comes on another connection comes after it. */
