@@ -37,6 +37,17 @@ describe("the heartbeat", () => {
     return RawWebSocket.open(signallingUrl(subscriberUrl, { id, v }), ca);
   }
 
+  /**
+   * Answers the newest ping until that is measured: one answer counts for all pings before it, so on
+   * a busy machine it may come when none is left to be answered.
+   */
+  async function answerMeasured(client: RawWebSocket, measured: number): Promise<void> {
+    await eventually("a round trip in the histogram", async () => {
+      client.sendFrame(10, await client.ping(Math.max(0, client.pings.length - 1)));
+      return (await roundTrips()) > measured ? true : undefined;
+    });
+  }
+
   test("is a ping with the clock in eight bytes, and its pongs fill the histogram", async () => {
     const before = Date.now();
     const client = await raw("ada");
@@ -46,11 +57,7 @@ describe("the heartbeat", () => {
       const clock = Number(payload.readBigUInt64BE());
       expect(clock).toBeGreaterThanOrEqual(before);
       expect(clock).toBeLessThanOrEqual(Date.now());
-      const measured = await roundTrips();
-      client.sendFrame(10, payload);
-      await eventually("a round trip in the histogram", async () =>
-        (await roundTrips()) > measured ? true : undefined,
-      );
+      await answerMeasured(client, await roundTrips());
     }
     client.destroy();
   });
@@ -64,11 +71,11 @@ describe("the heartbeat", () => {
       client.sendFrame(10, payload);
     }
     client.sendFrame(10, future);
-    client.sendFrame(10, await client.ping(1));
-    await eventually("a round trip in the histogram", async () =>
-      (await roundTrips()) > measured ? true : undefined,
-    );
-    expect(await roundTrips()).toBe(measured + 1);
+    // Its answer says that all that was sent before it has been read.
+    client.sendFrame(2, pack({ t: "control", op: "channel_join", c: channelName() }));
+    await client.binary(0);
+    expect(await roundTrips()).toBe(measured);
+    await answerMeasured(client, measured);
     client.destroy();
   });
 
