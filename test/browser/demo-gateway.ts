@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "../support/deadline.ts";
-import { type GatewayProcess, START_MS, startGatewayProcess } from "../support/gateway-process.ts";
+import { type GatewayProcess, startGatewayProcess } from "../support/gateway-process.ts";
 
 /** A gateway that can be stopped and started again as the same one, and what it prints. */
 export class DemoGateway implements AsyncDisposable {
@@ -60,9 +60,8 @@ export class DemoGateway implements AsyncDisposable {
     this.#process = gateway;
     this.#isRunning = true;
     const { WEBTRANSPORT } = this.#environment;
-    if (WEBTRANSPORT === "1") await gateway.nextLine("WebTransport listening", START_MS);
+    if (WEBTRANSPORT === "1") await gateway.nextLine("WebTransport listening");
     this.#curl = await eventually("the printed command", async () => {
-      await Bun.sleep(1);
       return /^ {2}(curl .+)\n/m.exec(gateway.greeting)?.[1];
     });
   }

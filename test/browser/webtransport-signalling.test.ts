@@ -13,7 +13,6 @@ import { BrowserPages } from "../support/browser-pages.ts";
 import { ConfigFile } from "../support/config-file.ts";
 import { within } from "../support/deadline.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
-import { START_MS } from "../support/gateway-process.ts";
 import { NOTE, PresencePeer } from "../support/presence-peer.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
@@ -52,8 +51,8 @@ let rawPages: BrowserPages;
 
 beforeAll(async () => {
   const flags = ["--webtransport-developer-mode"];
-  presencePages = await BrowserPages.start("./presence-page.ts", certificate.certFile, flags);
-  rawPages = await BrowserPages.start("./webtransport-user.ts", certificate.certFile);
+  presencePages = await BrowserPages.start("./presence-quic-page.ts", certificate.certFile, flags);
+  rawPages = await BrowserPages.start("./webtransport-page.ts", certificate.certFile);
 });
 afterEach(async () => {
   await presencePages.closeAll();
@@ -208,7 +207,7 @@ describe.each([
     expect((await bob.nextOf("peer_offline")).p).toBe("ada");
     bob.send({ t: "data", c: channel, pl: eventPayload(NOTE, "1") });
     expect((await nextData(eve)).pl).toEqual(eventPayload(NOTE, "1"));
-    await node.process.nextLine(LISTENING, START_MS);
+    await node.process.nextLine(LISTENING);
     expect(isRunning(pid)).toBe(false);
     const zoe = await presencePeer(node, "zoe");
     await zoe.join(channel, { id: "zoe" });
@@ -287,9 +286,24 @@ describe("version 2", () => {
     expect([way, signal.code]).toEqual(["stream", 120]);
   });
 
+  test("answers datagrams that came before the stream once that is there", async () => {
+    const peer = await newPeer();
+    await peer.open(urlOf(node, { id: "ada", v: "2" }), await hashOf(node));
+    for (const id of [1, 2]) await peer.sendDatagram({ t: "data", c: "safe:x", id });
+    await peer.openStream();
+    for (const id of [1, 2]) {
+      const { way, signal } = await peer.nextOf("error");
+      expect([way, signal.id, signal.code]).toEqual(["stream", id, 129]);
+    }
+  });
+
   test("comes back from a position, and gets what it missed before what is live", async () => {
     const c = `kept:${crypto.randomUUID()}`;
-    const say = (note: string) => bob.send({ t: "data", c, pl: eventPayload(NOTE, note) });
+    /** Settles when the gateway has it: what comes on another connection comes after it. */
+    const say = async (note: string) => {
+      await bob.send({ t: "data", c, pl: eventPayload(NOTE, note), id: Number(note) });
+      await bob.next("the answer", ({ op, id }) => op === "ack" && id === Number(note));
+    };
     const bob = await joined(node, "bob", c);
     const ada = await openedV2(node, "ada");
     await ada.send({ t: "control", op: "subscribe", c, id: 1 });
@@ -361,7 +375,7 @@ test("the published client comes back over WebTransport when workers are replace
     using bob = await websocket(node, "bob");
     await bob.join(channel, { id: "bob" });
     expect((await node.starling("restart")).code).toBe(0);
-    await node.process.nextLine(LISTENING, START_MS);
+    await node.process.nextLine(LISTENING);
     using eve = await websocket(node, "eve");
     await eve.join(channel, { id: "eve" });
     await hears(eve, "peer_online", "ada");

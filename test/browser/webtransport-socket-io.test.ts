@@ -10,7 +10,6 @@ import { SECRET } from "../support/credentials.ts";
 import { eventually, within } from "../support/deadline.ts";
 import { EngineHttp } from "../support/engine-http.ts";
 import { NodeUnderTest } from "../support/faults/node-under-test.ts";
-import { START_MS } from "../support/gateway-process.ts";
 import { httpsCall } from "../support/https.ts";
 import { signWithSecret } from "../support/jwt.ts";
 import { ServerCertificate } from "../support/server-certificate.ts";
@@ -66,7 +65,7 @@ async function startNode(environment: Readonly<Record<string, string>> = {}) {
     ...environment,
   });
   try {
-    await started.process.nextLine(LISTENING, START_MS);
+    await started.process.nextLine(LISTENING);
     return started;
   } catch (error) {
     await started.stop();

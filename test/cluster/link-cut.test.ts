@@ -31,7 +31,6 @@ async function startBehindProxy(
   expect(await run.node.starling("restart")).toMatchObject({ code: 0 });
   // The command's own connection may take a moment to be gone.
   await eventually("the links of the workers alone", async () => {
-    await Bun.sleep(1);
     return links.open === WORKERS ? true : undefined;
   });
   await run.load.start();

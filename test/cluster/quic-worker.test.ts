@@ -54,7 +54,6 @@ function quicPid(node: NodeUnderTest): number {
 
 async function expectGone(pid: number): Promise<void> {
   await eventually("the end of the quic worker", async () => {
-    await Bun.sleep(10);
     return !isRunning(pid) || undefined;
   });
 }
@@ -149,7 +148,6 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
     // The threads of a process may be there for a moment longer than the process, with its sockets.
     const port = Number(new URL(node.process.subscriberUrl).port);
     const socket = await eventually("a free port", async () => {
-      await Bun.sleep(1);
       try {
         return await Bun.udpSocket({ hostname: "127.0.0.1", port });
       } catch {
@@ -172,7 +170,6 @@ test("a quic worker whose link is cut keeps its clients within the lease, and se
   links.cut();
   links.mend();
   await eventually("the link", async () => {
-    await Bun.sleep(1);
     return links.open === 1 || undefined;
   });
   await expectTalk(ada, bob, channel);

@@ -14,6 +14,9 @@ export async function within<T>(promise: Promise<T>, what: string, ms = patience
   }
 }
 
+/** Between two attempts, so that who is waited for gets the processor. */
+const PAUSE_MS = 10;
+
 /** Repeats `attempt` until it gives something other than `undefined`. */
 export async function eventually<T>(
   what: string,
@@ -24,6 +27,7 @@ export async function eventually<T>(
   do {
     const result = await attempt();
     if (result !== undefined) return result;
+    await Bun.sleep(PAUSE_MS);
   } while (Date.now() < end);
   throw new Error(`${what}: not within ${ms} ms`);
 }

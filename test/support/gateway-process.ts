@@ -21,8 +21,11 @@ export interface GatewayProcess {
   readonly logLines: readonly LogLine[];
   /** The greeting for the person at the terminal, as far as it is printed. */
   readonly greeting: string;
-  /** The next log line with that message that was not there at the last call for it. */
-  nextLine(message: string, ms?: number): Promise<LogLine>;
+  /**
+   * The next log line with that message that was not there at the last call for it. It may take as
+   * long as a process takes to start: what is waited for tells of the quic worker.
+   */
+  nextLine(message: string): Promise<LogLine>;
   /** Stops the process as a service manager does, and gives back its exit code. */
   stop(): Promise<number>;
 }
@@ -89,7 +92,7 @@ export async function startGatewayProcess(
       caFile,
       ca: readFileSync(caFile, "utf8"),
       logLines: log.lines,
-      nextLine: (message, ms) => log.nextLine(message, ms),
+      nextLine: (message) => log.nextLine(message),
       get greeting() {
         return log.greeting;
       },
@@ -118,14 +121,10 @@ class LogReader {
   /** How many lines with a message `nextLine` has given. */
   readonly #given = new Map<string, number>();
 
-  async nextLine(message: string, ms?: number): Promise<LogLine> {
+  async nextLine(message: string): Promise<LogLine> {
     const given = this.#given.get(message) ?? 0;
-    const find = async () => {
-      const found = this.lines.filter(({ msg }) => msg === message)[given];
-      if (found === undefined) await Bun.sleep(10);
-      return found;
-    };
-    const line = await eventually(`a log line "${message}"`, find, ms);
+    const find = async () => this.lines.filter(({ msg }) => msg === message)[given];
+    const line = await eventually(`a log line "${message}"`, find, START_MS);
     this.#given.set(message, given + 1);
     return line;
   }

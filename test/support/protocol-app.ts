@@ -19,7 +19,7 @@ import { within } from "./deadline.ts";
  *
  * - `engine`, at `/engine.io/`, echoes every message, text or binary; its ping timeout is 20,000 ms,
  *   so that no client on a busy machine is taken for dead.
- * - `heartbeat` is the same with a ping timeout of 1,000 ms, for tests that wait for it.
+ * - `heartbeat` is the same with a ping timeout of 2,000 ms, for tests that wait for it.
  * - `socket`, at `/socket.io/`, has the namespaces `/` and `/custom`. On connection both emit
  *   `auth` with the client's auth object. `/` answers `message` with `message-back` and the same
  *   arguments, and `message-with-ack` with an acknowledgement that carries them. Its ping timeout
@@ -38,7 +38,7 @@ export type ProtocolAppKind = "engine" | "heartbeat" | "socket";
 /** What each kind is started as. */
 const ARGUMENTS = {
   engine: { protocol: "engine", pingTimeoutMs: 20_000 },
-  heartbeat: { protocol: "engine", pingTimeoutMs: 1_000 },
+  heartbeat: { protocol: "engine", pingTimeoutMs: 2_000 },
   socket: { protocol: "socket", pingTimeoutMs: 20_000 },
 } as const satisfies Record<ProtocolAppKind, object>;
 

@@ -1,5 +1,5 @@
 import { NodeUnderTest } from "./faults/node-under-test.ts";
-import { type GatewayProcess, START_MS } from "./gateway-process.ts";
+import type { GatewayProcess } from "./gateway-process.ts";
 import { httpsCall } from "./https.ts";
 
 /** What a node logs when its quic worker serves. */
@@ -12,7 +12,7 @@ export async function startQuicNode(
 ): Promise<NodeUnderTest> {
   const node = await NodeUnderTest.start(workers, { WEBTRANSPORT: "1", ...environment });
   try {
-    await node.process.nextLine(LISTENING, START_MS);
+    await node.process.nextLine(LISTENING);
     return node;
   } catch (error) {
     await node.stop();

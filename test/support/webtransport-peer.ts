@@ -66,8 +66,7 @@ export class WebTransportPeer {
       await this.#receive();
       const index = this.#arrivals.findIndex(({ signal }) => isWanted(signal));
       const found = this.#arrivals[index];
-      if (found === undefined) await Bun.sleep(10);
-      else this.#arrivals = this.#arrivals.slice(index + 1);
+      if (found !== undefined) this.#arrivals = this.#arrivals.slice(index + 1);
       return found;
     });
   }

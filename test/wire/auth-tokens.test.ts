@@ -8,6 +8,7 @@ import {
   SECRET,
   websocket,
 } from "../support/credentials.ts";
+import { patience } from "../support/deadline.ts";
 import { GatewayFixture, refusal } from "../support/gateway-fixture.ts";
 import { httpsCall } from "../support/https.ts";
 import {
@@ -23,6 +24,9 @@ import { unlimited } from "../support/signalling-room.ts";
 import { ask, once } from "../support/stock-client.ts";
 
 setDefaultTimeout(60_000);
+
+/** Between two fetches of the keys: more than what must not cause one takes on a busy machine. */
+const COOLDOWN_MS = 3_000;
 
 describe("a token by a shared secret", () => {
   const gateway = new GatewayFixture(() => ({
@@ -68,25 +72,24 @@ describe("a token by a shared secret", () => {
   test("can be renewed in place over Socket.IO, and else ends the connection", async () => {
     const mint = async (request: object) =>
       String(JSON.parse(await gateway.post("/api/token", request)).token);
-    const auth = { token: await mint({ user: "ada", ttlSeconds: 2 }) };
-    const socket = await gateway.clients.connected({ ...websocket, auth });
-    const other = await gateway.clients.connected({ ...websocket, auth });
-    const polling = await gateway.clients.connected({ transports: ["polling"], auth });
-    const ended = [once(other, "disconnect"), once(polling, "disconnect")];
-    expect(await ask(socket, "authenticate", { token: await mint({ user: "eve" }) })).toMatchObject(
-      {
-        error: { code: 310, name: "wrong_user" },
-      },
-    );
-    for (const token of ["nonsense", 1, undefined, `${auth.token}A`]) {
-      const answer = Object(await ask(socket, "authenticate", { token }));
-      expect(answer.error.code).toBe(306);
-    }
+    const ofEve = await mint({ user: "eve" });
     const fresh = await mint({
       user: "ada",
       ttlSeconds: 60,
       permissions: { subscribe: ["new:*"] },
     });
+    const auth = { token: await mint({ user: "ada", ttlSeconds: 6 }) };
+    const socket = await gateway.clients.connected({ ...websocket, auth });
+    const other = await gateway.clients.connected({ ...websocket, auth });
+    const polling = await gateway.clients.connected({ transports: ["polling"], auth });
+    const ended = [other, polling].map((each) => once(each, "disconnect", 2 * patience));
+    expect(await ask(socket, "authenticate", { token: ofEve })).toMatchObject({
+      error: { code: 310, name: "wrong_user" },
+    });
+    for (const token of ["nonsense", 1, undefined, `${auth.token}A`]) {
+      const answer = Object(await ask(socket, "authenticate", { token }));
+      expect(answer.error.code).toBe(306);
+    }
     expect(await ask(socket, "subscribe", { channel: "new:x" })).toMatchObject({
       error: { code: 203 },
     });
@@ -148,7 +151,7 @@ describe("a token by a key set", () => {
   const gateway = new GatewayFixture(() => ({
     ...unlimited,
     JWT_JWKS_URL: `https://127.0.0.1:${issuer.port}/keys`,
-    JWT_JWKS_COOLDOWN: "1000",
+    JWT_JWKS_COOLDOWN: String(COOLDOWN_MS),
     NODE_EXTRA_CA_CERTS: certificate.certFile,
   }));
 
@@ -158,7 +161,7 @@ describe("a token by a key set", () => {
 
   test("is known by the keys of the set, which are fetched once", async () => {
     isBroken = false;
-    await Bun.sleep(1_100);
+    await Bun.sleep(COOLDOWN_MS + 100);
     await expectKnown(gateway, signToken(first, { sub: "ada" }), "ada");
     const before = fetches;
     await expectKnown(gateway, signToken(second, { sub: "bob" }), "bob");
@@ -168,7 +171,7 @@ describe("a token by a key set", () => {
   });
 
   test("is known by a key that is new in the set, and an unknown one is asked for seldom", async () => {
-    await Bun.sleep(1_100);
+    await Bun.sleep(COOLDOWN_MS + 100);
     keys = [second, third];
     await expectKnown(gateway, signToken(third, { sub: "cy" }), "cy");
     const before = fetches;

@@ -250,7 +250,7 @@ describe("a stream with a token", () => {
 
   test("ends when the token does, and says so", async () => {
     const channel = channelName("private");
-    const token = await mint({ permissions: { subscribe: [channel] }, ttlSeconds: 2 });
+    const token = await mint({ permissions: { subscribe: [channel] }, ttlSeconds: 4 });
     using stream = await open(gateway, [channel], { token });
     await gateway.post("/api/publish", { channel, event: "e", data: 1 });
     expect(await stream.next()).toBe("event: e\ndata: 1");

@@ -41,7 +41,6 @@ async function quicStatus(gateway: GatewayProcess): Promise<{ state: string; rea
 /** What the greeting tells of WebTransport. */
 function greetingLine(gateway: GatewayProcess): Promise<string> {
   return eventually("the greeting", async () => {
-    await Bun.sleep(1);
     return /^ {2}WebTransport {2}(.+)$/m.exec(gateway.greeting)?.[1];
   });
 }

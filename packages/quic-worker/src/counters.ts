@@ -6,6 +6,6 @@ export class TransportCounters {
   datagramsWithheld = 0;
   /** Messages not sent because they are too large for a datagram, and the session has no stream. */
   datagramsTooLarge = 0;
-  /** Datagrams of clients that came before the stream of their session, and were dropped. */
+  /** Datagrams of clients dropped because the stream of their session came too late for them, or never. */
   datagramsEarly = 0;
 }

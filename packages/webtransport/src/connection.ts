@@ -1,4 +1,5 @@
 import { CapsuleReader } from "./capsules.ts";
+import { EarlyDatagrams } from "./early-datagrams.ts";
 import { deliver, EarlyStreams, type SessionStream } from "./early-streams.ts";
 import { ErrorCode, Http3Error } from "./http3/errors.ts";
 import { StreamType } from "./http3/frames.ts";
@@ -32,6 +33,8 @@ export class Http3Connection {
   readonly #options: ConnectionOptions;
   readonly #settings = Promise.withResolvers<PeerSettings | undefined>();
   readonly #early: EarlyStreams;
+  /** As they came, from before the session. */
+  readonly #earlyDatagrams = new EarlyDatagrams();
   /** Streams in use, referred to because a runtime may end those that nobody refers to. */
   readonly #held = new Set<object>();
   /** Whether a request is being decided, or was accepted. */
@@ -156,7 +159,7 @@ export class Http3Connection {
       },
       reject: (status, headers) => {
         this.#hasRequest = false;
-        this.#early.drop();
+        this.#dropEarly();
         this.#setTimer(this.#options.limits.closeTimeoutMs, "the request was refused");
         resolve(this.#reject(stream, status, headers));
       },
@@ -194,6 +197,7 @@ export class Http3Connection {
     });
     this.#session = session;
     this.#early.giveTo(session);
+    for (const datagram of this.#earlyDatagrams.takeAll()) this.#datagram(datagram);
     return session;
   }
 
@@ -265,11 +269,17 @@ export class Http3Connection {
     if (at > datagram.length || quarterId.value >= QUARTER_IDS) {
       throw new Http3Error("H3_DATAGRAM_ERROR", "a datagram without a stream id");
     }
-    if (this.#session?.id === quarterId.value * 4) {
-      this.#session.receiveDatagram(datagram.subarray(at));
-    } else {
+    const session = this.#session;
+    if (session?.id === quarterId.value * 4) session.receiveDatagram(datagram.subarray(at));
+    else if (session !== undefined || !this.#earlyDatagrams.keep(datagram)) {
       this.#options.counters.datagramsDropped++;
     }
+  }
+
+  /** There is no session for what came early. */
+  #dropEarly(): void {
+    this.#early.drop();
+    this.#options.counters.datagramsDropped += this.#earlyDatagrams.takeAll().length;
   }
 
   /** Refers to a stream until the work on it is done. */
@@ -317,7 +327,7 @@ export class Http3Connection {
     this.#isClosed = true;
     this.#clearTimer();
     this.#settings.resolve(undefined);
-    this.#early.drop();
+    this.#dropEarly();
     try {
       this.#session?.lost(reason);
     } catch (error) {

@@ -15,7 +15,7 @@ export interface Counters {
   /** Datagrams not sent because they were too large, or the session was over. */
   datagramsRefused: number;
   datagramsReceived: number;
-  /** Datagrams received and dropped: for no session, or read too slowly. */
+  /** Datagrams received and dropped: for no session, too many before it, or read too slowly. */
   datagramsDropped: number;
   /** Streams of clients dropped: for no session, or more than may wait. */
   streamsDropped: number;

@@ -72,6 +72,33 @@ describe("a session's datagrams", () => {
     expect(client.counters.datagramsDropped).toBe(1);
   });
 
+  test("wait for the session, up to a limit, where they came before it", async () => {
+    const client = new FakeClient();
+    await settle();
+    client.quic.datagram(hex("01"), utf8("of another"));
+    for (let number = 0; number < 17; number++) client.quic.datagram(hex("00"), utf8(`${number}`));
+    expect(client.counters.datagramsDropped).toBe(2);
+    const { session } = await client.connect();
+    const datagrams: string[] = [];
+    session.events = { datagram: (datagram) => datagrams.push(text(datagram)) };
+    client.quic.datagram(hex("00"), utf8("now"));
+    expect(datagrams).toEqual([...Array.from({ length: 15 }, (_, number) => `${number}`), "now"]);
+    expect(client.counters.datagramsDropped).toBe(3);
+  });
+
+  test("that came before one that is refused, or never asked for, are dropped", async () => {
+    const refused = new FakeClient({ handle: (request) => request.reject(403) });
+    const silent = new FakeClient();
+    await settle();
+    for (const { quic } of [refused, silent]) quic.datagram(hex("00"), utf8("early"));
+    refused.control();
+    refused.request();
+    silent.timers.advance(10_000);
+    await settle();
+    expect(refused.counters.datagramsDropped).toBe(1);
+    expect(silent.counters.datagramsDropped).toBe(1);
+  });
+
   test("are not sent to a client whose settings do not allow it", async () => {
     const client = new FakeClient();
     client.quic.unidirectional().send(hex("00 0400"));

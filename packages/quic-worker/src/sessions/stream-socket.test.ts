@@ -24,14 +24,53 @@ describe("a socket of version 2", () => {
   test("is open when its client has opened a stream", async () => {
     const fixture = new SocketFixture();
     const { session, handler } = fixture.streamSocket();
-    session.events.datagram?.(new Uint8Array(1));
     expect(handler.told).toEqual([]);
-    expect(fixture.counters.datagramsEarly).toBe(1);
     const stream = session.open();
     stream.push(framed("hello"));
     await fixture.settle();
     session.events.datagram?.(new TextEncoder().encode("fast"));
     expect(handler.told).toEqual(["opened", "message hello", "message fast"]);
+  });
+
+  test("takes datagrams that overtook the stream, in their order and before what it brings", async () => {
+    const fixture = new SocketFixture();
+    const { session, handler } = fixture.streamSocket();
+    const early = ["0", "1", "2"].map((text) => Buffer.from(text));
+    session.events.datagram?.(joinMessages(early.slice(0, 1)));
+    session.events.datagram?.(joinMessages(early.slice(1)));
+    expect(handler.told).toEqual([]);
+    const stream = session.open();
+    stream.push(framed("3"));
+    await fixture.settle();
+    const numbers = [0, 1, 2, 3].map((number) => `message ${number}`);
+    expect(handler.told).toEqual(["opened", ...numbers]);
+    session.close();
+    expect(fixture.counters.datagramsEarly).toBe(0);
+  });
+
+  test("keeps few datagrams until then, and counts the others and those of nobody", () => {
+    const fixture = new SocketFixture();
+    const [open, silent] = [fixture.streamSocket(), fixture.streamSocket()];
+    for (const { session } of [open, silent]) {
+      for (let number = 0; number < 20; number++) {
+        session.events.datagram?.(Buffer.from(`${number}`));
+      }
+    }
+    expect(fixture.counters.datagramsEarly).toBe(8);
+    open.session.open();
+    expect(open.handler.told.length).toBe(17);
+    expect(open.handler.told.at(-1)).toBe("message 15");
+    fixture.clock.advance(3_000);
+    expect(silent.handler.told).toEqual([]);
+    expect(fixture.counters.datagramsEarly).toBe(24);
+  });
+
+  test("takes no early datagram behind one that ends the session", () => {
+    const { session, handler } = new SocketFixture().streamSocket();
+    handler.onMessage = () => handler.socket?.close(4005, "limit exceeded");
+    for (const text of ["1", "2"]) session.events.datagram?.(Buffer.from(text));
+    session.open();
+    expect(handler.told).toEqual(["opened", "message 1"]);
   });
 
   test("ends where its client opens none in time", () => {

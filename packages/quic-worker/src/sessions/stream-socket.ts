@@ -2,6 +2,7 @@ import type { TimerHandle } from "@starling/core/ports.ts";
 import { SessionStream } from "@starling/core/sessions/session-stream.ts";
 import { closeCatalogue } from "@starling/protocol/close-codes.ts";
 import { MAX_DATAGRAM_BYTES, splitMessages } from "@starling/protocol/signalling/datagrams.ts";
+import { EarlyDatagrams } from "@starling/webtransport/early-datagrams.ts";
 import type { BidirectionalStream } from "@starling/webtransport/streams.ts";
 import { MessageReader } from "./message-reader.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -22,6 +23,8 @@ type Stream = Pick<BidirectionalStream, "receive" | "send">;
 export class StreamSocket extends SessionSocket {
   /** Once the client has opened it. */
   #stream: SessionStream | undefined;
+  /** From before the stream, which they may overtake. */
+  readonly #early = new EarlyDatagrams();
   #openTimer: TimerHandle | undefined;
 
   constructor(options: SocketOptions, context: SocketContext) {
@@ -38,6 +41,7 @@ export class StreamSocket extends SessionSocket {
       unidirectionalStream: (stream) => stream.cancel(),
       closed: ({ closeCode }) => {
         this.#stopOpenTimer();
+        context.counters.datagramsEarly += this.#early.takeAll().length;
         if (this.#stream === undefined) return;
         this.#stream.ended();
         handler.closed(this, closeCode);
@@ -69,8 +73,8 @@ export class StreamSocket extends SessionSocket {
 
   #received(datagram: Uint8Array): void {
     this.datagrams.heard();
-    if (this.#stream === undefined) this.context.counters.datagramsEarly++;
-    else splitMessages(datagram, this.#message);
+    if (this.#stream !== undefined) splitMessages(datagram, this.#message);
+    else if (!this.#early.keep(datagram)) this.context.counters.datagramsEarly++;
   }
 
   readonly #message = (message: Uint8Array): void => {
@@ -93,6 +97,7 @@ export class StreamSocket extends SessionSocket {
     });
     this.#stream = stream;
     this.handler.opened(this);
+    for (const datagram of this.#early.takeAll()) splitMessages(datagram, this.#message);
     void this.#read(receive, stream);
   }
 
