@@ -4,13 +4,13 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Plan } from "../support/faults/load.ts";
 import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import {
   expectGapsTold,
   expectNothingMissed,
   expectRefusalsOnly,
 } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
 

@@ -2,9 +2,9 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/deadline.ts";
-import type { Plan } from "../support/faults/load.ts";
 import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectNothingMissed, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { httpsCall } from "../support/https.ts";
 import { NatsCluster } from "../support/nats-cluster.ts";

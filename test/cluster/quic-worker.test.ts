@@ -2,7 +2,6 @@
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { readFileSync } from "node:fs";
 import { eventually } from "../support/deadline.ts";
 import { DenoPage } from "../support/deno-page.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
@@ -44,10 +43,8 @@ async function start(
   return started;
 }
 
-/** Of the processes of a node the one that Deno runs. */
 function quicPid(node: NodeUnderTest): number {
-  const isDeno = (pid: number) => readFileSync(`/proc/${pid}/comm`, "latin1") === "deno\n";
-  const pid = node.workers().find(isDeno);
+  const pid = node.quicWorker();
   if (pid === undefined) throw new Error("there is no quic worker");
   return pid;
 }

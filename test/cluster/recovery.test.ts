@@ -5,7 +5,8 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FaultFixture } from "../support/faults/fault-fixture.ts";
-import type { Load, Plan } from "../support/faults/load.ts";
+import type { Load } from "../support/faults/load.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 
 setDefaultTimeout(60_000);
