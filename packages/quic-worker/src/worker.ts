@@ -204,7 +204,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       const services = [service];
       await drainSubscribers({ services, subscribers, drainMs, clock, random });
       await engine.leave();
-      const lastAt = clock.now() + Math.min(drainMs, LAST_WORDS_MS);
+      const lastAt = clock.now() + LAST_WORDS_MS;
       while (server.connections > 0 && clock.now() < lastAt) {
         await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
       }
