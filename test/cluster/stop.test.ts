@@ -27,6 +27,9 @@ function expectDrained(load: Load, properly: (end: ConnectionEnd) => boolean): v
   for (const end of ends.filter(({ client }) => client.startsWith("v2"))) {
     expect(end).toMatchObject({ code: 4000, isNoticed: true });
   }
+  for (const end of ends.filter(({ client }) => /^(quic|either)/.test(client))) {
+    expect(end).toMatchObject({ isNoticed: true });
+  }
   const moments = new Set(ends.map(({ at }) => Math.floor(at / MOMENT_MS)));
   expect(moments.size).toBeGreaterThan(2);
 }

@@ -94,6 +94,11 @@ export class Load {
     );
   }
 
+  /** Those over WebTransport alone. */
+  get quicMembers(): readonly MemberClient[] {
+    return this.members.filter(({ name }) => name.startsWith("quic"));
+  }
+
   /** Connects all clients, and then begins to publish. */
   async start(): Promise<void> {
     for (const client of this.clients) client.start();
@@ -136,15 +141,15 @@ export class Load {
   }
 
   /**
-   * Resolves once every client has lost a connection: the last words of a process may still be on
-   * their way when it is gone.
+   * Resolves once every one of those clients has lost a connection: the last words of a process may
+   * still be on their way when it is gone.
    */
-  async allEnded(ms: number): Promise<void> {
+  async allEnded(ms: number, clients: readonly FaultClient[] = this.clients): Promise<void> {
     const missing = () => {
       const ended = new Set(this.recorder.ends.map(({ client }) => client));
-      return this.clients.filter(({ name }) => !ended.has(name));
+      return clients.filter(({ name }) => !ended.has(name));
     };
-    await this.until("all clients were closed", () => missing().length === 0, ms).catch(
+    await this.until("the clients were closed", () => missing().length === 0, ms).catch(
       (error: unknown) => {
         throw new Error(`${error}: ${missing().map(({ name }) => name)}`);
       },

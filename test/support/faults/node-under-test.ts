@@ -59,9 +59,11 @@ export class NodeUnderTest {
     return this.processes().filter((pid) => !isDeno(pid));
   }
 
-  /** Process id of the quic worker, where there is one now. */
-  quicWorker(): number | undefined {
-    return this.processes().find(isDeno);
+  /** Process id of the quic worker. */
+  quicWorker(): number {
+    const pid = this.processes().find(isDeno);
+    if (pid === undefined) throw new Error("there is no quic worker");
+    return pid;
   }
 
   /** Process ids of all workers. */
