@@ -99,6 +99,11 @@ export class Load {
     return this.members.filter(({ name }) => name.startsWith("quic"));
   }
 
+  /** Those that change between WebSocket and WebTransport. */
+  get switchingMembers(): readonly MemberClient[] {
+    return this.members.filter(({ name }) => name.startsWith("either"));
+  }
+
   /** Connects all clients, and then begins to publish. */
   async start(): Promise<void> {
     for (const client of this.clients) client.start();

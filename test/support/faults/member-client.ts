@@ -21,6 +21,8 @@ export interface MemberTransport {
 /** A client of the signalling protocol, a member of all its channels, which may publish. */
 export class MemberClient extends FaultClient {
   readonly version: 1 | 2;
+  /** How often it came back over another transport than before. */
+  changes = 0;
   readonly #connects: readonly Connect[];
   readonly #memberships = new Map<string, OpenMembership>();
   readonly #unanswered = new Map<number, OpenPublication>();
@@ -84,10 +86,15 @@ export class MemberClient extends FaultClient {
   async #run(): Promise<void> {
     const { server, random } = this.context;
     const options = { server, id: this.name, version: this.version };
+    let last: Connect | undefined;
     while (this.isReturning) {
       const connect = random.pick(this.#connects);
       const client = await connect(options).catch(() => undefined);
-      if (client !== undefined) await this.#live(client);
+      if (client !== undefined) {
+        if (last !== undefined && connect !== last) this.changes++;
+        last = connect;
+        await this.#live(client);
+      }
       await this.pause();
     }
   }
