@@ -113,12 +113,13 @@ export class MemberClient extends FaultClient {
       this.#join(client, c);
     }
     client.readWith((signal) => this.#take(client, signal));
-    const end = await client.ended;
+    const { heardAt, ...end } = await client.ended;
     this.#client = undefined;
     this.#unanswered.clear();
     for (const resolve of this.#answered.values()) resolve();
     this.#answered.clear();
-    const until = recorder.now();
+    // Others may have been told sooner that it was gone.
+    const until = heardAt ?? recorder.now();
     if (!this.isStopped) {
       for (const membership of this.#memberships.values()) membership.until = until;
     }

@@ -7,6 +7,8 @@ export interface MemberEnd {
   readonly ending: Ending;
   readonly code?: number | undefined;
   readonly why?: string;
+  /** When it last heard of the server, ms, where it found out only later that it was gone. */
+  readonly heardAt?: number;
 }
 
 /** A connection of the signalling protocol, whatever carries it; disposing of it breaks it off. */

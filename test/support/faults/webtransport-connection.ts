@@ -28,6 +28,7 @@ export class WebTransportConnection implements MemberConnection {
   #timer: ReturnType<typeof setInterval> | undefined;
   /** Pings since anything was heard: counted, since a process that gets no time hears nothing either. */
   #unheard = 0;
+  #heardAt = performance.now();
   #isOver = false;
 
   constructor(tell: Tell, pulse: Pulse) {
@@ -62,6 +63,7 @@ export class WebTransportConnection implements MemberConnection {
 
   receive(messages: Extract<News, { news: "messages" }>["messages"]): void {
     this.#unheard = 0;
+    this.#heardAt = performance.now();
     for (const [way, text] of messages) {
       if (this.#isOver) return;
       const signal: Signal = Object(unpack(Buffer.from(text, "base64")));
@@ -79,12 +81,16 @@ export class WebTransportConnection implements MemberConnection {
   /** The session has ended. */
   end(why: string): void {
     this.#opened.reject(new Error(why));
-    this.#over({ ending: "broken", why });
+    this.#lose(why);
+  }
+
+  #lose(why: string): void {
+    this.#over({ ending: "broken", why, heardAt: this.#heardAt });
   }
 
   #beat(): void {
     const { pingMs, silentMs } = this.#pulse;
-    if (++this.#unheard * pingMs > silentMs) this.#over({ ending: "broken", why: "silence" });
+    if (++this.#unheard * pingMs > silentMs) this.#lose("silence");
     // The server answers on the stream.
     else this.#send("datagram", { t: "control", op: "ping" });
   }
