@@ -1,3 +1,4 @@
+import { CONNECT_TIMEOUT_MS, CONNECT_WINDOW } from "../modes/connecting.ts";
 import type { RunningPeer } from "../peers/peer.ts";
 import type { QuicLoad } from "../quic/load.ts";
 import type { Returned } from "../quic/protocol.ts";
@@ -12,8 +13,6 @@ export const TRANSPORTS: readonly Transport[] = [
   "webtransport",
 ];
 
-/** What opening a session over WebTransport may take. */
-const OPEN_MS = 30_000;
 /** What the messages may take once all are connected. */
 const DONE_MS = 60_000;
 
@@ -50,9 +49,11 @@ export async function comeBack(comeback: Comeback): Promise<Outcome> {
   }
   const leaves: Leave[] = [];
   const share = Math.ceil((window * overQuic.length) / channels.length);
+  // The first packets of more handshakes than that overflow the buffer of the server's one socket.
+  const quicWindow = Math.min(CONNECT_WINDOW, share);
   const outcomes = await Promise.all([
     returnOverTcp(comeback, overTcp, window - share, leaves),
-    ...(overQuic.length === 0 ? [] : [returnOverQuic(comeback, overQuic, share)]),
+    ...(overQuic.length === 0 ? [] : [returnOverQuic(comeback, overQuic, quicWindow)]),
   ]);
   return {
     refusals: outcomes.flatMap(({ refusals }) => refusals),
@@ -80,7 +81,7 @@ function returnOverQuic(
     since,
     expected,
     window,
-    timeoutMs: OPEN_MS,
+    timeoutMs: CONNECT_TIMEOUT_MS,
     doneMs: DONE_MS,
   });
 }
