@@ -17,6 +17,8 @@ const PLAN = {
   streams: 6,
   members: 2,
   oldMembers: 0,
+  quicMembers: 0,
+  switchingMembers: 0,
   publishers: 1,
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;
