@@ -8,7 +8,7 @@ import { idle } from "./modes/idle.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
-import { recovery, TRANSPORTS } from "./modes/recovery.ts";
+import { recovery } from "./modes/recovery.ts";
 import { webTransport } from "./modes/webtransport.ts";
 import {
   clusterPeers,
@@ -25,6 +25,7 @@ import { endAll } from "./processes.ts";
 import { report } from "./report/report.ts";
 import { text } from "./report/text.ts";
 import { runRounds, temporaryDirectory } from "./rounds.ts";
+import { TRANSPORTS, type Transport } from "./storm/comeback.ts";
 
 const DEFAULT_PACES = "10x10,2x50,50x10+";
 const DEFAULT_JSON = resolve(import.meta.dir, "../results/latest.json");
@@ -60,7 +61,7 @@ function paces(given: string): Pace[] {
   throw new InvalidArgumentError("Something like 10x10,50x10+ is wanted, or none.");
 }
 
-function stormTransports(given: string): (typeof TRANSPORTS)[number][] {
+function stormTransports(given: string): Transport[] {
   if (given === "none") return [];
   const found = TRANSPORTS.filter((name) => given.split(",").includes(name));
   if (found.length === given.split(",").length) return found;

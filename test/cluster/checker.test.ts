@@ -199,6 +199,21 @@ describe("a member", () => {
     expect(check(bob, ...sights)).toEqual(expected);
   });
 
+  test("that is on its way back is no ghost, and owed to nobody", () => {
+    const back: Membership = { ...bob, askedAt: 14_000, from: 16_000, until: undefined };
+    const sights = [seen("online", 1_100), seen("offline", 10_100), seen("online", 14_100)];
+    const checkBoth = (second: Membership) => {
+      const eve: Membership = { member: "eve", channel, from: 1, sights };
+      const history = { ...empty, memberships: [eve, bob, second], end: 20_000 };
+      return checkPresence(history, limits)
+        .filter(({ text }) => text.startsWith("eve"))
+        .map(({ kind }) => kind);
+    };
+    expect(checkBoth(back)).toEqual([]);
+    expect(checkBoth({ ...back, from: undefined })).toEqual([]);
+    expect(checkBoth({ ...back, askedAt: 15_000 })).toEqual(["ghost"]);
+  });
+
   test("that is still there is no ghost", () => {
     expect(check({ ...bob, until: undefined }, seen("online", 1_100))).toEqual([]);
   });

@@ -9,6 +9,8 @@ import { UnixProxy } from "../support/faults/unix-proxy.ts";
 setDefaultTimeout(60_000);
 
 const WORKERS = 2;
+/** Of the workers, the quic worker among them. */
+const LINKS = WORKERS + 1;
 const LEASE_MS = 2_000;
 const GIVEN_UP = "the node is given up; what it had for this worker is lost";
 
@@ -31,7 +33,7 @@ async function startBehindProxy(
   expect(await run.node.starling("restart")).toMatchObject({ code: 0 });
   // The command's own connection may take a moment to be gone.
   await eventually("the links of the workers alone", async () => {
-    return links.open === WORKERS ? true : undefined;
+    return links.open === LINKS ? true : undefined;
   });
   await run.load.start();
   await Bun.sleep(run.load.random.integer(500, 1_000));
@@ -49,7 +51,7 @@ describe("links that are cut", () => {
         links.cut();
         await Bun.sleep(pauseMs);
         links.mend();
-        await load.until("the links are back", () => links.open === WORKERS, 5_000);
+        await load.until("the links are back", () => links.open === LINKS, 5_000);
         await Bun.sleep(load.random.integer(500, 1_000));
         load.recorder.lagged(cutAt);
       }
@@ -69,7 +71,7 @@ describe("links that are cut", () => {
       links.cut();
       // A process that gets no time to run waits for longer, since it cannot know who was silent.
       const given = () => node.logLines.filter(({ msg }) => msg === GIVEN_UP).length;
-      await load.until("the links are given up", () => given() === WORKERS, 5 * LEASE_MS);
+      await load.until("the links are given up", () => given() === LINKS, 5 * LEASE_MS);
       links.mend();
       const { recorder } = load;
       await load.allEnded(8_000);
@@ -78,6 +80,9 @@ describe("links that are cut", () => {
       // Version 1 gets 1013 for whatever asks it to come back, and polling has no codes.
       const told = recorder.ends.filter(({ client }) => /^(v2|stream|websocket)/.test(client));
       expect(told.filter(({ code }) => code !== 4007)).toEqual([]);
+      // Deno keeps the codes to itself, and tells those who were closed from those who were cut off.
+      const overQuic = recorder.ends.filter(({ client }) => client.startsWith("quic"));
+      expect(overQuic.filter(({ ending }) => ending !== "orderly")).toEqual([]);
       load.takeEndsForMissed();
       expect(await load.violations()).toEqual([]);
       expect(await load.listed()).toEqual(load.present());

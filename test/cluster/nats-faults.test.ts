@@ -4,13 +4,13 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Plan } from "../support/faults/load.ts";
 import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import {
   expectGapsTold,
   expectNothingMissed,
   expectRefusalsOnly,
 } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
 
@@ -22,8 +22,10 @@ const AWAY_MS = 7_000;
 const PLAIN = {
   stock: { polling: 3, "polling-kept": 2, websocket: 6, upgrade: 4 },
   streams: 4,
-  members: 6,
+  members: 4,
   oldMembers: 2,
+  quicMembers: 2,
+  switchingMembers: 2,
 } as const satisfies Plan;
 /** More than any run publishes in one channel. */
 const KEPT = {

@@ -2,9 +2,9 @@
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/deadline.ts";
-import type { Plan } from "../support/faults/load.ts";
 import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectNothingMissed, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { httpsCall } from "../support/https.ts";
 import { NatsCluster } from "../support/nats-cluster.ts";
@@ -18,6 +18,9 @@ const PLAN = {
   stock: { polling: 3, "polling-kept": 2, websocket: 6, upgrade: 4, switching: 4 },
   streams: 4,
   members: 6,
+  // Three servers of NATS and two nodes are processes enough.
+  quicMembers: 0,
+  switchingMembers: 0,
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;
 

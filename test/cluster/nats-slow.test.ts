@@ -3,9 +3,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { EventStreamClient } from "../support/faults/event-stream-client.ts";
 import { HttpPublisher } from "../support/faults/http-publisher.ts";
-import type { Plan } from "../support/faults/load.ts";
 import { MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectNothingMissed } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { httpsCall } from "../support/https.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -17,6 +17,8 @@ const PLAN = {
   streams: 6,
   members: 2,
   oldMembers: 0,
+  quicMembers: 0,
+  switchingMembers: 0,
   publishers: 1,
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;

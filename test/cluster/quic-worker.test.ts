@@ -2,7 +2,6 @@
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { readFileSync } from "node:fs";
 import { eventually } from "../support/deadline.ts";
 import { DenoPage } from "../support/deno-page.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
@@ -42,14 +41,6 @@ async function start(
   started = await NodeUnderTest.start(workers, { ...settings, ...environment });
   await started.process.nextLine(LISTENING);
   return started;
-}
-
-/** Of the processes of a node the one that Deno runs. */
-function quicPid(node: NodeUnderTest): number {
-  const isDeno = (pid: number) => readFileSync(`/proc/${pid}/comm`, "latin1") === "deno\n";
-  const pid = node.workers().find(isDeno);
-  if (pid === undefined) throw new Error("there is no quic worker");
-  return pid;
 }
 
 async function expectGone(pid: number): Promise<void> {
@@ -123,7 +114,7 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
     const node = await start(workers, { PRESENCE_LEASE: LEASE });
     const channel = newChannel();
     const [ada, bob] = [await overQuic(node, "ada", channel), await overTcp(node, "bob", channel)];
-    const pid = quicPid(node);
+    const pid = node.quicWorker();
     process.kill(pid, "SIGSTOP");
     await Bun.sleep(300);
     process.kill(pid, "SIGCONT");
@@ -141,7 +132,7 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
   test("goes when its supervisor is killed, with its clients, and the port is free", async () => {
     const node = await start(workers);
     const ada = await overQuic(node, "ada", newChannel());
-    const pid = quicPid(node);
+    const pid = node.quicWorker();
     process.kill(node.process.pid, "SIGKILL");
     await ada.ended();
     await expectGone(pid);
@@ -163,7 +154,7 @@ test("a quic worker whose link is cut keeps its clients within the lease, and se
   const links = await UnixProxy.inFrontOf(node.brokerSocket);
   disposables.push(links);
   // The one that there is has its link already; the next goes through the proxy.
-  process.kill(quicPid(node), "SIGKILL");
+  process.kill(node.quicWorker(), "SIGKILL");
   await node.process.nextLine(LISTENING);
   const channel = newChannel();
   const [ada, bob] = [await overQuic(node, "ada", channel), await overTcp(node, "bob", channel)];
@@ -185,10 +176,10 @@ test("a quic worker whose link is cut keeps its clients within the lease, and se
 test("a quic worker that crashes again and again is given up, which is said, until a restart", async () => {
   const node = await start(1);
   for (let life = 1; life < 5; life++) {
-    process.kill(quicPid(node), "SIGKILL");
+    process.kill(node.quicWorker(), "SIGKILL");
     await node.process.nextLine(LISTENING);
   }
-  process.kill(quicPid(node), "SIGKILL");
+  process.kill(node.quicWorker(), "SIGKILL");
   const { level, reason } = await node.process.nextLine(OFF);
   const told = "the quic worker was given up after 5 short lives in a row";
   expect([level, reason]).toEqual(["warn", told]);
@@ -205,7 +196,7 @@ test("a quic worker that crashes again and again is given up, which is said, unt
 
 test("a second signal ends a quic worker that hangs", async () => {
   const node = await start(0);
-  const pid = quicPid(node);
+  const pid = node.quicWorker();
   process.kill(pid, "SIGSTOP");
   process.kill(node.process.pid, "SIGTERM");
   await eventually("a stop", async () => {
@@ -221,7 +212,7 @@ test("garbage on the port and in sessions ends nothing but its own session", asy
   const node = await start(0);
   const channel = newChannel();
   const [ada, bob] = [await overQuic(node, "ada", channel), await overTcp(node, "bob", channel)];
-  const pid = quicPid(node);
+  const pid = node.quicWorker();
   const socket = createSocket("udp4");
   const { port } = new URL(node.process.subscriberUrl);
   for (let size = 1; size <= 1_200; size += 11) {

@@ -5,13 +5,15 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FaultFixture } from "../support/faults/fault-fixture.ts";
-import type { Load, Plan } from "../support/faults/load.ts";
+import type { Load } from "../support/faults/load.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 
 setDefaultTimeout(60_000);
 
 const LEASE_MS = 2_000;
 const REPLACED_MS = 10_000;
+const NOTICED_MS = 10_000;
 /** More than any run publishes in one channel. */
 const ALL = { history: { historySize: 10_000, historyTtl: 600 } } as const satisfies Plan;
 const EVERY_WAY = {
@@ -78,6 +80,18 @@ describe("with two workers", () => {
     },
   );
 
+  test.each(seeds(133))(
+    "nor have clients of the quic worker that is killed (seed %i)",
+    async (seed) => {
+      const plan: Plan = { ...EVERY_WAY, quicSilentMs: 2_000 };
+      const { node, load } = await fixture.start(seed, 2, {}, plan);
+      await Bun.sleep(load.random.integer(500, 1_500));
+      process.kill(node.quicWorker(), "SIGKILL");
+      await load.allEnded(NOTICED_MS, load.quicMembers);
+      await expectAllRecovered(load);
+    },
+  );
+
   test.each(seeds(141))("a restart lets nobody miss anything (seed %i)", async (seed) => {
     const { node, load } = await fixture.start(seed, 2, { DRAIN_SECONDS: "2" }, EVERY_WAY);
     await Bun.sleep(load.random.integer(300, 1_000));
@@ -85,6 +99,35 @@ describe("with two workers", () => {
     expect([code, err]).toEqual([0, ""]);
     await expectAllRecovered(load);
     expect(load.recorder.failures).toEqual([]);
+  });
+});
+
+describe("members that change between WebSocket and WebTransport", () => {
+  const plan = {
+    ...ALL,
+    stock: {},
+    streams: 0,
+    members: 2,
+    oldMembers: 0,
+    quicMembers: 2,
+    switchingMembers: 8,
+  } as const satisfies Plan;
+
+  test.each(seeds(161))("miss nothing, however often they do (seed %i)", async (seed) => {
+    const { load } = await fixture.start(seed, 2, {}, plan);
+    const changing = load.switchingMembers;
+    for (let round = 0; round < 5; round++) {
+      for (const member of load.random.some(changing, changing.length)) {
+        await Bun.sleep(load.random.integer(0, 60));
+        member.breakOff(0);
+      }
+    }
+    await expectAllRecovered(load);
+    const names = changing.map(({ name }) => name);
+    expect(load.unrecovered.filter((name) => names.includes(name))).toEqual([]);
+    expect(changing.reduce((sum, { changes }) => sum + changes, 0)).toBeGreaterThan(5);
+    const others = load.recorder.ends.filter(({ client }) => !names.includes(client));
+    expect(others).toEqual([]);
   });
 });
 

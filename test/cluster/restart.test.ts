@@ -36,6 +36,9 @@ test.each(seeds(31, 32))(
     for (const end of ends.filter(({ client }) => client.startsWith("v2"))) {
       expect(end).toMatchObject({ code: 4000, isNoticed: true });
     }
+    for (const end of ends.filter(({ client }) => /^(quic|either)/.test(client))) {
+      expect(end).toMatchObject({ isNoticed: true });
+    }
     const after = node.workers();
     expect(after).toHaveLength(2);
     expect(after.filter((pid) => before.includes(pid))).toEqual([]);

@@ -27,6 +27,9 @@ function expectDrained(load: Load, properly: (end: ConnectionEnd) => boolean): v
   for (const end of ends.filter(({ client }) => client.startsWith("v2"))) {
     expect(end).toMatchObject({ code: 4000, isNoticed: true });
   }
+  for (const end of ends.filter(({ client }) => /^(quic|either)/.test(client))) {
+    expect(end).toMatchObject({ isNoticed: true });
+  }
   const moments = new Set(ends.map(({ at }) => Math.floor(at / MOMENT_MS)));
   expect(moments.size).toBeGreaterThan(2);
 }
@@ -36,11 +39,11 @@ test.each(seeds(41, 42))(
   async (seed) => {
     const { node, load } = await fixture.start(seed, 2, STOPPED);
     await Bun.sleep(load.random.integer(500, 1_500));
-    const processes = [node.process.pid, ...node.workers()];
+    const processes = [node.process.pid, ...node.processes()];
     expect(await node.process.stop()).toBe(0);
     expect(processes.filter(isRunning)).toEqual([]);
     await load.allEnded(NOTICED_MS);
-    load.stop();
+    await load.stop();
     expectDrained(load, () => true);
     expect(load.violationsSoFar()).toEqual([]);
   },
@@ -51,12 +54,12 @@ test.each(seeds(71))(
   async (seed) => {
     const { node, load } = await fixture.start(seed, 2, ORPHANED);
     await Bun.sleep(load.random.integer(500, 1_500));
-    const workers = node.workers();
+    const workers = node.processes();
     process.kill(node.process.pid, "SIGKILL");
     const left = () => workers.every((pid) => !isRunning(pid));
     await load.until("the workers have left", left, GONE_MS);
     await load.allEnded(NOTICED_MS);
-    load.stop();
+    await load.stop();
     // Polling needs a port that takes connections, and links between the workers: both are gone.
     expectDrained(load, ({ client }) => !client.startsWith("polling"));
     expect(load.violationsSoFar()).toEqual([]);

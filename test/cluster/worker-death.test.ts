@@ -3,6 +3,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FaultFixture, type FaultRun } from "../support/faults/fault-fixture.ts";
 import type { MemberClient } from "../support/faults/member-client.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 
 setDefaultTimeout(60_000);
@@ -11,6 +12,9 @@ const LEASE_MS = 2_000;
 const ENVIRONMENT = { PRESENCE_LEASE: String(LEASE_MS) };
 const LIMITS = { leaseMs: LEASE_MS, slackMs: 1_500 };
 const REPLACED_MS = 10_000;
+/** QUIC itself would find out only after ten seconds. */
+const SOON_NOTICED = { quicSilentMs: 2_000 } as const satisfies Plan;
+const NOTICED_MS = 10_000;
 
 const fixture = new FaultFixture();
 
@@ -94,25 +98,41 @@ describe("a worker that is killed", () => {
   );
 });
 
+describe("the quic worker that is killed", () => {
+  test.each(seeds(23))(
+    "is missed by nobody but its own clients, which come back to the next (seed %i)",
+    async (seed) => {
+      const run = await fixture.start(seed, 2, { PRESENCE_LEASE: "10000" }, SOON_NOTICED);
+      const { node, load } = run;
+      const away = letSomeStayAway(run);
+      await Bun.sleep(load.random.integer(500, 1_500));
+      const killed = node.quicWorker();
+      process.kill(killed, "SIGKILL");
+      await load.allEnded(NOTICED_MS, load.quicMembers);
+      await expectOnlyItsClientsNoticed(run, killed, away);
+    },
+  );
+});
+
 describe("a worker that hangs", () => {
   test.each(seeds(51))(
-    "and goes on within the lease has lost and doubled nothing (seed %i)",
+    "and goes on within the lease has lost and doubled nothing, nor has the quic worker (seed %i)",
     async (seed) => {
       const { node, load } = await fixture.start(seed, 2, { PRESENCE_LEASE: "10000" });
       await Bun.sleep(load.random.integer(500, 1_000));
-      const workers = node.workers();
-      const hung = load.random.pick(workers);
+      const processes = node.processes();
+      const hung = [load.random.pick(node.workers()), node.quicWorker()];
       const hungAt = load.recorder.now();
-      process.kill(hung, "SIGSTOP");
+      for (const pid of hung) process.kill(pid, "SIGSTOP");
       await Bun.sleep(load.random.integer(2_000, 3_000));
-      process.kill(hung, "SIGCONT");
+      for (const pid of hung) process.kill(pid, "SIGCONT");
       await Bun.sleep(1_000);
       load.recorder.lagged(hungAt);
       // News of who joined may be as late as the worker was.
       expect(await load.violations({ leaseMs: 0, slackMs: 4_500 })).toEqual([]);
       expect(load.recorder.ends).toEqual([]);
       expect(load.recorder.failures).toEqual([]);
-      expect(node.workers()).toEqual(workers);
+      expect(node.processes()).toEqual(processes);
     },
   );
 
@@ -124,6 +144,17 @@ describe("a worker that hangs", () => {
     const hung = load.random.pick(node.workers());
     process.kill(hung, "SIGSTOP");
     await node.replaced(2, [hung], LEASE_MS + REPLACED_MS);
+    await expectOnlyItsClientsNoticed(run, hung, away);
+  });
+
+  test.each(seeds(53))("and is the quic worker is replaced, too (seed %i)", async (seed) => {
+    const run = await fixture.start(seed, 2, ENVIRONMENT, SOON_NOTICED);
+    const { node, load } = run;
+    const away = letSomeStayAway(run);
+    await Bun.sleep(load.random.integer(500, 1_000));
+    const hung = node.quicWorker();
+    process.kill(hung, "SIGSTOP");
+    await load.allEnded(NOTICED_MS, load.quicMembers);
     await expectOnlyItsClientsNoticed(run, hung, away);
   });
 });

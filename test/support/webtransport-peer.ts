@@ -1,10 +1,11 @@
 import { eventually } from "./deadline.ts";
 import { pack, type Signal, unpack } from "./signalling-client.ts";
+import type { Way } from "./webtransport-framing.ts";
 import type { SessionEnd, WebTransportUser } from "./webtransport-user.ts";
 
 /** A signal, and the way that it came: alone in a datagram, or as one of several in it. */
 export interface Arrival {
-  readonly way: "stream" | "datagram" | "batch";
+  readonly way: Way;
   readonly signal: Signal;
 }
 

@@ -1,5 +1,7 @@
 /** A page that uses WebTransport itself; the test evaluates calls of `user`. */
 
+import { framed, MessageStream, messagesIn, SEVERAL, type Way } from "./webtransport-framing.ts";
+
 /** How a session ended: with code and reason, or not. */
 export type SessionEnd = WebTransportCloseInfo | string;
 
@@ -8,14 +10,11 @@ interface WebTransportCloseInfo {
   readonly reason: string;
 }
 
-/** How a datagram with several messages begins. */
-const SEVERAL = 0xc1;
-
 class WebTransportUser {
   #session: WebTransport | undefined;
   #datagrams: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #stream: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  readonly #received: [way: string, bytes: number[]][] = [];
+  readonly #received: [way: Way, bytes: number[]][] = [];
 
   /** Opens a session, trusting the certificate with that hash, in base64. */
   async open(url: string, hash: string): Promise<void> {
@@ -70,14 +69,11 @@ class WebTransportUser {
 
   /** Sends a message on the stream, behind its length. */
   async send(bytes: readonly number[]): Promise<void> {
-    const frame = new Uint8Array(4 + bytes.length);
-    new DataView(frame.buffer).setUint32(0, bytes.length);
-    frame.set(bytes, 4);
-    await this.#stream?.write(frame);
+    await this.#stream?.write(framed(Uint8Array.from(bytes)));
   }
 
   /** What has come since the last call. */
-  take(): [way: string, bytes: number[]][] {
+  take(): [way: Way, bytes: number[]][] {
     return this.#received.splice(0);
   }
 
@@ -87,30 +83,16 @@ class WebTransportUser {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;
-        this.#takeDatagram(value);
+        for (const [way, bytes] of messagesIn(value)) this.#received.push([way, [...bytes]]);
       }
     } catch {
       // The session has ended.
     }
   }
 
-  #takeDatagram(datagram: Uint8Array): void {
-    if (datagram[0] !== SEVERAL) {
-      this.#received.push(["datagram", [...datagram]]);
-      return;
-    }
-    const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
-    for (let at = 1; at < datagram.length; ) {
-      const end = at + 2 + view.getUint16(at);
-      if (end > datagram.length) throw new RangeError("a message ends behind its datagram");
-      this.#received.push(["batch", [...datagram.subarray(at + 2, end)]]);
-      at = end;
-    }
-  }
-
   async #readStream(readable: ReadableStream<Uint8Array>): Promise<void> {
     const reader = readable.getReader();
-    let bytes = new Uint8Array(0);
+    const messages = new MessageStream();
     try {
       for (;;) {
         const { done, value } = await reader.read();
@@ -118,26 +100,11 @@ class WebTransportUser {
           await this.#stream?.close();
           return;
         }
-        const joined = new Uint8Array(bytes.length + value.length);
-        joined.set(bytes);
-        joined.set(value, bytes.length);
-        bytes = this.#takeMessages(joined);
+        for (const bytes of messages.push(value)) this.#received.push(["stream", [...bytes]]);
       }
     } catch {
       // The session has ended.
     }
-  }
-
-  /** Answers what is left. */
-  #takeMessages(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    let rest = bytes;
-    while (rest.length >= 4) {
-      const length = new DataView(rest.buffer, rest.byteOffset).getUint32(0);
-      if (rest.length < 4 + length) break;
-      this.#received.push(["stream", [...rest.subarray(4, 4 + length)]]);
-      rest = rest.subarray(4 + length);
-    }
-    return rest;
   }
 }
 

@@ -1,13 +1,12 @@
 import { cpuSince, cpuTime } from "../measure/proc.ts";
 import type { HistoryPeer } from "../peers/starling-history.ts";
-import { type Leave, type Return, type Transport, transports } from "../storm/clients.ts";
-import { Tally } from "../storm/tally.ts";
+import { QuicLoad } from "../quic/load.ts";
+import { comeBack, type Transport } from "../storm/comeback.ts";
 import { measureFanout, type TickOptions } from "./fanout.ts";
 import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
 
 /** Messages of each channel that are published while its clients come back. */
 const LIVE = 5;
-const DONE_MS = 60_000;
 /** What the server may take to clear up after many clients have gone. */
 const SETTLE_MS = 2_000;
 
@@ -27,7 +26,6 @@ export interface RecoveryOptions extends TickOptions {
   };
 }
 
-export const TRANSPORTS = Object.keys(transports) as Transport[];
 const EVERY = "all at once";
 const series = (which: string): string => `storm, ${which}`;
 
@@ -69,19 +67,27 @@ async function measure(trial: Trial<HistoryPeer>, options: RecoveryOptions): Pro
   if (!trial.peer.recover) return [fanout];
   await trial.load.leave();
   const samples = [fanout];
-  for (const name of options.transports) samples.push(await storm(trial, options, name, [name]));
-  if (options.transports.length > 1) {
-    samples.push(await storm(trial, options, EVERY, options.transports));
+  const quic = await QuicLoad.start();
+  try {
+    for (const name of options.transports) {
+      samples.push(await storm(trial, quic, options, name, [name]));
+    }
+    if (options.transports.length > 1) {
+      samples.push(await storm(trial, quic, options, EVERY, options.transports));
+    }
+    return samples;
+  } finally {
+    await quic.end();
   }
-  return samples;
 }
 
 /** Clients that come back at once, each to one of the channels; what connecting costs is left out. */
 async function storm(
   { peer, server }: Trial<HistoryPeer>,
+  quic: QuicLoad,
   { clients, missed, channels, window, payloadBytes }: RecoveryOptions,
   which: string,
-  ways: readonly Transport[],
+  transports: readonly Transport[],
 ): Promise<Sample> {
   const run = crypto.randomUUID().slice(0, 8);
   const rooms = Array.from({ length: channels }, (_, index) => `r${run}-${index}`);
@@ -93,45 +99,40 @@ async function storm(
     );
     for (const room of rooms) await publisher.publish(room, data);
   };
-  const wayOf = (index: number): Transport => ways[index % ways.length] ?? "websocket";
-  const comeBack = async (
+  const places = Array.from({ length: clients }, (_, index) => rooms[index % rooms.length] ?? "");
+  const allBack = async (
     since: string | undefined,
     expected: number,
     live: () => Promise<void>,
   ) => {
     const before = cpuTime(server.pid);
     const startedAt = performance.now();
-    const backs = Array.from({ length: clients }, (_, index): Return => {
-      const channel = rooms[index % rooms.length] ?? "";
-      return { url: server.urls.subscriber, channel, since, tally: new Tally(expected) };
+    const coming = comeBack({
+      ...{ server, quic, channels: places, transports, since, expected, window },
     });
-    const coming = connectAll(backs, wayOf, window);
     await live();
-    const { leaves, refusals } = await coming;
-    await within(Promise.all(backs.map(({ tally }) => tally.complete)), DONE_MS);
+    const outcome = await coming;
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = cpuSince(server.pid, before);
-    for (const leave of leaves) leave();
+    await outcome.leave();
     await Bun.sleep(SETTLE_MS);
-    return { cpu: cpu.total, seconds, refusals, tallies: backs.map(({ tally }) => tally) };
+    return { ...outcome, cpu: cpu.total, seconds };
   };
 
   const since = await positionOf(server.urls.publisher, rooms[0] ?? "");
   // Empty channels first: what is left is what it costs to connect.
-  const empty = await comeBack(undefined, 0, () => Promise.resolve());
+  const empty = await allBack(undefined, 0, () => Promise.resolve());
   await publish(1, missed);
-  const full = await comeBack(since, missed + LIVE, () => publish(missed + 1, LIVE));
+  const full = await allBack(since, missed + LIVE, () => publish(missed + 1, LIVE));
   const recovered = clients * missed;
-  const sum = (of: (tally: Tally) => number) =>
-    full.tallies.reduce((total, tally) => total + of(tally), 0);
   const values = {
     recoveredMicros: (full.cpu - empty.cpu) / recovered,
     connectMicros: empty.cpu / clients,
     seconds: full.seconds,
     recovered,
     refused: empty.refusals.length + full.refusals.length,
-    lost: sum(({ lost }) => lost),
-    doubled: sum(({ doubled }) => doubled),
+    lost: full.lost,
+    doubled: full.doubled,
   };
   unharmed(series(which), values, [
     ...[...empty.refusals, ...full.refusals].slice(0, 1),
@@ -151,28 +152,6 @@ export function unharmed(
   throw new Error([`${name}: ${counts}`, ...details].join("; "));
 }
 
-async function connectAll(
-  backs: readonly Return[],
-  wayOf: (index: number) => Transport,
-  window: number,
-): Promise<{ readonly leaves: readonly Leave[]; readonly refusals: readonly string[] }> {
-  const leaves: Leave[] = [];
-  const refusals: string[] = [];
-  const queue = backs.entries();
-  const work = async () => {
-    // One iterator for all, so that each takes the next.
-    for (const [index, back] of queue) {
-      try {
-        leaves.push(await transports[wayOf(index)](back));
-      } catch (error) {
-        refusals.push(`${wayOf(index)}: ${error}`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: window }, work));
-  return { leaves, refusals };
-}
-
 /** What the server counted, as JSON. */
 async function countsOf(publisher: URL): Promise<string> {
   const url = new URL("/api/stats", publisher);
@@ -185,9 +164,4 @@ async function positionOf(publisher: URL, channel: string): Promise<string> {
   const response = await fetch(url, { tls: { rejectUnauthorized: false } });
   const { position } = (await response.json()) as { readonly position: string };
   return position;
-}
-
-/** Waits, but not for ever; what is missing then is counted. */
-async function within(done: Promise<unknown>, ms: number): Promise<void> {
-  await Promise.race([done, Bun.sleep(ms)]);
 }

@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { certificateHash } from "../certificate.ts";
 import { httpPublisher } from "../load/http-publisher.ts";
 import type { HttpPeer } from "./peer.ts";
 import { starling, startGateway } from "./starling.ts";
+import { quicAnnounced } from "./starling-quic.ts";
 
 /** The gateway, whose channels keep publications or none, for backends alone or for clients too. */
 export interface HistoryPeer extends HttpPeer {
@@ -15,10 +17,18 @@ function history(name: string, historySize: number, recover: boolean): HistoryPe
     ...starling,
     name,
     recover,
-    start: ({ directory }) => {
+    start: async ({ directory, certificate }) => {
       const file = join(directory, "starling.json");
       writeFileSync(file, JSON.stringify({ namespaces: { "": { subscribe: "anyone", ...kept } } }));
-      return startGateway(directory, { CONFIG_FILE: file });
+      const environment = {
+        CONFIG_FILE: file,
+        // All of them have the process, so that it makes no difference between them.
+        WEBTRANSPORT: "1",
+        PUB_KEY_PATH: certificate.certificate,
+        PRIV_KEY_PATH: certificate.key,
+      };
+      const running = await startGateway(directory, environment, quicAnnounced);
+      return { ...running, certificateHash: certificateHash(certificate) };
     },
     publisher: (url) => httpPublisher(url, peer),
     endpoints: [starling.endpoints[0]],

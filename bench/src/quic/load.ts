@@ -9,6 +9,8 @@ import type {
   Opened,
   QuicLoadAnswer,
   QuicLoadCommand,
+  ReturnCommand,
+  Returned,
   SendCommand,
   SentStates,
 } from "./protocol.ts";
@@ -55,6 +57,10 @@ export class QuicLoad {
 
   send(command: Omit<SendCommand, "kind">): Promise<SentStates> {
     return this.#ask({ kind: "send", ...command }, "sent");
+  }
+
+  comeBack(command: Omit<ReturnCommand, "kind">): Promise<Returned> {
+    return this.#ask({ kind: "return", ...command }, "returned");
   }
 
   async leave(): Promise<void> {

@@ -1,22 +1,31 @@
-/** The load of the mode `webtransport`, run by Deno: does what each line of its input says. */
+/** The load over WebTransport, run by Deno: does what each line of its input says. */
 import process from "node:process";
 import { createInterface } from "node:readline";
 import type { QuicLoadAnswer, QuicLoadCommand } from "./protocol.ts";
+import { Returns } from "./returns.ts";
 import { Sessions } from "./sessions.ts";
 
 let sessions: Sessions | undefined;
+let returns: Returns | undefined;
 
 async function answer(command: QuicLoadCommand): Promise<QuicLoadAnswer> {
   if (command.kind === "open") {
     sessions = new Sessions(command);
     return { kind: "opened", seconds: await sessions.open() };
   }
+  if (command.kind === "return") {
+    returns = new Returns(command);
+    return { kind: "returned", ...(await returns.complete()) };
+  }
+  if (command.kind === "leave") {
+    await (sessions ?? returns)?.leave();
+    sessions = undefined;
+    returns = undefined;
+    return { kind: "left" };
+  }
   if (sessions === undefined) throw new Error("no sessions are open");
   if (command.kind === "fan out") return { kind: "heard", ...(await sessions.fanOut(command)) };
-  if (command.kind === "send") return { kind: "sent", ...(await sessions.send(command)) };
-  await sessions.leave();
-  sessions = undefined;
-  return { kind: "left" };
+  return { kind: "sent", ...(await sessions.send(command)) };
 }
 
 function say(message: QuicLoadAnswer): void {

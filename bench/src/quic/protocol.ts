@@ -36,12 +36,40 @@ export interface SendCommand {
   readonly seconds: number;
 }
 
+/** Opens sessions that subscribe and have missed something; answered with `returned`. */
+export interface ReturnCommand {
+  readonly kind: "return";
+  /** Origin of the server. */
+  readonly url: string;
+  /** SHA-256 of the server's certificate, base64. */
+  readonly hash: string;
+  /** Path and query of each session. */
+  readonly paths: readonly string[];
+  /** The channel of each session. */
+  readonly channels: readonly string[];
+  /** `EPOCH.OFFSET`, behind which they want everything; absent: they want nothing. */
+  readonly since?: string | undefined;
+  /** Messages that each is to get, numbered from 1. */
+  readonly expected: number;
+  /** Sessions that may be in the making at the same time. */
+  readonly window: number;
+  /** What opening one of them may take. */
+  readonly timeoutMs: number;
+  /** What the messages may take once all are open; what is missing then is lost. */
+  readonly doneMs: number;
+}
+
 /** Closes all sessions; answered with `left`. */
 export interface LeaveCommand {
   readonly kind: "leave";
 }
 
-export type QuicLoadCommand = OpenCommand | FanOutCommand | SendCommand | LeaveCommand;
+export type QuicLoadCommand =
+  | OpenCommand
+  | FanOutCommand
+  | SendCommand
+  | ReturnCommand
+  | LeaveCommand;
 
 export interface Opened {
   readonly seconds: number;
@@ -71,10 +99,18 @@ export interface SentStates {
   readonly closed: number;
 }
 
+export interface Returned {
+  /** Why sessions were not let in, one for each. */
+  readonly refusals: readonly string[];
+  readonly lost: number;
+  readonly doubled: number;
+}
+
 export type QuicLoadAnswer =
   | { readonly kind: "ready" }
   | { readonly kind: "failed"; readonly message: string }
   | ({ readonly kind: "opened" } & Opened)
   | ({ readonly kind: "heard" } & HeardStates)
   | ({ readonly kind: "sent" } & SentStates)
+  | ({ readonly kind: "returned" } & Returned)
   | { readonly kind: "left" };

@@ -19,14 +19,14 @@ export type Leave = () => void;
 export type Come = (back: Return) => Promise<Leave>;
 
 /** By the name of the transport. */
-export const transports = {
+export const tcpTransports = {
   websocket: socketIo,
   polling,
   signalling,
   events: eventStream,
 } as const satisfies Readonly<Record<string, Come>>;
 
-export type Transport = keyof typeof transports;
+export type TcpTransport = keyof typeof tcpTransports;
 
 // The server's certificate is self-made for this run.
 const tls = { rejectUnauthorized: false };

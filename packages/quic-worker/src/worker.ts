@@ -66,7 +66,6 @@ export interface RunningWorker {
 
 /** How long clients that were closed have to read the last of what they were sent. */
 const LAST_WORDS_MS = 1_000;
-const LOOK_AGAIN_MS = 50;
 /**
  * Milliseconds that what is for the node gathers: datagrams come in a few a turn, and fewer frames
  * make each of them cheaper to receive, for both processes.
@@ -198,16 +197,16 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
       return counters.connections;
     },
     async drain(drainMs) {
+      // Who is refused from now on comes back, and would be waited for again and again.
+      const ended = server.ended();
       // Nobody else can listen on the port until it is given up.
       service.refuseNew();
       const subscribers = hub.subscribers();
       const services = [service];
       await drainSubscribers({ services, subscribers, drainMs, clock, random });
       await engine.leave();
-      const lastAt = clock.now() + Math.min(drainMs, LAST_WORDS_MS);
-      while (server.connections > 0 && clock.now() < lastAt) {
-        await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
-      }
+      const late = new Promise<void>((resume) => void clock.setTimeout(resume, LAST_WORDS_MS));
+      await Promise.race([ended, late]);
       const { code, reason } = closeCatalogue.shutting_down;
       await server.close({ closeCode: code, reason });
     },

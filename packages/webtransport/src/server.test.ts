@@ -132,6 +132,25 @@ describe("a server", () => {
     expect(server.connections).toBe(0);
   });
 
+  test("tells when those who are connected have gone, whoever has come meanwhile", async () => {
+    const { server, connect } = serverOf();
+    const first = connect().open();
+    const second = connect().open();
+    await settle();
+    let isOver = false;
+    void server.ended().then(() => {
+      isOver = true;
+    });
+    connect().open();
+    first.close(0, "");
+    await settle();
+    expect(isOver).toBe(false);
+    second.close(0, "");
+    await settle();
+    expect(isOver).toBe(true);
+    expect(server.connections).toBe(1);
+  });
+
   test("counts what clients do against the rules", async () => {
     const { server, connect } = serverOf();
     connect().open().unidirectional().send(hex("01"));

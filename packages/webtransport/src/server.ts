@@ -51,6 +51,11 @@ export class WebTransportServer {
     return this.#connections.size;
   }
 
+  /** Resolves when the connections that are open now have ended, whoever comes meanwhile. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#connections.values());
+  }
+
   /**
    * Ends all sessions, waits until the clients have answered or have not done so for too long, and
    * closes the endpoint. New connections are refused meanwhile.
@@ -63,7 +68,7 @@ export class WebTransportServer {
   async #close(info: Partial<CloseInfo>): Promise<void> {
     this.#isClosing = true;
     for (const connection of this.#connections.keys()) connection.shutdown(info);
-    await Promise.all(this.#connections.values());
+    await this.ended();
     await this.#options.endpoint.close();
   }
 

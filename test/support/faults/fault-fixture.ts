@@ -1,7 +1,9 @@
 import { afterEach } from "bun:test";
 import { ConfigFile } from "../config-file.ts";
-import { type KeptHistory, Load, type Plan } from "./load.ts";
+import { startQuicNode } from "../webtransport-node.ts";
+import { Load } from "./load.ts";
 import { NodeUnderTest } from "./node-under-test.ts";
+import { type KeptHistory, type Plan, usesQuic } from "./plan.ts";
 
 export interface FaultRun {
   readonly node: NodeUnderTest;
@@ -16,7 +18,7 @@ export class FaultFixture {
 
   constructor() {
     afterEach(async () => {
-      this.#load?.stop();
+      await this.#load?.stop();
       this.#load = undefined;
       await this.#node?.stop();
       this.#node = undefined;
@@ -32,7 +34,7 @@ export class FaultFixture {
     environment: Readonly<Record<string, string>> = {},
     plan: Plan = {},
   ): Promise<FaultRun> {
-    const node = await NodeUnderTest.start(workers, { ...this.#configFile(plan), ...environment });
+    const node = await startNode(plan, workers, { ...this.#configFile(plan), ...environment });
     this.#node = node;
     const load = new Load([node], seed, plan);
     this.#load = load;
@@ -51,6 +53,16 @@ export class FaultFixture {
     await run.load.start();
     return run;
   }
+}
+
+/** Starts a node of so many workers that serves whoever takes part. */
+export function startNode(
+  plan: Plan,
+  workers: number,
+  environment: Readonly<Record<string, string>>,
+): Promise<NodeUnderTest> {
+  const start = usesQuic(plan) ? startQuicNode : NodeUnderTest.start;
+  return start(workers, environment);
 }
 
 /** Has every channel of a run keep that history. */

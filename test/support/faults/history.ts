@@ -63,6 +63,8 @@ export interface Sight {
 export interface Membership {
   readonly member: string;
   readonly channel: string;
+  /** When the join was asked for, from which on others may see it; by default when it was acknowledged. */
+  readonly askedAt?: Moment | undefined;
   /** When the join was acknowledged; undefined where the connection ended before. */
   readonly from?: Moment | undefined;
   readonly until?: Moment | undefined;

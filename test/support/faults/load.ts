@@ -7,39 +7,15 @@ import type { History } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
 import { checkKept } from "./kept-checker.ts";
-import { MemberClient } from "./member-client.ts";
+import { MemberClient, type MemberTransport } from "./member-client.ts";
+import { overWebSocket } from "./member-connection.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
+import { type Plan, USUAL, usesQuic } from "./plan.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
 import { Recorder } from "./recorder.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SocketIoClient, type StockWay } from "./socket-io-client.ts";
-
-/** Who takes part in a run; each number is one of clients or publishers. */
-export interface Plan {
-  readonly stock?: Readonly<Partial<Record<StockWay, number>>>;
-  readonly streams?: number;
-  /** Members with version 2 of the signalling protocol, every second of which publishes. */
-  readonly members?: number;
-  readonly oldMembers?: number;
-  /** Backends of each kind: with and without a kept connection, with and without keys. */
-  readonly publishers?: number;
-  /** What the channels keep; then clients ask for what they missed when they come back. */
-  readonly history?: KeptHistory;
-}
-
-/** The options of a namespace that say what its channels keep. */
-export interface KeptHistory {
-  readonly historySize: number;
-  readonly historyTtl: number;
-}
-
-const USUAL = {
-  stock: { polling: 6, "polling-kept": 4, websocket: 12, upgrade: 8 },
-  streams: 6,
-  members: 10,
-  oldMembers: 2,
-  publishers: 2,
-} as const satisfies Plan;
+import { WebTransportProcess } from "./webtransport-process.ts";
 
 const CHANNELS = 6;
 const CHANNELS_OF_A_CLIENT = 2;
@@ -64,6 +40,7 @@ export class Load {
   readonly random: SeededRandom;
   readonly #nodes: readonly NodeUnderTest[];
   readonly #end = new AbortController();
+  readonly #quic: WebTransportProcess | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
 
   constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}) {
@@ -72,7 +49,9 @@ export class Load {
     this.random = random;
     const channels = Array.from({ length: CHANNELS }, (_, index) => `demo:${seed}-${index}`);
     this.channels = channels;
-    const { stock, streams, members, oldMembers, publishers } = { ...USUAL, ...plan };
+    const complete = { ...USUAL, ...plan };
+    const { stock, streams, publishers, quicSilentMs } = complete;
+    if (usesQuic(plan)) this.#quic = new WebTransportProcess(quicSilentMs);
     const context = () => ({
       server: random.pick(nodes).process,
       recorder: this.recorder,
@@ -82,9 +61,17 @@ export class Load {
     this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+    const quic = this.#quic === undefined ? [] : [this.#quic.connect];
+    const crowd = (name: string, count: number, transport: MemberTransport) =>
+      numbers(count).map((n) => new MemberClient(context(), `${name}-${n}`, some(), transport));
     this.members = [
-      ...numbers(members).map((n) => new MemberClient(context(), `v2-${n}`, some(), 2)),
-      ...numbers(oldMembers).map((n) => new MemberClient(context(), `v1-${n}`, some(), 1)),
+      ...crowd("v2", complete.members, { version: 2, connects: [overWebSocket] }),
+      ...crowd("v1", complete.oldMembers, { version: 1, connects: [overWebSocket] }),
+      ...crowd("quic", complete.quicMembers, { version: 2, connects: quic }),
+      ...crowd("either", complete.switchingMembers, {
+        version: 2,
+        connects: [overWebSocket, ...quic],
+      }),
     ];
     const ways = Object.entries(stock) as [StockWay, number][];
     this.clients = [
@@ -105,6 +92,16 @@ export class Load {
         return new HttpPublisher({ name, ...habits, ...kind }, context());
       }),
     );
+  }
+
+  /** Those over WebTransport alone. */
+  get quicMembers(): readonly MemberClient[] {
+    return this.members.filter(({ name }) => name.startsWith("quic"));
+  }
+
+  /** Those that change between WebSocket and WebTransport. */
+  get switchingMembers(): readonly MemberClient[] {
+    return this.members.filter(({ name }) => name.startsWith("either"));
   }
 
   /** Connects all clients, and then begins to publish. */
@@ -129,7 +126,7 @@ export class Load {
     this.#publishing = Promise.all([
       ...this.publishers.map((each) => each.publish(signal)),
       ...this.members
-        .filter(({ name }, index) => name.startsWith("v2") && index % 2 === 0)
+        .filter(({ version }, index) => version === 2 && index % 2 === 0)
         .map((each) => each.publish(signal, [20, 120])),
     ]);
   }
@@ -149,15 +146,15 @@ export class Load {
   }
 
   /**
-   * Resolves once every client has lost a connection: the last words of a process may still be on
-   * their way when it is gone.
+   * Resolves once every one of those clients has lost a connection: the last words of a process may
+   * still be on their way when it is gone.
    */
-  async allEnded(ms: number): Promise<void> {
+  async allEnded(ms: number, clients: readonly FaultClient[] = this.clients): Promise<void> {
     const missing = () => {
       const ended = new Set(this.recorder.ends.map(({ client }) => client));
-      return this.clients.filter(({ name }) => !ended.has(name));
+      return clients.filter(({ name }) => !ended.has(name));
     };
-    await this.until("all clients were closed", () => missing().length === 0, ms).catch(
+    await this.until("the clients were closed", () => missing().length === 0, ms).catch(
       (error: unknown) => {
         throw new Error(`${error}: ${missing().map(({ name }) => name)}`);
       },
@@ -283,8 +280,9 @@ export class Load {
   }
 
   /** Ends all clients. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#end.abort();
     for (const client of this.clients) client.stop();
+    await this.#quic?.end();
   }
 }

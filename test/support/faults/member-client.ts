@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { within } from "../deadline.ts";
-import { eventPayload, pack, type Signal, SignallingClient, unpack } from "../signalling-client.ts";
-import { type ClientContext, endingOf, FaultClient, UNAVAILABLE } from "./fault-client.ts";
+import { eventPayload, pack, type Signal, unpack } from "../signalling-client.ts";
+import { type ClientContext, FaultClient, UNAVAILABLE } from "./fault-client.ts";
 import type { Sight } from "./history.ts";
+import type { Connect, MemberConnection } from "./member-connection.ts";
 import { contentOf, type OpenMembership, type OpenPublication } from "./recorder.ts";
 
 /** How often a member publishes, in milliseconds from one answer to the next message. */
@@ -11,9 +12,18 @@ export type Pause = readonly [number, number];
 /** Longer than a gateway may take to refuse what it cannot hand on. */
 const ANSWER_MS = 10_000;
 
+export interface MemberTransport {
+  readonly version: 1 | 2;
+  /** Chosen anew whenever it connects. */
+  readonly connects: readonly Connect[];
+}
+
 /** A client of the signalling protocol, a member of all its channels, which may publish. */
 export class MemberClient extends FaultClient {
-  readonly #version: 1 | 2;
+  readonly version: 1 | 2;
+  /** How often it came back over another transport than before. */
+  changes = 0;
+  readonly #connects: readonly Connect[];
   readonly #memberships = new Map<string, OpenMembership>();
   readonly #unanswered = new Map<number, OpenPublication>();
   readonly #answered = new Map<number, () => void>();
@@ -22,12 +32,18 @@ export class MemberClient extends FaultClient {
   /** By channel. */
   readonly #epochs = new Map<string, string>();
   #requests = 0;
-  #client: SignallingClient | undefined;
+  #client: MemberConnection | undefined;
   #isNoticed = false;
 
-  constructor(context: ClientContext, name: string, channels: readonly string[], version: 1 | 2) {
+  constructor(
+    context: ClientContext,
+    name: string,
+    channels: readonly string[],
+    { version, connects }: MemberTransport,
+  ) {
     super(context, name, channels);
-    this.#version = version;
+    this.version = version;
+    this.#connects = connects;
   }
 
   start(): void {
@@ -68,16 +84,22 @@ export class MemberClient extends FaultClient {
   }
 
   async #run(): Promise<void> {
-    const { server } = this.context;
-    const options = { id: this.name, v: String(this.#version) };
+    const { server, random } = this.context;
+    const options = { server, id: this.name, version: this.version };
+    let last: Connect | undefined;
     while (this.isReturning) {
-      const client = await SignallingClient.open(server, options).catch(() => undefined);
-      if (client !== undefined) await this.#live(client);
+      const connect = random.pick(this.#connects);
+      const client = await connect(options).catch(() => undefined);
+      if (client !== undefined) {
+        if (last !== undefined && connect !== last) this.changes++;
+        last = connect;
+        await this.#live(client);
+      }
       await this.pause();
     }
   }
 
-  async #live(client: SignallingClient): Promise<void> {
+  async #live(client: MemberConnection): Promise<void> {
     if (this.isStopped) {
       client[Symbol.dispose]();
       return;
@@ -91,25 +113,26 @@ export class MemberClient extends FaultClient {
       this.#join(client, c);
     }
     client.readWith((signal) => this.#take(client, signal));
-    const { code } = await client.ended;
+    const { heardAt, ...end } = await client.ended;
     this.#client = undefined;
     this.#unanswered.clear();
     for (const resolve of this.#answered.values()) resolve();
     this.#answered.clear();
-    const until = recorder.now();
+    // Others may have been told sooner that it was gone.
+    const until = heardAt ?? recorder.now();
     if (!this.isStopped) {
       for (const membership of this.#memberships.values()) membership.until = until;
     }
-    this.connectionEnded({ ending: endingOf(code), code, isNoticed: this.#isNoticed });
+    this.connectionEnded({ ...end, isNoticed: this.#isNoticed });
   }
 
-  #join(client: SignallingClient, c: string): void {
+  #join(client: MemberConnection, c: string): void {
     client.send({ t: "control", op: "channel_join", c, pl: this.#state, ...this.#wanted(c) });
   }
 
   /** Where it goes on in a channel; with an id, so that it is told how. */
   #wanted(channel: string): Pick<Signal, "id" | "ep" | "off"> {
-    if (this.context.recovers !== true || this.#version === 1) return {};
+    if (this.context.recovers !== true || this.version === 1) return {};
     const id = ++this.#requests;
     this.#joins.set(id, channel);
     const position = this.positions.get(channel);
@@ -122,7 +145,7 @@ export class MemberClient extends FaultClient {
     return pack({ id: this.name });
   }
 
-  #take(client: SignallingClient, signal: Signal): void {
+  #take(client: MemberConnection, signal: Signal): void {
     if (this.isStopped) return;
     const { t, op, c = "", p = "", id = 0, off } = signal;
     if (t === "data") {
@@ -175,16 +198,16 @@ export class MemberClient extends FaultClient {
     return stay !== undefined && stay.from === undefined;
   }
 
-  async #joinLater(client: SignallingClient, c: string): Promise<void> {
+  async #joinLater(client: MemberConnection, c: string): Promise<void> {
     await this.pause();
     if (client === this.#client && !this.isStopped) this.#join(client, c);
   }
 
-  #joined(client: SignallingClient, c: string): void {
+  #joined(client: MemberConnection, c: string): void {
     const membership = this.#memberships.get(c);
     if (membership !== undefined) membership.from = this.context.recorder.now();
     // Where it recovers, the answer that follows says how the stay has begun.
-    if (this.context.recovers !== true || this.#version === 1) this.acknowledge(c);
+    if (this.context.recovers !== true || this.version === 1) this.acknowledge(c);
     client.send({ t: "control", op: "peer_online", c });
     client.send({ t: "control", op: "peer_state", c, pl: this.#state });
   }
@@ -196,7 +219,7 @@ export class MemberClient extends FaultClient {
   }
 
   /** A join that was not possible at that moment is asked for again. */
-  #refused(client: SignallingClient, signal: Signal): void {
+  #refused(client: MemberConnection, signal: Signal): void {
     const { id = 0, code } = signal;
     const asked = this.#joins.get(id);
     const channel = signal.c ?? asked ?? "";

@@ -2,9 +2,10 @@ import { afterEach } from "bun:test";
 import type { ConfigFile } from "../config-file.ts";
 import { eventually } from "../deadline.ts";
 import { httpsCall } from "../https.ts";
-import { keeping } from "./fault-fixture.ts";
-import { Load, type Plan } from "./load.ts";
-import { NodeUnderTest } from "./node-under-test.ts";
+import { keeping, startNode } from "./fault-fixture.ts";
+import { Load } from "./load.ts";
+import type { NodeUnderTest } from "./node-under-test.ts";
+import type { Plan } from "./plan.ts";
 
 /** What a mesh runs on. */
 export interface NatsUnderTest {
@@ -32,7 +33,7 @@ export class MeshFixture {
 
   constructor() {
     afterEach(async () => {
-      this.#load?.stop();
+      await this.#load?.stop();
       this.#load = undefined;
       await Promise.all(this.#nodes.splice(0).map((node) => node.stop()));
       await this.#nats?.stop();
@@ -59,7 +60,7 @@ export class MeshFixture {
     };
     const nodes = await Promise.all(
       WORKERS.map(async (workers, index) => {
-        const node = await NodeUnderTest.start(workers, { ...shared, MESH_ID: `node-${index}` });
+        const node = await startNode(plan, workers, { ...shared, MESH_ID: `node-${index}` });
         this.#nodes.push(node);
         return node;
       }),

@@ -54,8 +54,20 @@ export class NodeUnderTest {
     return this.process.logLines;
   }
 
-  /** Process ids of the workers that there are now. */
+  /** Process ids of the workers that there are now, but for the quic worker. */
   workers(): number[] {
+    return this.processes().filter((pid) => !isDeno(pid));
+  }
+
+  /** Process id of the quic worker. */
+  quicWorker(): number {
+    const pid = this.processes().find(isDeno);
+    if (pid === undefined) throw new Error("there is no quic worker");
+    return pid;
+  }
+
+  /** Process ids of all workers. */
+  processes(): number[] {
     const { pid } = this.process;
     const file = `/proc/${pid}/task/${pid}/children`;
     return readFileSync(file, "latin1").split(" ").filter(Boolean).map(Number);
@@ -81,7 +93,7 @@ export class NodeUnderTest {
 
   /** Stops the node where it still runs, and removes what it left. */
   async stop(): Promise<number> {
-    const workers = isRunning(this.process.pid) ? this.workers() : [];
+    const workers = isRunning(this.process.pid) ? this.processes() : [];
     for (const pid of workers) if (isRunning(pid)) process.kill(pid, "SIGCONT");
     try {
       return await this.process.stop();
@@ -91,6 +103,14 @@ export class NodeUnderTest {
       }
       rmSync(this.#folder, { recursive: true, force: true });
     }
+  }
+}
+
+function isDeno(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "latin1") === "deno\n";
+  } catch {
+    return false;
   }
 }
 

@@ -40,7 +40,8 @@ function checkPair(
   const there = theirs.flatMap((each) => presentIn(each, end));
   const who = `${observer.member} in ${observer.channel} from ${from.toFixed(1)} to ${until.toFixed(1)}`;
   const violations: Violation[] = [];
-  for (const [gone, back] of gapsOf(there, end)) {
+  const perhapsThere = theirs.flatMap((each) => perhapsPresentIn(each, end));
+  for (const [gone, back] of gapsOf(perhapsThere, end)) {
     const ghost = overlap(listed, [gone + leaseMs + slackMs, back]);
     if (ghost === undefined) continue;
     const text = `${who} still saw ${member} at ${ghost.toFixed(1)}, gone at ${gone.toFixed(1)}`;
@@ -79,6 +80,11 @@ function listedIn(sights: readonly Sight[], until: Moment): Interval[] {
 
 function presentIn({ from, until }: Membership, end: Moment): Interval[] {
   return from === undefined ? [] : [[from, until ?? end]];
+}
+
+/** The same from the moment at which the join was on its way. */
+function perhapsPresentIn({ askedAt, from = askedAt, until }: Membership, end: Moment): Interval[] {
+  return from === undefined ? [] : [[Math.min(askedAt ?? from, from), until ?? end]];
 }
 
 /** What lies between the intervals and after them; nothing before the first. */

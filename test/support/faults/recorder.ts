@@ -92,7 +92,8 @@ export class Recorder {
   }
 
   membership(member: string, channel: string): OpenMembership {
-    const membership = { member, channel, from: undefined, until: undefined, sights: [] };
+    const [askedAt, from, until] = [this.now(), undefined, undefined];
+    const membership = { member, channel, askedAt, from, until, sights: [] };
     this.#memberships.push(membership);
     return membership;
   }
