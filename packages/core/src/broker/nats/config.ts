@@ -1,5 +1,5 @@
 import { type ConnectionOptions, credsAuthenticator } from "@nats-io/nats-core";
-import type { StreamSettings } from "./mesh-stream.ts";
+import type { StreamSettings } from "./stream-config.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 

@@ -23,8 +23,8 @@ import { Envelopes } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
-import type { StreamSettings } from "./mesh-stream.ts";
 import { PlainChannels } from "./plain-channels.ts";
+import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
 
 /** Bytes of a random name. */

@@ -1,4 +1,6 @@
+import type { Answer } from "../../answer.ts";
 import type { Publication } from "../../hub/publication.ts";
+import type { Clock } from "../../ports.ts";
 
 /** A publication of one channel as the stream says it, and what came before it in that channel. */
 export interface Live {
@@ -11,6 +13,9 @@ export interface Live {
 
 /** Publications that may wait for gaps to be filled; whatever is more is read from the stream again. */
 const MAX_WAITING = 10_000;
+/** Milliseconds after which what does not come live is looked for in the stream, and after which it is given up. */
+const LATE_MS = 500;
+const GIVE_UP_MS = 2_000;
 
 /** A publication on its way to its channel. */
 export interface Waiting {
@@ -27,6 +32,8 @@ export class Gate {
   readonly gaps = new Set<Tail>();
   readonly #fill: () => void;
   #isHeld = false;
+  #mustLook = false;
+  #generation = 0;
   #waiting: Waiting[] = [];
 
   /** `fill` is called when there are gaps: it fills them, and opens the gate. */
@@ -38,9 +45,25 @@ export class Gate {
     return this.#isHeld;
   }
 
-  /** Nothing passes until `open`. */
+  /** Whether it is not known yet which channels have gaps. */
+  get mustLook(): boolean {
+    return this.#mustLook;
+  }
+
+  /** Another one when the stream has become another one. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Nothing passes until `hasLooked` and then `open`: any channel may have a gap. */
   hold(): void {
     this.#isHeld = true;
+    this.#mustLook = true;
+  }
+
+  /** All channels that may have a gap are in `gaps`. */
+  hasLooked(): void {
+    this.#mustLook = false;
   }
 
   fill(tail: Tail): void {
@@ -59,6 +82,7 @@ export class Gate {
 
   /** What waits is of a stream that is no more. */
   clear(): void {
+    this.#generation++;
     this.#waiting = [];
     this.gaps.clear();
   }
@@ -73,8 +97,15 @@ export class Gate {
   }
 }
 
+/** Somebody who waits until everything up to an offset was delivered. */
+interface Waiter {
+  readonly offset: number;
+  readonly resolve: (isReached: boolean) => void;
+}
+
 export interface TailOptions {
   readonly gate: Gate;
+  readonly clock: Clock;
   deliver(publication: Publication): void;
   /** An old number that cannot be a repetition. */
   doubt(): void;
@@ -91,7 +122,7 @@ export class Tail {
   #read = 0;
   /** What came before it was known what is wanted. */
   #early: Live[] = [];
-  #waiters: { readonly offset: number; readonly resolve: () => void }[] = [];
+  readonly #waiters = new Set<Waiter>();
 
   constructor(options: TailOptions) {
     this.#options = options;
@@ -109,7 +140,7 @@ export class Tail {
     // What has come already was published after somebody wanted it.
     const [first] = early;
     this.#last = first !== undefined && first.offset <= offset ? first.previous : offset;
-    this.#read = offset;
+    this.#read = this.#last;
     this.#release(this.#last);
     for (const live of early) this.take(live);
   }
@@ -139,9 +170,9 @@ export class Tail {
     }
   }
 
-  /** Looks into the stream for what is behind the last one. */
-  refill(): void {
-    if (this.#last !== undefined) this.#options.gate.fill(this);
+  /** Up to which everything there was in the channel is known here, delivered or about to be. */
+  get complete(): number {
+    return Math.max(this.#last ?? 0, this.#read);
   }
 
   /** The stream was read up to that offset. */
@@ -154,26 +185,46 @@ export class Tail {
     if (this.#last !== undefined) this.#options.missed();
   }
 
-  /** When everything up to that offset was delivered. */
-  reached(offset: number): Promise<void> | undefined {
-    if (this.#last !== undefined && this.#last >= offset) return undefined;
-    return new Promise((resolve) => this.#waiters.push({ offset, resolve }));
+  /** The stream was read, and what it had was handed to this. */
+  wasFilled(): void {
+    if (!this.#options.gate.isHeld) this.#release(this.complete);
   }
 
-  /** Nobody waits any longer for what lies up to that offset. */
-  giveUp(offset: number): void {
-    this.#release(offset);
+  /** Whether everything up to that offset was delivered. */
+  hasReached(offset: number): boolean {
+    if (this.#last === undefined) return false;
+    return this.#last >= offset || (this.#read >= offset && !this.#options.gate.isHeld);
+  }
+
+  /**
+   * Whether everything up to that offset was delivered, as soon as it was, or after two seconds. What does not
+   * come live is read from the stream meanwhile.
+   */
+  reach(offset: number): Answer<boolean> {
+    if (this.hasReached(offset)) return true;
+    const { clock, gate } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter = { offset, resolve };
+    this.#waiters.add(waiter);
+    const timers = [
+      clock.setTimeout(() => {
+        if (this.#last !== undefined) gate.fill(this);
+      }, LATE_MS),
+      clock.setTimeout(() => resolve(false), GIVE_UP_MS),
+    ];
+    return promise.finally(() => {
+      this.#waiters.delete(waiter);
+      for (const timer of timers) clock.clearTimeout(timer);
+    });
   }
 
   #deliver({ offset, publication }: Live): void {
     this.#last = offset;
     if (publication !== undefined) this.#options.deliver(publication);
-    if (this.#waiters.length > 0) this.#release(offset);
+    if (this.#waiters.size > 0) this.#release(offset);
   }
 
   #release(offset: number): void {
-    const reached = this.#waiters.filter((waiter) => waiter.offset <= offset);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.offset > offset);
-    for (const { resolve } of reached) resolve();
+    for (const waiter of this.#waiters) if (waiter.offset <= offset) waiter.resolve(true);
   }
 }

@@ -1,0 +1,181 @@
+import type { Clock, TimerHandle } from "../../ports.ts";
+import type { MeshCounters } from "./counters.ts";
+import type { KeptChannel, KeptReader } from "./kept-reader.ts";
+import type { MeshLink } from "./link.ts";
+import type { MeshStream } from "./mesh-stream.ts";
+import { Gate, type Live, type Tail, type Waiting } from "./tail.ts";
+
+/** Channels whose gaps are read at a time. */
+const READERS = 16;
+/** Publications that a gap is filled with at a time. */
+const FILL_ENTRIES = 1_000;
+/** Milliseconds until a stream that cannot be had is looked for again. */
+const RETRY_MS = 1_000;
+
+/** A channel with history that this worker has subscribers in. */
+export interface TailedChannel extends KeptChannel {
+  readonly tail: Tail;
+  /** Settles when it is known what is wanted of it; undefined where nobody waits for that. */
+  readonly begun: Promise<void> | undefined;
+}
+
+export interface GapFillerOptions {
+  readonly link: MeshLink;
+  readonly clock: Clock;
+  readonly counters: MeshCounters;
+  readonly reader: KeptReader;
+  /** The channels of a stream that this worker has subscribers in. */
+  channelsOf(stream: MeshStream): Iterable<TailedChannel>;
+}
+
+/** What a gap was filled with. */
+interface Filling {
+  readonly tail: Tail;
+  readonly lives: readonly Live[];
+  readonly isComplete: boolean;
+  readonly upTo: number;
+}
+
+/** Reads from the streams what did not come live. */
+export class GapFiller {
+  readonly #options: GapFillerOptions;
+  readonly #gates = new Map<MeshStream, Gate>();
+  readonly #filling = new Set<Gate>();
+  #retry: TimerHandle | undefined;
+
+  constructor(options: GapFillerOptions) {
+    this.#options = options;
+  }
+
+  gateOf(stream: MeshStream): Gate {
+    let gate = this.#gates.get(stream);
+    if (gate === undefined) {
+      const made = new Gate(() => void this.#fill(stream, made));
+      gate = made;
+      this.#gates.set(stream, gate);
+    }
+    return gate;
+  }
+
+  /** What waits is of a stream that is no more. */
+  forget(stream: MeshStream): void {
+    this.#gates.get(stream)?.clear();
+  }
+
+  /** What came while the link was down is in the streams, and nothing may pass it. */
+  linkIsUp(): void {
+    for (const gate of this.#gates.values()) gate.hold();
+    void this.#catchUp();
+  }
+
+  /** Tries again what a stream has not answered; the next link does it by itself. */
+  catchUpLater(): void {
+    const { link, clock } = this.#options;
+    const { number } = link;
+    this.#retry ??= clock.setTimeout(() => {
+      this.#retry = undefined;
+      if (link.number === number && link.connection !== undefined) void this.#catchUp();
+    }, RETRY_MS);
+  }
+
+  close(): void {
+    if (this.#retry !== undefined) this.#options.clock.clearTimeout(this.#retry);
+  }
+
+  async #catchUp(): Promise<void> {
+    await Promise.all([...this.#gates].map(([stream, gate]) => this.#catchUpIn(stream, gate)));
+  }
+
+  async #catchUpIn(stream: MeshStream, gate: Gate): Promise<void> {
+    try {
+      const { last } = await stream.look();
+      for (const { tail, begun } of this.#options.channelsOf(stream)) {
+        if (tail.last === undefined) {
+          // Whoever is being answered begins by itself; the others were, some time ago.
+          if (begun !== undefined) continue;
+          tail.begin(last);
+          tail.missed();
+        } else if (tail.last < last) {
+          gate.gaps.add(tail);
+        }
+      }
+      gate.hasLooked();
+      await this.#fill(stream, gate);
+    } catch {
+      this.catchUpLater();
+    }
+  }
+
+  /** Fills all gaps there are, in the order of the stream, and opens the gate. */
+  async #fill(stream: MeshStream, gate: Gate): Promise<void> {
+    // Whoever is at it sees what came meanwhile, too.
+    if (this.#filling.has(gate)) return;
+    this.#filling.add(gate);
+    const { generation } = gate;
+    const tried = new Set<Tail>();
+    const all: Filling[] = [];
+    try {
+      while (gate.gaps.size > 0) {
+        const channels = [...this.#options.channelsOf(stream)];
+        const gaps = channels.filter(({ tail }) => gate.gaps.has(tail));
+        gate.gaps.clear();
+        for (const { tail } of gaps) tried.add(tail);
+        all.push(...(await inTurns(gaps, READERS, (each) => this.#readGap(each))));
+      }
+    } catch {
+      // What waits goes on waiting: behind a gap nothing may be delivered.
+      for (const tail of tried) gate.gaps.add(tail);
+      this.catchUpLater();
+      return;
+    } finally {
+      this.#filling.delete(gate);
+    }
+    if (gate.mustLook) for (const tail of tried) gate.gaps.add(tail);
+    else this.#open(gate, gate.generation === generation ? all : []);
+  }
+
+  #open(gate: Gate, all: readonly Filling[]): void {
+    const { counters } = this.#options;
+    const read: Waiting[] = [];
+    for (const { tail, lives, isComplete, upTo } of all) {
+      if (!isComplete) tail.missed();
+      if (lives.length > 0) counters.filled++;
+      tail.hasRead(upTo);
+      for (const live of lives) read.push({ tail, live });
+    }
+    gate.open(read);
+    for (const { tail } of all) tail.wasFilled();
+  }
+
+  /** What a channel has in the stream behind the last that was delivered. */
+  async #readGap(channel: TailedChannel): Promise<Filling> {
+    const { tail, stream } = channel;
+    const lives: Live[] = [];
+    let isComplete = true;
+    let since = { epoch: stream.epoch ?? "", offset: tail.complete };
+    for (let hasMore = tail.last !== undefined; hasMore; ) {
+      const page = await this.#options.reader.page(channel, { since, limit: FILL_ENTRIES });
+      isComplete &&= page.isComplete;
+      for (const { offset, content } of page.entries) {
+        lives.push({ offset, previous: 0, publication: content });
+      }
+      ({ hasMore } = page);
+      const last = page.entries.at(-1)?.offset;
+      since = hasMore && last !== undefined ? { ...page.position, offset: last } : page.position;
+    }
+    return { tail, lives, isComplete, upTo: since.offset };
+  }
+}
+
+/** Does something with each, so many at a time; answers what came of it, in order. */
+async function inTurns<T, U>(
+  all: readonly T[],
+  atOnce: number,
+  work: (each: T) => Promise<U>,
+): Promise<U[]> {
+  const done: U[] = [];
+  for (let at = 0; at < all.length; at += atOnce) {
+    done.push(...(await Promise.all(all.slice(at, at + atOnce).map(work))));
+  }
+  return done;
+}

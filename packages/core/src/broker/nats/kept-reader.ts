@@ -1,0 +1,150 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Publication } from "../../hub/publication.ts";
+import type { Clock } from "../../ports.ts";
+import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
+import type { Inbox } from "./inbox.ts";
+import type { MeshLink } from "./link.ts";
+import type { MeshStream, StreamState } from "./mesh-stream.ts";
+import { readStored, type StoredMessage } from "./stream-pages.ts";
+import type { Subjects } from "./subjects.ts";
+
+/** Bytes that a page has at most, if it has more than one entry. */
+const PAGE_BYTES = 256 * 1024;
+
+export interface KeptReaderOptions {
+  readonly link: MeshLink;
+  readonly clock: Clock;
+  readonly subjects: Subjects;
+  readonly inbox: Inbox;
+}
+
+/** A channel with history, and the stream that keeps it. */
+export interface KeptChannel {
+  readonly app: string;
+  readonly channel: string;
+  readonly stream: MeshStream;
+}
+
+/** A part of what a channel keeps. */
+interface Part {
+  readonly entries: readonly HistoryEntry<Publication>[];
+  readonly hasMore: boolean;
+  /** Publications of the channel behind the one that was read from, those of this part and the rest. */
+  readonly total: number;
+}
+
+/** Reads what streams keep of channels. */
+export class KeptReader {
+  readonly #options: KeptReaderOptions;
+
+  constructor(options: KeptReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Rejected, with `broker_unavailable` or what a server says, where the stream cannot be read. */
+  async page(kept: KeptChannel, request: HistoryRequest): Promise<HistoryPage<Publication>> {
+    const { stream } = kept;
+    const before = await stream.look();
+    const { since } = request;
+    const isKnown = since?.epoch === before.epoch && since.offset <= before.last;
+    const from = isKnown ? since : undefined;
+    const isBackwards = request.newestFirst === true;
+    const wanted = { ...request, since: from };
+    const part = await (isBackwards ? this.#backwards(kept, wanted) : this.#forwards(kept, wanted));
+    const after = await stream.look();
+    if (after.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
+    const isComplete =
+      isBackwards ||
+      ((since === undefined || isKnown) && isWhole(after, from?.offset ?? 0, part.total));
+    const { entries, hasMore } = part;
+    const { epoch } = before;
+    // What came after the look at the stream is in the page, unless the page ends before it.
+    const newest = isBackwards ? entries.at(0) : entries.at(-1);
+    const isUpToNow = isBackwards || !hasMore;
+    const offset = isUpToNow ? Math.max(before.last, newest?.offset ?? 0) : before.last;
+    return { position: { epoch, offset }, entries, isComplete, hasMore };
+  }
+
+  /**
+   * A number up to which a channel has nothing that lies behind the last of its publications at the position of
+   * a page.
+   */
+  async newestIn(
+    { app, channel, stream }: KeptChannel,
+    { since, newestFirst = false }: HistoryRequest,
+    { entries, hasMore }: HistoryPage<Publication>,
+  ): Promise<number> {
+    const [first] = entries;
+    if (newestFirst && since === undefined) return first?.offset ?? 0;
+    const last = entries.at(-1);
+    if (!newestFirst && !hasMore && last !== undefined) return last.offset;
+    return stream.newestOf(this.#options.subjects.kept(app, stream.namespace, channel));
+  }
+
+  async #forwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
+    let start = (since?.offset ?? 0) + 1;
+    for (let passed = 0; ; ) {
+      const { messages, left } = await this.#read(kept, { start, limit, maxBytes: PAGE_BYTES });
+      const entries = this.#entries(kept, messages);
+      const last = messages.at(-1);
+      passed += messages.length;
+      // What is no publication is passed over, or whoever reads would come to a stop there.
+      if (entries.length > 0 || left === 0 || last === undefined) {
+        return { entries, hasMore: left > 0, total: passed + left };
+      }
+      start = last.offset + 1;
+    }
+  }
+
+  /** There is no reader that goes backwards; a channel has no more than its namespace keeps. */
+  async #backwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
+    const range = { start: 1, limit: Infinity, maxBytes: Infinity };
+    const { messages } = await this.#read(kept, range);
+    const before = since?.offset ?? Infinity;
+    const all = messages.filter(({ offset }) => offset < before).toReversed();
+    let bytes = 0;
+    const wanted = all.slice(0, limit).filter(({ message: { data } }, index) => {
+      bytes += data.length;
+      return index === 0 || bytes <= PAGE_BYTES;
+    });
+    const entries = this.#entries(kept, wanted);
+    return { entries, hasMore: all.length > wanted.length, total: messages.length };
+  }
+
+  #read(
+    { app, channel, stream }: KeptChannel,
+    range: { start: number; limit: number; maxBytes: number },
+  ) {
+    const { link, clock, subjects } = this.#options;
+    const { connection } = link;
+    if (connection === undefined) throw new StarlingError("broker_unavailable");
+    const subject = subjects.kept(app, stream.namespace, channel);
+    return readStored(connection, clock, stream, subject, range);
+  }
+
+  #entries(
+    { app, channel, stream }: KeptChannel,
+    messages: readonly StoredMessage[],
+  ): readonly HistoryEntry<Publication>[] {
+    const { inbox } = this.#options;
+    return messages.flatMap(({ offset, time, message }) => {
+      const content = inbox.read(message, app, channel);
+      if (content === undefined) return [];
+      content.position = { epoch: stream.epoch ?? "", offset };
+      return [{ offset, time, content }];
+    });
+  }
+}
+
+/**
+ * Whether nothing behind an offset has been dropped, with so many there. What is too old goes from the front of
+ * the stream, whose first number tells it; what is too much goes only from a channel that has as many as it
+ * may have, all of them newer.
+ */
+function isWhole(
+  { first, size, least, until }: StreamState,
+  since: number,
+  total: number,
+): boolean {
+  return since >= first - 1 && total < size && (since >= until || total < least);
+}

@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { kept, read, seen } from "@starling/core/broker/conformance/kept.ts";
+import { settings } from "@starling/core/broker/conformance/settings.ts";
+import { type Joined, join } from "@starling/core/broker/conformance/worker.ts";
+import type { HistoryRequest } from "@starling/core/broker/stream.ts";
+import { LaggingLink } from "./testing/lagging-link.ts";
+import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
+import { connectTo, NatsServer } from "./testing/nats-server.ts";
+
+const PLACE = { namespace: "", size: 1_000, ttlMs: 60_000 };
+
+let server: NatsServer;
+beforeAll(async () => {
+  server = await NatsServer.start();
+});
+afterAll(() => server.stop());
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** Two nodes, of which the second hears late what streams have kept. */
+async function meshThatLags() {
+  const shared = { server, prefix: ownPrefix(), settings, placeOf: () => PLACE };
+  const link = new LaggingLink();
+  const [publishing, late] = [
+    new MeshNode(shared),
+    new MeshNode({ ...shared, connect: async () => link.over(await connectTo(server)) }),
+  ];
+  closing.push(
+    () => publishing.close(),
+    () => late.close(),
+  );
+  const [publisher, reader] = [await join(publishing), await join(late)];
+  const publish = async (channel: string, texts: readonly string[]) => {
+    const positions = [];
+    for (const text of texts) {
+      positions.push(...(await publisher.broker.publish(kept(channel, text))).positions);
+    }
+    return positions;
+  };
+  return { link, late, publisher, reader, publish, prefix: shared.prefix };
+}
+
+/** What a subscriber gets that begins with a page: the page, and what is delivered after its answer. */
+async function begin({ broker, received }: Joined, channel: string, request: HistoryRequest) {
+  const page = await broker.history("default", channel, request);
+  const before = received.length;
+  return { page, live: () => received.slice(before).map(({ data }) => data) };
+}
+
+test("what a page of a history holds does not come live after it", async () => {
+  const { link, late, reader, publish } = await meshThatLags();
+  await reader.broker.interest("default", "a", 1);
+  const [since] = await publish("a", ["1"]);
+  await late.settle();
+  link.hold();
+  await publish("a", ["2", "3"]);
+  const { page, live } = await begin(reader, "a", { since, limit: 10 });
+  expect(page.entries.map(({ content }) => content.data)).toEqual(["2", "3"]);
+  link.release();
+  await publish("a", ["4"]);
+  await late.settle();
+  expect(live()).toEqual(["4"]);
+  expect(seen(reader).map(([, offset]) => offset)).toEqual([1, 2, 3, 4]);
+});
+
+test.each<[string, HistoryRequest]>([
+  ["with the newest first", { newestFirst: true, limit: 1 }],
+  ["with nothing of the history", { limit: 0 }],
+  ["with a part of it", { limit: 1 }],
+])("nor where a subscriber begins %s", async (_name, request) => {
+  const { link, late, reader, publish } = await meshThatLags();
+  await reader.broker.interest("default", "a", 1);
+  link.hold();
+  await publish("a", ["1", "2"]);
+  const { page, live } = await begin(reader, "a", request);
+  expect(page.position.offset).toBe(2);
+  link.release();
+  await publish("a", ["3"]);
+  await late.settle();
+  expect(live()).toEqual(["3"]);
+});
+
+test("a client that knows more than the worker it comes to gets nothing twice", async () => {
+  const { link, late, reader, publish } = await meshThatLags();
+  await reader.broker.interest("default", "a", 1);
+  link.hold();
+  const since = (await publish("a", ["1", "2"])).at(-1);
+  const { page, live } = await begin(reader, "a", { since, limit: 10 });
+  expect(page).toMatchObject({ entries: [], isComplete: true, position: { offset: 2 } });
+  link.release();
+  await publish("a", ["3"]);
+  await late.settle();
+  expect(live()).toEqual(["3"]);
+});
+
+test("what others publish in the stream holds up nobody", async () => {
+  const { link, reader, publish } = await meshThatLags();
+  await reader.broker.interest("default", "quiet", 1);
+  const [since] = await publish("quiet", ["1"]);
+  link.hold();
+  await publish("busy", ["2", "3"]);
+  const { page } = await begin(reader, "quiet", { since, limit: 10 });
+  expect(page).toMatchObject({ entries: [], isComplete: true, position: { offset: 3 } });
+});
+
+test("publications behind messages that are none are reached", async () => {
+  const { late, reader, publish, prefix } = await meshThatLags();
+  const backEnd = await connectTo(server);
+  closing.push(() => backEnd.close());
+  const [since] = await publish("a", ["1"]);
+  for (let n = 0; n < 25; n++) await backEnd.request(`${prefix}.kept.default.=.a`, "no JSON");
+  await publish("a", ["2"]);
+  const page = await read(late, reader, "a", { since, limit: 10 });
+  expect(page).toMatchObject({ isComplete: true, hasMore: false });
+  expect(page.entries.map(({ content }) => content.data)).toEqual(["2"]);
+});

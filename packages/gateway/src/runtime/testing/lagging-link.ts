@@ -1,0 +1,39 @@
+import type { Msg, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
+
+/** A link to NATS on which what streams have kept comes as late as a test wants. */
+export class LaggingLink {
+  readonly #waiting: (() => void)[] = [];
+  #isHeld = false;
+
+  /** From now on nothing of a stream comes live. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** What has waited comes, in its order, and what follows comes at once. */
+  release(): void {
+    this.#isHeld = false;
+    for (const arrive of this.#waiting.splice(0)) arrive();
+  }
+
+  over(connection: NatsConnection): NatsConnection {
+    const subscribe = (subject: string, options: SubscriptionOptions = {}) => {
+      const { callback } = options;
+      if (callback === undefined || !subject.includes(".live.")) {
+        return connection.subscribe(subject, options);
+      }
+      const late = (error: Error | null, message: Msg) => {
+        if (this.#isHeld) this.#waiting.push(() => callback(error, message));
+        else callback(error, message);
+      };
+      return connection.subscribe(subject, { ...options, callback: late });
+    };
+    return new Proxy(connection, {
+      get(target, name) {
+        if (name === "subscribe") return subscribe;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
+}
