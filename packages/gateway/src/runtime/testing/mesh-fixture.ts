@@ -131,13 +131,18 @@ export class MeshNode implements BrokerFixture {
   async settle(): Promise<void> {
     const messages = () => this.#connections.reduce((sum, each) => sum + each.stats().inMsgs, 0);
     for (let idle = 0, seen = -1; idle < IDLE_TURNS; idle++) {
-      const connections = this.#connections.filter((each) => !each.isClosed());
-      await Promise.all(connections.map((each) => each.flush()));
+      await this.flush();
       await turn();
       const isBusy = [...this.#workers.values()].some(({ mesh }) => mesh.isBusy);
       if (messages() !== seen || isBusy) idle = 0;
       seen = messages();
     }
+  }
+
+  /** What was sent to the server has been answered. */
+  async flush(): Promise<void> {
+    const connections = this.#connections.filter((each) => !each.isClosed());
+    await Promise.all(connections.map((each) => each.flush()));
   }
 
   async advance(ms: number): Promise<void> {
