@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const closing: (() => Promise<unknown>)[] = [];
+const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
@@ -29,6 +29,7 @@ async function meshThatLags() {
     new MeshNode({ ...shared, connect: async () => link.over(await connectTo(server)) }),
   ];
   closing.push(
+    () => link.release(),
     () => publishing.close(),
     () => late.close(),
   );

@@ -8,6 +8,7 @@ import type { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
 import { foreignPublication } from "./foreign.ts";
 import { Origins } from "./origins.ts";
+import { RecentIds } from "./recent-ids.ts";
 
 export interface InboxOptions {
   readonly handler: Pick<BrokerHandler, "delivered">;
@@ -22,6 +23,7 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #origins = new Origins();
+  readonly #ids = new RecentIds();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -69,7 +71,8 @@ export class Inbox {
     try {
       const stamp = Envelopes.stampOf(data);
       if (this.#isOwnNode(stamp.origin)) return true;
-      if (this.#origins.isNew(stamp)) return false;
+      const id = Envelopes.idOf(data);
+      if (this.#origins.isNew(stamp) && (id === "" || this.#ids.isNew(id))) return false;
       counters.duplicates++;
       return true;
     } catch (error) {

@@ -1,4 +1,3 @@
-import { sha256 } from "@noble/hashes/sha2.js";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
 import type { Position } from "../../hub/position.ts";
@@ -7,6 +6,7 @@ import type { Clock, Log } from "../../ports.ts";
 import type { BrokerHandler, DeliveryKey } from "../broker.ts";
 import type { HistoryPage, HistoryRequest, Retention } from "../stream.ts";
 import type { MeshCounters } from "./counters.ts";
+import { deliveryId } from "./delivery-id.ts";
 import type { Envelopes } from "./envelope.ts";
 import type { Inbox } from "./inbox.ts";
 import { KeptPublisher } from "./kept-publisher.ts";
@@ -17,8 +17,6 @@ import { MeshStream, unavailable } from "./mesh-stream.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import type { Subjects } from "./subjects.ts";
 import { within } from "./within.ts";
-
-declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /** Milliseconds that a page of a history may take. */
 const PAGE_MS = 2_500;
@@ -84,7 +82,7 @@ export class KeptChannels {
     const subject = subjects.kept(app, stream.namespace, channel);
     const sequence = nextSequence();
     const bytes = envelopes.seal(envelopes.content(publication), sequence);
-    const id = key === undefined ? `${origin}.${sequence}` : idOf(key, channel);
+    const id = key === undefined ? `${origin}.${sequence}` : deliveryId(key, channel);
     const position = await this.#publisher.publish(stream, subject, bytes, id);
     // Where it does not come in time it is kept all the same.
     await this.#tails.of(app, channel)?.reach(position.offset);
@@ -140,9 +138,4 @@ export class KeptChannels {
     }
     return stream;
   }
-}
-
-function idOf({ key, fingerprint }: DeliveryKey, channel: string): string {
-  const bytes = new TextEncoder().encode(JSON.stringify([key, fingerprint, channel]));
-  return sha256(bytes).toBase64({ alphabet: "base64url", omitPadding: true });
 }

@@ -1,11 +1,11 @@
 import type { Msg, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
 
-/** A link to NATS on which what streams have kept comes as late as a test wants. */
+/** A link to NATS on which what streams have kept, and the answers to pings, come as late as a test wants. */
 export class LaggingLink {
   readonly #waiting: (() => void)[] = [];
   #isHeld = false;
 
-  /** From now on nothing of a stream comes live. */
+  /** From now on nothing of a stream comes live, and no ping is answered. */
   hold(): void {
     this.#isHeld = true;
   }
@@ -28,9 +28,14 @@ export class LaggingLink {
       };
       return connection.subscribe(subject, { ...options, callback: late });
     };
+    const flush = async () => {
+      await connection.flush();
+      if (this.#isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    };
     return new Proxy(connection, {
       get(target, name) {
         if (name === "subscribe") return subscribe;
+        if (name === "flush") return flush;
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === "function" ? value.bind(target) : value;
       },
