@@ -21,8 +21,8 @@ afterEach(async () => {
 });
 
 /** Two nodes, of which the second hears late what streams have kept. */
-async function meshThatLags() {
-  const shared = { server, prefix: ownPrefix(), settings, placeOf: () => PLACE };
+async function meshThatLags(place = PLACE) {
+  const shared = { server, prefix: ownPrefix(), settings, placeOf: () => place };
   const link = new LaggingLink();
   const [publishing, late] = [
     new MeshNode(shared),
@@ -117,4 +117,48 @@ test("publications behind messages that are none are reached", async () => {
   const page = await read(late, reader, "a", { since, limit: 10 });
   expect(page).toMatchObject({ isComplete: true, hasMore: false });
   expect(page.entries.map(({ content }) => content.data)).toEqual(["2"]);
+});
+
+/** As long as it may take on a busy machine, ms. */
+const PATIENCE_MS = 15_000;
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error("it has not come to be");
+    await Bun.sleep(5);
+  }
+}
+
+const CHANNELS = ["a", "b", "c"];
+
+test("what was published while the link was down is read from the stream, in order and once", async () => {
+  const { link, late, reader, publish } = await meshThatLags();
+  for (const channel of CHANNELS) await reader.broker.interest("default", channel, 1);
+  link.hold();
+  for (const text of ["1", "2"]) for (const channel of CHANNELS) await publish(channel, [text]);
+  await link.break();
+  await until(() => reader.received.length === 6);
+  link.release();
+  for (const channel of CHANNELS) await publish(channel, ["3"]);
+  await until(() => reader.received.length >= 9);
+  await late.settle();
+  const expected = ["1", "2", "3"].flatMap((text) => CHANNELS.map((channel) => [channel, text]));
+  expect(seen(reader).map(([channel, , text]) => [channel, text])).toEqual(expected);
+  expect(reader.missedCalls).toBe(0);
+});
+
+test("where it is not all there any more subscribers of those channels are told, all at a time", async () => {
+  const { link, reader, publish } = await meshThatLags({ ...PLACE, size: 1 });
+  for (const channel of [...CHANNELS, "d"]) await reader.broker.interest("default", channel, 1);
+  link.hold();
+  for (const channel of CHANNELS) await publish(channel, ["1", "2", "3", "4"]);
+  await publish("d", ["1"]);
+  await link.break();
+  await until(() => reader.received.some(({ channel }) => channel === "d"));
+  expect(
+    reader.missedIn.map((concerns) =>
+      [...CHANNELS, "d"].filter((channel) => concerns?.("default", channel)),
+    ),
+  ).toEqual([CHANNELS]);
 });

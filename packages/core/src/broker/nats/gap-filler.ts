@@ -9,6 +9,8 @@ import { Gate, type Live, type Tail, type Waiting } from "./tail.ts";
 const READERS = 16;
 /** Publications that a gap is filled with at a time. */
 const FILL_ENTRIES = 1_000;
+/** Milliseconds that a link may have been dead before that was noticed, and with it all that has no gap yet. */
+const UNNOTICED_MS = 30_000;
 /** Milliseconds until a stream that cannot be had is looked for again. */
 const RETRY_MS = 1_000;
 
@@ -26,6 +28,8 @@ export interface GapFillerOptions {
   readonly reader: KeptReader;
   /** The channels of a stream that this worker has subscribers in. */
   channelsOf(stream: MeshStream): Iterable<TailedChannel>;
+  /** Subscribers of these are to be told, all together, so that they do not come back all at once. */
+  missed(tails: ReadonlySet<Tail>): void;
 }
 
 /** What a gap was filled with. */
@@ -64,7 +68,10 @@ export class GapFiller {
 
   /** What came while the link was down is in the streams, and nothing may pass it. */
   linkIsUp(): void {
-    for (const gate of this.#gates.values()) gate.hold();
+    for (const gate of this.#gates.values()) {
+      gate.hold();
+      gate.behindSince ??= this.#options.link.wentDownAt;
+    }
     void this.#catchUp();
   }
 
@@ -89,16 +96,18 @@ export class GapFiller {
   async #catchUpIn(stream: MeshStream, gate: Gate): Promise<void> {
     try {
       const { last } = await stream.look();
+      const late = new Set<Tail>();
       for (const { tail, begun } of this.#options.channelsOf(stream)) {
         if (tail.last === undefined) {
           // Whoever is being answered begins by itself; the others were, some time ago.
           if (begun !== undefined) continue;
           tail.begin(last);
-          tail.missed();
+          late.add(tail);
         } else if (tail.last < last) {
           gate.gaps.add(tail);
         }
       }
+      if (late.size > 0) this.#options.missed(late);
       gate.hasLooked();
       await this.#fill(stream, gate);
     } catch {
@@ -120,7 +129,7 @@ export class GapFiller {
         const gaps = channels.filter(({ tail }) => gate.gaps.has(tail));
         gate.gaps.clear();
         for (const { tail } of gaps) tried.add(tail);
-        all.push(...(await inTurns(gaps, READERS, (each) => this.#readGap(each))));
+        all.push(...(await inTurns(gaps, READERS, (each) => this.#readGap(each, gate))));
       }
     } catch {
       // What waits goes on waiting: behind a gap nothing may be delivered.
@@ -135,27 +144,34 @@ export class GapFiller {
   }
 
   #open(gate: Gate, all: readonly Filling[]): void {
-    const { counters } = this.#options;
+    const { counters, missed } = this.#options;
     const read: Waiting[] = [];
+    const broken = new Set<Tail>();
     for (const { tail, lives, isComplete, upTo } of all) {
-      if (!isComplete) tail.missed();
+      if (!isComplete && tail.last !== undefined) broken.add(tail);
       if (lives.length > 0) counters.filled++;
       tail.hasRead(upTo);
       for (const live of lives) read.push({ tail, live });
     }
+    if (broken.size > 0) missed(broken);
+    gate.behindSince = undefined;
     gate.open(read);
     for (const { tail } of all) tail.wasFilled();
   }
 
   /** What a channel has in the stream behind the last that was delivered. */
-  async #readGap(channel: TailedChannel): Promise<Filling> {
+  async #readGap(channel: TailedChannel, { behindSince }: Gate): Promise<Filling> {
+    const { clock, reader } = this.#options;
     const { tail, stream } = channel;
     const lives: Live[] = [];
     let isComplete = true;
     let since = { epoch: stream.epoch ?? "", offset: tail.complete };
     for (let hasMore = tail.last !== undefined; hasMore; ) {
-      const page = await this.#options.reader.page(channel, { since, limit: FILL_ENTRIES });
-      isComplete &&= page.isComplete;
+      const page = await reader.page(channel, { since, limit: FILL_ENTRIES });
+      // All that was published before is known here, and nothing of what came since can have become too old.
+      const behindMs = behindSince === undefined ? 0 : clock.now() - behindSince;
+      const isYoung = behindMs + UNNOTICED_MS < stream.ttlMs;
+      isComplete &&= page.isComplete || (isYoung && page.isWithinSize);
       for (const { offset, content } of page.entries) {
         lives.push({ offset, previous: 0, publication: content });
       }

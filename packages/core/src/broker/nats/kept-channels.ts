@@ -116,7 +116,7 @@ export class KeptChannels {
     const stream = this.#streamOf(app, channel);
     const kept = { app, channel, stream };
     const tail = await this.#tails.begun(app, channel);
-    const page = await this.#reader.page(kept, request);
+    const { isWithinSize: _, ...page } = await this.#reader.page(kept, request);
     const { position } = page;
     if (tail === undefined || tail.hasReached(position.offset)) return page;
     // What is in the page and comes live after it would be had twice.

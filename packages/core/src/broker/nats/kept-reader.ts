@@ -25,6 +25,12 @@ export interface KeptChannel {
   readonly stream: MeshStream;
 }
 
+/** A page, and what is known beside it. */
+export interface KeptPage extends HistoryPage<Publication> {
+  /** Whether nothing behind `since` is missing but what may have been too old. */
+  readonly isWithinSize: boolean;
+}
+
 /** A part of what a channel keeps. */
 interface Part {
   readonly entries: readonly HistoryEntry<Publication>[];
@@ -42,7 +48,7 @@ export class KeptReader {
   }
 
   /** Rejected, with `broker_unavailable` or what a server says, where the stream cannot be read. */
-  async page(kept: KeptChannel, request: HistoryRequest): Promise<HistoryPage<Publication>> {
+  async page(kept: KeptChannel, request: HistoryRequest): Promise<KeptPage> {
     const { stream } = kept;
     const before = await stream.look();
     const { since } = request;
@@ -53,16 +59,17 @@ export class KeptReader {
     const part = await (isBackwards ? this.#backwards(kept, wanted) : this.#forwards(kept, wanted));
     const after = await stream.look();
     if (after.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
-    const isComplete =
-      isBackwards ||
-      ((since === undefined || isKnown) && isWhole(after, from?.offset ?? 0, part.total));
+    const start = from?.offset ?? 0;
+    const isWithinSize =
+      isBackwards || ((since === undefined || isKnown) && hasAll(after, start, part.total));
+    const isComplete = isBackwards || (isWithinSize && start >= after.first - 1);
     const { entries, hasMore } = part;
     const { epoch } = before;
     // What came after the look at the stream is in the page, unless the page ends before it.
     const newest = isBackwards ? entries.at(0) : entries.at(-1);
     const isUpToNow = isBackwards || !hasMore;
     const offset = isUpToNow ? Math.max(before.last, newest?.offset ?? 0) : before.last;
-    return { position: { epoch, offset }, entries, isComplete, hasMore };
+    return { position: { epoch, offset }, entries, isComplete, hasMore, isWithinSize };
   }
 
   /**
@@ -137,14 +144,9 @@ export class KeptReader {
 }
 
 /**
- * Whether nothing behind an offset has been dropped, with so many there. What is too old goes from the front of
- * the stream, whose first number tells it; what is too much goes only from a channel that has as many as it
- * may have, all of them newer.
+ * Whether nothing behind an offset has been dropped for being too much, with so many there: that goes only from a
+ * channel that has as many as it may have, all of them newer. What is too old goes from the front of the stream.
  */
-function isWhole(
-  { first, size, least, until }: StreamState,
-  since: number,
-  total: number,
-): boolean {
-  return since >= first - 1 && total < size && (since >= until || total < least);
+function hasAll({ size, least, until }: StreamState, since: number, total: number): boolean {
+  return total < size && (since >= until || total < least);
 }

@@ -46,7 +46,11 @@ export class KeptTails {
 
   constructor(options: KeptTailsOptions) {
     this.#options = options;
-    this.#filler = new GapFiller({ ...options, channelsOf: (stream) => this.#ofStream(stream) });
+    this.#filler = new GapFiller({
+      ...options,
+      channelsOf: (stream) => this.#ofStream(stream),
+      missed: (tails) => this.#missed(tails),
+    });
     options.link.use({ up: (connection) => this.#up(connection), down() {} });
   }
 
@@ -112,10 +116,6 @@ export class KeptTails {
       },
       gate: this.#filler.gateOf(stream),
       doubt: () => stream.doubt(),
-      missed: () => {
-        counters.missed++;
-        handler.missed((anApp, name) => anApp === app && name === channel);
-      },
     });
     const wanted: Wanted = {
       ...{ app, channel, tail, stream },
@@ -171,6 +171,15 @@ export class KeptTails {
       wanted.failedAt = clock.now();
       this.#filler.catchUpLater();
     }
+  }
+
+  #missed(tails: ReadonlySet<Tail>): void {
+    const { counters, handler } = this.#options;
+    counters.missed++;
+    handler.missed((app, channel) => {
+      const tail = this.of(app, channel);
+      return tail !== undefined && tails.has(tail);
+    });
   }
 
   *#ofStream(stream: MeshStream): Iterable<Wanted> {

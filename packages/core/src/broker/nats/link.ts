@@ -31,6 +31,7 @@ export class MeshLink {
   #isUp = false;
   #isClosed = false;
   #downSince: number | undefined;
+  #wentDownAt: number;
   #retry: TimerHandle | undefined;
   /** Resolved with whether everything before it has arrived. */
   #nextFlush: PromiseWithResolvers<boolean> | undefined;
@@ -42,7 +43,8 @@ export class MeshLink {
 
   constructor(options: MeshLinkOptions) {
     this.#options = options;
-    this.#downSince = options.clock.now();
+    this.#wentDownAt = options.clock.now();
+    this.#downSince = this.#wentDownAt;
   }
 
   /** The connection while it is up. */
@@ -58,6 +60,11 @@ export class MeshLink {
   /** Since when it has been down, ms since the epoch; undefined while it is up. */
   get downSince(): number | undefined {
     return this.#downSince;
+  }
+
+  /** When it went down for the last time, also where it is up again; ms since the epoch. */
+  get wentDownAt(): number {
+    return this.#wentDownAt;
   }
 
   /** Whether it has been down for so many milliseconds: then nobody is to wait for it any more. */
@@ -153,7 +160,8 @@ export class MeshLink {
     this.#isUp = false;
     // A connection that is closed for good never answers.
     this.#isFlushing = false;
-    this.#downSince = this.#options.clock.now();
+    this.#wentDownAt = this.#options.clock.now();
+    this.#downSince = this.#wentDownAt;
     const waiting = this.#nextFlush;
     this.#nextFlush = undefined;
     waiting?.resolve(false);

@@ -89,6 +89,11 @@ export class MeshStream {
     return this.#options.namespace;
   }
 
+  /** Milliseconds for which each message is kept, as configured. */
+  get ttlMs(): number {
+    return this.#options.retention.ttlMs;
+  }
+
   /** Servers that keep each message, as configured. */
   get replicas(): number {
     return this.#options.settings.replicas;

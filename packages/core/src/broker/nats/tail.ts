@@ -30,6 +30,8 @@ export interface Waiting {
 export class Gate {
   /** Those that have a gap, or may have one. */
   readonly gaps = new Set<Tail>();
+  /** Since when something may not have come live, ms since the epoch; undefined where it is not long. */
+  behindSince: number | undefined;
   readonly #fill: () => void;
   #isHeld = false;
   #mustLook = false;
@@ -109,8 +111,6 @@ export interface TailOptions {
   deliver(publication: Publication): void;
   /** An old number that cannot be a repetition. */
   doubt(): void;
-  /** It is not complete any more. */
-  missed(): void;
 }
 
 /** One channel with history at one worker: delivers each publication once, in order, without gaps. */
@@ -178,11 +178,6 @@ export class Tail {
   /** The stream was read up to that offset. */
   hasRead(offset: number): void {
     this.#read = Math.max(this.#read, offset);
-  }
-
-  /** The stream does not have everything behind the last one. */
-  missed(): void {
-    if (this.#last !== undefined) this.#options.missed();
   }
 
   /** The stream was read, and what it had was handed to this. */

@@ -4,6 +4,7 @@ import type { Msg, NatsConnection, SubscriptionOptions } from "@nats-io/nats-cor
 export class LaggingLink {
   readonly #waiting: (() => void)[] = [];
   #isHeld = false;
+  #connection: NatsConnection | undefined;
 
   /** From now on nothing of a stream comes live, and no ping is answered. */
   hold(): void {
@@ -16,7 +17,13 @@ export class LaggingLink {
     for (const arrive of this.#waiting.splice(0)) arrive();
   }
 
+  /** Breaks, and comes up again by itself. */
+  async break(): Promise<void> {
+    await this.#connection?.reconnect();
+  }
+
   over(connection: NatsConnection): NatsConnection {
+    this.#connection = connection;
     const subscribe = (subject: string, options: SubscriptionOptions = {}) => {
       const { callback } = options;
       if (callback === undefined || !subject.includes(".live.")) {
