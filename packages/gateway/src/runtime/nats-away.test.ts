@@ -1,10 +1,17 @@
 /** Streams that cannot be had: whoever wants them has an answer soon, and the log stays short. */
 
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
-import { type Asked, ask, join, refusal } from "@starling/core/broker/conformance/worker.ts";
+import {
+  type Asked,
+  ask,
+  delivery,
+  join,
+  RecordingWorker,
+  refusal,
+} from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { NatsServer } from "./testing/nats-server.ts";
@@ -90,4 +97,96 @@ test("that streams cannot be had is said once, however often they are looked for
   expect(published.outcome).toEqual(refusal("broker_unavailable"));
   const errors = node.log.lines.filter(({ level }) => level === "error");
   expect(errors.map(({ message }) => message)).toEqual(["a stream cannot be had; trying again"]);
+});
+
+const PATIENCE_MS = 15_000;
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error("it has not come to be");
+    await Bun.sleep(5);
+  }
+}
+
+describe.each<[string, typeof delivery, boolean]>([
+  ["without history", delivery, false],
+  ["with history", kept, true],
+])("while NATS is away, in channels %s", (_name, said, isKept) => {
+  async function setUp() {
+    const server = await start();
+    const clock = new FakeClock();
+    const shared = { server, prefix: ownPrefix(), settings, clock };
+    const placeOf = () => (isKept ? PLACE : undefined);
+    const [here, there] = [
+      new MeshNode({ ...shared, placeOf }),
+      new MeshNode({ ...shared, placeOf }),
+    ];
+    closing.push(
+      () => here.close(),
+      () => there.close(),
+    );
+    const [worker, other] = [new RecordingWorker(), await join(there)];
+    const broker = await here.join(worker);
+    await other.broker.interest("default", "a", 1);
+    await broker.publish(said("a", "before"));
+    await here.settle();
+    await server.kill();
+    await until(() => broker.downSince !== undefined);
+    const isBack = async () => {
+      await server.restart();
+      await until(() => broker.downSince === undefined);
+      await until(() => isKept || other.missedCalls > 0);
+      await there.settle();
+    };
+    return { clock, broker, other, here, there, isBack };
+  }
+
+  test("publications wait for five seconds, and each that is refused is counted", async () => {
+    const { clock, broker, other, here, there, isBack } = await setUp();
+    const late = ask(() => broker.publish(said("a", "late")));
+    broker.publishUnanswered(said("a", "late, and nobody knows"));
+    clock.advance(4_999);
+    await turn();
+    expect([late.outcome, broker.counters.refused]).toEqual([undefined, 0]);
+    expect(broker.waitingBytes).toBeGreaterThan(0);
+    clock.advance(1);
+    await turn();
+    expect([late.outcome, broker.counters.refused]).toEqual([refusal("broker_unavailable"), 2]);
+    expect(broker.waitingBytes).toBe(0);
+    const atOnce = ask(() => broker.publish(said("a", "refused at once")));
+    broker.publishUnanswered(said("a", "the same"));
+    await turn();
+    expect([atOnce.outcome, broker.counters.refused]).toEqual([refusal("broker_unavailable"), 4]);
+    await isBack();
+    await broker.publish(said("a", "after"));
+    await here.settle();
+    await there.settle();
+    expect(other.take()).toEqual(["before", "after"]);
+  });
+
+  test("what waits has a limit in bytes, and arrives when NATS is back", async () => {
+    const { broker, other, here, there, isBack } = await setUp();
+    const half = "x".repeat(900_000);
+    const asked = Array.from({ length: 20 }, (_, n) =>
+      ask(() => broker.publish(said("a", `${n} ${half}`))),
+    );
+    await turn();
+    const refused = asked.filter(({ outcome }) => outcome !== undefined);
+    expect(refused.map(({ outcome }) => outcome)).toEqual([
+      refusal("broker_unavailable"),
+      refusal("broker_unavailable"),
+    ]);
+    expect(broker.counters.refused).toBe(2);
+    expect(broker.waitingBytes).toBeLessThan(16 * 1024 * 1024);
+    await isBack();
+    await until(() => asked.every(({ outcome }) => outcome !== undefined));
+    await here.settle();
+    await there.settle();
+    const numbers = other.take().map((text) => text.split(" ", 1)[0]);
+    const expected = Array.from({ length: 18 }, (_, n) => `${n}`);
+    // In channels without history the other node may have come back later, which it was told.
+    const missed = isKept ? 0 : expected.length + 1 - numbers.length;
+    expect(numbers).toEqual(["before", ...expected.slice(missed)]);
+  });
 });
