@@ -170,6 +170,11 @@ test("while NATS is away local subscribers are served, publishers are told, and 
       status: 503,
       body: { error: { code: 901 } },
     });
+    // What a browser does that comes back: it keeps its place for the next time.
+    using returning = await stream(here, "kept:d", "epoch.1");
+    const block = await returning.next();
+    expect(block).toContain('event: starling:close\ndata: {"code":901,');
+    expect(block).not.toMatch(/^id:/m);
   } finally {
     await nats.restart();
   }

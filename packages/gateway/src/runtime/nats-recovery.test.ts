@@ -69,7 +69,6 @@ test("what a page of a history holds does not come live after it", async () => {
 
 test.each<[string, HistoryRequest]>([
   ["with the newest first", { newestFirst: true, limit: 1 }],
-  ["with nothing of the history", { limit: 0 }],
   ["with a part of it", { limit: 1 }],
 ])("nor where a subscriber begins %s", async (_name, request) => {
   const { link, late, reader, publish } = await meshThatLags();
@@ -82,6 +81,25 @@ test.each<[string, HistoryRequest]>([
   await publish("a", ["3"]);
   await late.settle();
   expect(live()).toEqual(["3"]);
+});
+
+test("who wants nothing of the history gets whatever lies behind its position, once", async () => {
+  const { link, late, reader, publish } = await meshThatLags();
+  await reader.broker.interest("default", "a", 1);
+  await publish("a", ["1"]);
+  await late.settle();
+  const first = await begin(reader, "a", { limit: 0 });
+  expect(first.page.position.offset).toBe(1);
+  await publish("other", ["2"]);
+  expect((await begin(reader, "a", { limit: 0 })).page.position.offset).toBe(2);
+  link.hold();
+  await publish("a", ["3", "4"]);
+  const { page, live } = await begin(reader, "a", { limit: 0 });
+  expect(page.position.offset).toBeLessThan(3);
+  link.release();
+  await publish("a", ["5"]);
+  await late.settle();
+  expect(live()).toEqual(["3", "4", "5"]);
 });
 
 test("a client that knows more than the worker it comes to gets nothing twice", async () => {

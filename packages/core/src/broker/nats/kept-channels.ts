@@ -10,7 +10,7 @@ import { deliveryId } from "./delivery-id.ts";
 import type { Envelopes } from "./envelope.ts";
 import type { Inbox } from "./inbox.ts";
 import { KeptPublisher } from "./kept-publisher.ts";
-import { KeptReader } from "./kept-reader.ts";
+import { type KeptChannel, KeptReader } from "./kept-reader.ts";
 import { KeptTails } from "./kept-tails.ts";
 import type { MeshLink } from "./link.ts";
 import { MeshStream, unavailable } from "./mesh-stream.ts";
@@ -116,6 +116,10 @@ export class KeptChannels {
     const stream = this.#streamOf(app, channel);
     const kept = { app, channel, stream };
     const tail = await this.#tails.begun(app, channel);
+    const delivered = tail?.delivered;
+    if (delivered !== undefined && request.limit === 0 && request.since === undefined) {
+      return this.#beginning(kept, delivered);
+    }
     const { isWithinSize: _, ...page } = await this.#reader.page(kept, request);
     const { position } = page;
     if (tail === undefined || tail.hasReached(position.offset)) return page;
@@ -123,6 +127,19 @@ export class KeptChannels {
     const isReached = await tail.reach(await this.#reader.newestIn(kept, request, page));
     if (isReached && stream.epoch === position.epoch) return page;
     throw new StarlingError("broker_unavailable", "a publication has not arrived from NATS yet");
+  }
+
+  /**
+   * The position of a subscriber that wants nothing of the history: everything that is published after it asked
+   * lies behind that, also where it was faster than the answer of the stream.
+   */
+  async #beginning(kept: KeptChannel, delivered: number): Promise<HistoryPage<Publication>> {
+    const { position, newest } = await this.#reader.position(kept);
+    const offset = newest > delivered ? delivered : position.offset;
+    return {
+      ...{ position: { ...position, offset }, entries: [] },
+      ...{ isComplete: newest === 0, hasMore: newest > 0 },
+    };
   }
 
   #streamOf(app: string, channel: string): MeshStream {

@@ -1,4 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { Clock } from "../../ports.ts";
 import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
@@ -72,12 +73,18 @@ export class KeptReader {
     return { position: { epoch, offset }, entries, isComplete, hasMore, isWithinSize };
   }
 
+  /** Where a stream stands, and the last publication that the channel had there, or after that. */
+  async position(kept: KeptChannel): Promise<{ position: Position; newest: number }> {
+    const { epoch, last } = await kept.stream.look();
+    return { position: { epoch, offset: last }, newest: await this.#newest(kept) };
+  }
+
   /**
    * A number up to which a channel has nothing that lies behind the last of its publications at the position of
    * a page.
    */
   async newestIn(
-    { app, channel, stream }: KeptChannel,
+    kept: KeptChannel,
     { since, newestFirst = false }: HistoryRequest,
     { entries, hasMore }: HistoryPage<Publication>,
   ): Promise<number> {
@@ -85,6 +92,10 @@ export class KeptReader {
     if (newestFirst && since === undefined) return first?.offset ?? 0;
     const last = entries.at(-1);
     if (!newestFirst && !hasMore && last !== undefined) return last.offset;
+    return this.#newest(kept);
+  }
+
+  #newest({ app, channel, stream }: KeptChannel): Promise<number> {
     return stream.newestOf(this.#options.subjects.kept(app, stream.namespace, channel));
   }
 

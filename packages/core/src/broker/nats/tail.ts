@@ -175,6 +175,11 @@ export class Tail {
     return Math.max(this.#last ?? 0, this.#read);
   }
 
+  /** The same where all of it was delivered; undefined where that is not known. */
+  get delivered(): number | undefined {
+    return this.#last === undefined || this.#options.gate.isHeld ? undefined : this.complete;
+  }
+
   /** The stream was read up to that offset. */
   hasRead(offset: number): void {
     this.#read = Math.max(this.#read, offset);
@@ -188,7 +193,7 @@ export class Tail {
   /** Whether everything up to that offset was delivered. */
   hasReached(offset: number): boolean {
     if (this.#last === undefined) return false;
-    return this.#last >= offset || (this.#read >= offset && !this.#options.gate.isHeld);
+    return this.#last >= offset || (this.delivered ?? 0) >= offset;
   }
 
   /**
