@@ -15,6 +15,7 @@ import {
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { NatsServer } from "./testing/nats-server.ts";
+import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 100, ttlMs: 60_000 };
 /** For as long whoever subscribes may have to wait, ms. */
@@ -98,16 +99,6 @@ test("that streams cannot be had is said once, however often they are looked for
   const errors = node.log.lines.filter(({ level }) => level === "error");
   expect(errors.map(({ message }) => message)).toEqual(["a stream cannot be had; trying again"]);
 });
-
-const PATIENCE_MS = 15_000;
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it has not come to be");
-    await Bun.sleep(5);
-  }
-}
 
 describe.each<[string, typeof delivery, boolean]>([
   ["without history", delivery, false],

@@ -6,6 +6,7 @@ import type { HistoryRequest } from "@starling/core/broker/stream.ts";
 import { LaggingLink } from "./testing/lagging-link.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
+import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 1_000, ttlMs: 60_000 };
 
@@ -136,17 +137,6 @@ test("publications behind messages that are none are reached", async () => {
   expect(page).toMatchObject({ isComplete: true, hasMore: false });
   expect(page.entries.map(({ content }) => content.data)).toEqual(["2"]);
 });
-
-/** As long as it may take on a busy machine, ms. */
-const PATIENCE_MS = 15_000;
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it has not come to be");
-    await Bun.sleep(5);
-  }
-}
 
 const CHANNELS = ["a", "b", "c"];
 
