@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { kept, read, seen } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
-import { type Joined, join } from "@starling/core/broker/conformance/worker.ts";
+import { type Joined, join, RecordingWorker } from "@starling/core/broker/conformance/worker.ts";
 import type { HistoryRequest } from "@starling/core/broker/stream.ts";
 import { LaggingLink } from "./testing/lagging-link.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
@@ -169,4 +169,27 @@ test("where it is not all there any more subscribers of those channels are told,
       [...CHANNELS, "d"].filter((channel) => concerns?.("default", channel)),
     ),
   ).toEqual([CHANNELS]);
+});
+
+test.each<[string, typeof PLACE | undefined]>([
+  ["without history", undefined],
+  ["with history", PLACE],
+])("who subscribed in a channel %s before NATS was reached is told", async (_name, place) => {
+  const away = Promise.withResolvers<void>();
+  const node = new MeshNode({
+    ...{ server, prefix: ownPrefix(), settings, placeOf: () => place },
+    connect: async () => {
+      await away.promise;
+      return connectTo(server);
+    },
+  });
+  closing.push(() => node.close());
+  const worker = new RecordingWorker();
+  const broker = node.start(worker);
+  await broker.interest("default", "a", 1);
+  expect(worker.missedCalls).toBe(0);
+  away.resolve();
+  await broker.reached();
+  await until(() => worker.missedCalls === 1);
+  expect(worker.missedIn.map((concerns) => concerns?.("default", "a"))).toEqual([true]);
 });

@@ -27,9 +27,12 @@ import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
+import { within } from "./within.ts";
 
 /** Bytes of a random name. */
 const NAME_BYTES = 9;
+/** Milliseconds that a worker which starts waits for NATS. */
+const FIRST_LINK_MS = 2_000;
 
 export interface MeshBrokerOptions {
   /** The worker's broker of its node. */
@@ -66,6 +69,8 @@ export class MeshBroker implements Broker {
   readonly #link: MeshLink;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
+  readonly #clock: Clock;
+  readonly #firstLink = Promise.withResolvers<void>();
   readonly #placeOf: (app: string, channel: string) => Place | undefined;
   #sequence = 0;
 
@@ -76,6 +81,7 @@ export class MeshBroker implements Broker {
     this.worker = inner.worker;
     this.needsIds = inner.needsIds;
     this.#inner = inner;
+    this.#clock = clock;
     this.#keys = new MeshKeys(inner);
     this.#placeOf = placeOf;
     const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
@@ -92,10 +98,21 @@ export class MeshBroker implements Broker {
     this.#plain = new PlainChannels(shared);
     this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
     link.use({
-      up: () => options.linkChanged?.(true),
+      up: () => {
+        this.#firstLink.resolve();
+        options.linkChanged?.(true);
+      },
       down: () => options.linkChanged?.(false),
     });
     link.start();
+  }
+
+  /**
+   * Resolves when NATS has been reached, or after two seconds. Whoever lets clients in before that has to tell
+   * them that they may have missed something.
+   */
+  async reached(): Promise<void> {
+    await within(this.#clock, FIRST_LINK_MS, this.#firstLink.promise).catch(() => {});
   }
 
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */

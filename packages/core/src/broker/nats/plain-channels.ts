@@ -55,7 +55,6 @@ export class PlainChannels {
   /** The first message over this link. */
   #first = 1;
   #isConfirming = false;
-  #wasUp = false;
 
   constructor(options: PlainChannelsOptions) {
     const { clock, link } = options;
@@ -218,11 +217,10 @@ export class PlainChannels {
     }
     this.#confirm();
     const [any] = this.#wanted.entries();
-    if (this.#wasUp && any !== undefined) {
+    if (any !== undefined) {
       counters.missed++;
       handler.missed((app, channel) => this.#wanted.get(app, channel) !== undefined);
     }
-    this.#wasUp = true;
   }
 
   #subscribe(connection: NatsConnection, app: string, channel: string): void {
