@@ -139,37 +139,51 @@ test("publications behind messages that are none are reached", async () => {
 });
 
 const CHANNELS = ["a", "b", "c"];
+/** So many that they are read together. */
+const MANY = Array.from({ length: 30 }, (_, n) => `c${n}`);
 
-test("what was published while the link was down is read from the stream, in order and once", async () => {
-  const { link, late, reader, publish } = await meshThatLags();
-  for (const channel of CHANNELS) await reader.broker.interest("default", channel, 1);
-  link.hold();
-  for (const text of ["1", "2"]) for (const channel of CHANNELS) await publish(channel, [text]);
-  await link.break();
-  await until(() => reader.received.length === 6);
-  link.release();
-  for (const channel of CHANNELS) await publish(channel, ["3"]);
-  await until(() => reader.received.length >= 9);
-  await late.settle();
-  const expected = ["1", "2", "3"].flatMap((text) => CHANNELS.map((channel) => [channel, text]));
-  expect(seen(reader).map(([channel, , text]) => [channel, text])).toEqual(expected);
-  expect(reader.missedCalls).toBe(0);
-});
+test.each([
+  ["few", CHANNELS],
+  ["many", MANY],
+])(
+  "what was published in %s channels while the link was down is read from the stream, in order and once",
+  async (_name, channels) => {
+    const { link, late, reader, publish } = await meshThatLags();
+    for (const channel of channels) await reader.broker.interest("default", channel, 1);
+    link.hold();
+    for (const text of ["1", "2"]) for (const channel of channels) await publish(channel, [text]);
+    await link.break();
+    await until(() => reader.received.length === 2 * channels.length);
+    link.release();
+    for (const channel of channels) await publish(channel, ["3"]);
+    await until(() => reader.received.length >= 3 * channels.length);
+    await late.settle();
+    const expected = ["1", "2", "3"].flatMap((text) => channels.map((channel) => [channel, text]));
+    expect(seen(reader).map(([channel, , text]) => [channel, text])).toEqual(expected);
+    expect(reader.missedCalls).toBe(0);
+  },
+);
 
-test("where it is not all there any more subscribers of those channels are told, all at a time", async () => {
-  const { link, reader, publish } = await meshThatLags({ ...PLACE, size: 1 });
-  for (const channel of [...CHANNELS, "d"]) await reader.broker.interest("default", channel, 1);
-  link.hold();
-  for (const channel of CHANNELS) await publish(channel, ["1", "2", "3", "4"]);
-  await publish("d", ["1"]);
-  await link.break();
-  await until(() => reader.received.some(({ channel }) => channel === "d"));
-  expect(
-    reader.missedIn.map((concerns) =>
-      [...CHANNELS, "d"].filter((channel) => concerns?.("default", channel)),
-    ),
-  ).toEqual([CHANNELS]);
-});
+test.each([
+  ["few", CHANNELS],
+  ["many", MANY],
+])(
+  "where it is not all there any more in %s channels their subscribers are told, all at a time",
+  async (_name, channels) => {
+    const { link, reader, publish } = await meshThatLags({ ...PLACE, size: 1 });
+    for (const channel of [...channels, "d"]) await reader.broker.interest("default", channel, 1);
+    link.hold();
+    for (const channel of channels) await publish(channel, ["1", "2", "3", "4"]);
+    await publish("d", ["1"]);
+    await link.break();
+    await until(() => reader.received.some(({ channel }) => channel === "d"));
+    expect(
+      reader.missedIn.map((concerns) =>
+        [...channels, "d"].filter((channel) => concerns?.("default", channel)),
+      ),
+    ).toEqual([channels]);
+  },
+);
 
 test.each<[string, typeof PLACE | undefined]>([
   ["without history", undefined],

@@ -1,4 +1,6 @@
+import type { Publication } from "../../hub/publication.ts";
 import type { Clock, TimerHandle } from "../../ports.ts";
+import type { HistoryEntry } from "../stream.ts";
 import type { MeshCounters } from "./counters.ts";
 import type { KeptChannel, KeptReader } from "./kept-reader.ts";
 import type { MeshLink } from "./link.ts";
@@ -7,6 +9,8 @@ import { Gate, type Live, type Tail, type Waiting } from "./tail.ts";
 
 /** Channels whose gaps are read at a time. */
 const READERS = 16;
+/** Publications of a stream that are read for each channel with a gap rather than each channel by itself. */
+const WORTH_READING = 20;
 /** Publications that a gap is filled with at a time. */
 const FILL_ENTRIES = 1_000;
 /** Milliseconds that a link may have been dead before that was noticed, and with it all that has no gap yet. */
@@ -30,6 +34,12 @@ export interface GapFillerOptions {
   channelsOf(stream: MeshStream): Iterable<TailedChannel>;
   /** Subscribers of these are to be told, all together, so that they do not come back all at once. */
   missed(tails: ReadonlySet<Tail>): void;
+}
+
+/** A channel that may have something behind an offset that did not come. */
+interface Gap {
+  readonly channel: TailedChannel;
+  readonly from: number;
 }
 
 /** What a gap was filled with. */
@@ -129,7 +139,7 @@ export class GapFiller {
         const gaps = channels.filter(({ tail }) => gate.gaps.has(tail));
         gate.gaps.clear();
         for (const { tail } of gaps) tried.add(tail);
-        all.push(...(await inTurns(gaps, READERS, (each) => this.#readGap(each, gate))));
+        all.push(...(await this.#readGaps(stream, gate, gaps)));
       }
     } catch {
       // What waits goes on waiting: behind a gap nothing may be delivered.
@@ -159,28 +169,66 @@ export class GapFiller {
     for (const { tail } of all) tail.wasFilled();
   }
 
-  /** What a channel has in the stream behind the last that was delivered. */
-  async #readGap(channel: TailedChannel, { behindSince }: Gate): Promise<Filling> {
-    const { clock, reader } = this.#options;
-    const { tail, stream } = channel;
+  /** What channels have in their stream behind the last that was delivered. */
+  async #readGaps(
+    stream: MeshStream,
+    gate: Gate,
+    channels: readonly TailedChannel[],
+  ): Promise<readonly Filling[]> {
+    const { clock } = this.#options;
+    const { behindSince = clock.now() } = gate;
+    // All that was published before is known here, and nothing of what came since can have become too old.
+    const knownAt = behindSince - UNNOTICED_MS;
+    const isYoung = clock.now() - knownAt < stream.ttlMs;
+    const gaps = channels
+      .filter(({ tail }) => tail.last !== undefined)
+      .map((channel) => {
+        return { channel, from: Math.max(channel.tail.complete, gate.offsetAt(knownAt)) };
+      });
+    if (gaps.length > READERS) {
+      const oldest = gaps.reduce((least, { from }) => Math.min(least, from), Infinity);
+      const { last } = await stream.look();
+      if (last - oldest <= gaps.length * WORTH_READING) {
+        return this.#readTogether(stream, gaps, oldest, isYoung);
+      }
+    }
+    return inTurns(gaps, READERS, (gap) => this.#readGap(gap, isYoung));
+  }
+
+  async #readTogether(
+    stream: MeshStream,
+    gaps: readonly Gap[],
+    oldest: number,
+    isYoung: boolean,
+  ): Promise<readonly Filling[]> {
+    const { reader } = this.#options;
+    const all = await reader.allBehind(stream, oldest);
+    return gaps.map(({ channel, from }) => {
+      const part = reader.partOf(channel, all, from);
+      const isComplete = part.isComplete || (isYoung && part.isWithinSize);
+      return { tail: channel.tail, lives: part.entries.map(liveOf), isComplete, upTo: all.upTo };
+    });
+  }
+
+  async #readGap({ channel, from }: Gap, isYoung: boolean): Promise<Filling> {
     const lives: Live[] = [];
     let isComplete = true;
-    let since = { epoch: stream.epoch ?? "", offset: tail.complete };
-    for (let hasMore = tail.last !== undefined; hasMore; ) {
-      const page = await reader.page(channel, { since, limit: FILL_ENTRIES });
-      // All that was published before is known here, and nothing of what came since can have become too old.
-      const behindMs = behindSince === undefined ? 0 : clock.now() - behindSince;
-      const isYoung = behindMs + UNNOTICED_MS < stream.ttlMs;
+    let since = { epoch: channel.stream.epoch ?? "", offset: from };
+    for (let hasMore = true; hasMore; ) {
+      const request = { since, limit: FILL_ENTRIES };
+      const page = await this.#options.reader.page(channel, request);
       isComplete &&= page.isComplete || (isYoung && page.isWithinSize);
-      for (const { offset, content } of page.entries) {
-        lives.push({ offset, previous: 0, publication: content });
-      }
+      lives.push(...page.entries.map(liveOf));
       ({ hasMore } = page);
       const last = page.entries.at(-1)?.offset;
       since = hasMore && last !== undefined ? { ...page.position, offset: last } : page.position;
     }
-    return { tail, lives, isComplete, upTo: since.offset };
+    return { tail: channel.tail, lives, isComplete, upTo: since.offset };
   }
+}
+
+function liveOf({ offset, content }: HistoryEntry<Publication>): Live {
+  return { offset, previous: 0, publication: content };
 }
 
 /** Does something with each, so many at a time; answers what came of it, in order. */

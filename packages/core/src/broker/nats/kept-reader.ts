@@ -11,6 +11,9 @@ import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
 const PAGE_BYTES = 256 * 1024;
+/** Publications of a whole stream that are read at a time, and their bytes. */
+const RANGE_ENTRIES = 5_000;
+const RANGE_BYTES = 4 * 1024 * 1024;
 
 export interface KeptReaderOptions {
   readonly link: MeshLink;
@@ -31,6 +34,19 @@ export interface KeptPage extends HistoryPage<Publication> {
   /** Whether nothing behind `since` is missing but what may have been too old. */
   readonly isWithinSize: boolean;
 }
+
+/** What all channels of a stream have behind an offset. */
+export interface StreamPart {
+  readonly bySubject: ReadonlyMap<string, readonly StoredMessage[]>;
+  /** Up to which it is all. */
+  readonly upTo: number;
+  /** Where the stream stood before it was read, and how it was afterwards. */
+  readonly last: number;
+  readonly state: StreamState;
+}
+
+/** What one channel has of it. */
+export type ChannelPart = Pick<KeptPage, "entries" | "isComplete" | "isWithinSize">;
 
 /** A part of what a channel keeps. */
 interface Part {
@@ -73,6 +89,36 @@ export class KeptReader {
     return { position: { epoch, offset }, entries, isComplete, hasMore, isWithinSize };
   }
 
+  /** What all channels of a stream have behind an offset, by their subjects. */
+  async allBehind(stream: MeshStream, offset: number): Promise<StreamPart> {
+    const before = await stream.look();
+    const messages: StoredMessage[] = [];
+    for (let left = 1, start = offset + 1; left > 0; ) {
+      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES };
+      const part = await this.#read(stream, `${stream.keptPrefix}.*`, range);
+      messages.push(...part.messages);
+      ({ left } = part);
+      start = (messages.at(-1)?.offset ?? offset) + 1;
+    }
+    const state = await stream.look();
+    if (state.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
+    const upTo = Math.max(before.last, messages.at(-1)?.offset ?? 0);
+    const bySubject = Map.groupBy(messages, ({ message }) => message.subject);
+    return { bySubject, upTo, last: before.last, state };
+  }
+
+  /** The same for one of its channels, behind an offset of its own. */
+  partOf(kept: KeptChannel, { bySubject, last, state }: StreamPart, offset: number): ChannelPart {
+    const all = bySubject.get(this.#subject(kept)) ?? [];
+    const messages = all.filter((each) => each.offset > offset);
+    const isWithinSize = offset <= last && hasAll(state, offset, messages.length);
+    return {
+      entries: this.#entries(kept, messages),
+      isWithinSize,
+      isComplete: isWithinSize && offset >= state.first - 1,
+    };
+  }
+
   /** Where a stream stands, and the last publication that the channel had there, or after that. */
   async position(kept: KeptChannel): Promise<{ position: Position; newest: number }> {
     const { epoch, last } = await kept.stream.look();
@@ -95,14 +141,21 @@ export class KeptReader {
     return this.#newest(kept);
   }
 
-  #newest({ app, channel, stream }: KeptChannel): Promise<number> {
-    return stream.newestOf(this.#options.subjects.kept(app, stream.namespace, channel));
+  #newest(kept: KeptChannel): Promise<number> {
+    return kept.stream.newestOf(this.#subject(kept));
+  }
+
+  #subject({ app, channel, stream }: KeptChannel): string {
+    return this.#options.subjects.kept(app, stream.namespace, channel);
   }
 
   async #forwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
+    const { stream } = kept;
+    const subject = this.#subject(kept);
     let start = (since?.offset ?? 0) + 1;
     for (let passed = 0; ; ) {
-      const { messages, left } = await this.#read(kept, { start, limit, maxBytes: PAGE_BYTES });
+      const range = { start, limit, maxBytes: PAGE_BYTES };
+      const { messages, left } = await this.#read(stream, subject, range);
       const entries = this.#entries(kept, messages);
       const last = messages.at(-1);
       passed += messages.length;
@@ -117,7 +170,7 @@ export class KeptReader {
   /** There is no reader that goes backwards; a channel has no more than its namespace keeps. */
   async #backwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
     const range = { start: 1, limit: Infinity, maxBytes: Infinity };
-    const { messages } = await this.#read(kept, range);
+    const { messages } = await this.#read(kept.stream, this.#subject(kept), range);
     const before = since?.offset ?? Infinity;
     const all = messages.filter(({ offset }) => offset < before).toReversed();
     let bytes = 0;
@@ -130,13 +183,13 @@ export class KeptReader {
   }
 
   #read(
-    { app, channel, stream }: KeptChannel,
+    stream: MeshStream,
+    subject: string,
     range: { start: number; limit: number; maxBytes: number },
   ) {
-    const { link, clock, subjects } = this.#options;
+    const { link, clock } = this.#options;
     const { connection } = link;
     if (connection === undefined) throw new StarlingError("broker_unavailable");
-    const subject = subjects.kept(app, stream.namespace, channel);
     return readStored(connection, clock, stream, subject, range);
   }
 

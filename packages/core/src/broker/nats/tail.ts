@@ -13,6 +13,9 @@ export interface Live {
 
 /** Publications that may wait for gaps to be filled; whatever is more is read from the stream again. */
 const MAX_WAITING = 10_000;
+/** How often it is noted how far a stream is, ms, and how many notes are kept. */
+const NOTE_MS = 10_000;
+const MAX_NOTES = 6;
 /** Milliseconds after which what does not come live is looked for in the stream, and after which it is given up. */
 const LATE_MS = 500;
 const GIVE_UP_MS = 2_000;
@@ -37,6 +40,9 @@ export class Gate {
   #mustLook = false;
   #generation = 0;
   #waiting: Waiting[] = [];
+  /** The newest that has come live, and how far that was at some moments. */
+  #newest = 0;
+  #notes: { readonly at: number; readonly offset: number }[] = [];
 
   /** `fill` is called when there are gaps: it fills them, and opens the gate. */
   constructor(fill: () => void) {
@@ -82,8 +88,23 @@ export class Gate {
     this.#waiting = [];
   }
 
+  /** A publication has come live. */
+  came(offset: number, now: number): void {
+    this.#newest = Math.max(this.#newest, offset);
+    if (now - (this.#notes.at(-1)?.at ?? 0) < NOTE_MS || this.#isHeld) return;
+    this.#notes.push({ at: now, offset: this.#newest });
+    if (this.#notes.length > MAX_NOTES) this.#notes.shift();
+  }
+
+  /** How far the stream was for certain at that moment, by the clock of this worker. */
+  offsetAt(moment: number): number {
+    return this.#notes.findLast(({ at }) => at <= moment)?.offset ?? 0;
+  }
+
   /** What waits is of a stream that is no more. */
   clear(): void {
+    this.#notes = [];
+    this.#newest = 0;
     this.#generation++;
     this.#waiting = [];
     this.gaps.clear();
@@ -154,8 +175,9 @@ export class Tail {
   }
 
   take(live: Live): void {
-    const { gate, doubt } = this.#options;
+    const { gate, doubt, clock } = this.#options;
     const { offset, previous } = live;
+    gate.came(offset, clock.now());
     if (this.#last === undefined) {
       if (this.#early.length < MAX_WAITING) this.#early.push(live);
     } else if (offset <= this.#last) {
