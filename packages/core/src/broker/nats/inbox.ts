@@ -31,8 +31,7 @@ export class Inbox {
 
   take(message: Msg, app: string, channel: string): void {
     const { handler, counters } = this.#options;
-    const { data } = message;
-    if (Envelopes.isSealed(data) && this.#isKnown(data)) return;
+    if (this.#isKnown(message, channel)) return;
     const publication = this.read(message, app, channel);
     if (publication === undefined) return;
     counters.received++;
@@ -45,11 +44,10 @@ export class Inbox {
     try {
       if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
       const publication = envelopes.open(message.data, app, channel);
-      const { origin } = Envelopes.stampOf(message.data);
-      const { id } = publication;
-      if (id !== undefined && !this.#isOwnNode(origin)) {
-        publication.id = PublicationIds.of(origin, id);
-      }
+      const { origin, sequence } = Envelopes.stampOf(message.data);
+      // A node that is one worker needs no ids, and others may.
+      const { id = sequence } = publication;
+      if (!this.#isOwnNode(origin)) publication.id = PublicationIds.of(origin, id);
       return publication;
     } catch (error) {
       if (!(error instanceof WireError || error instanceof RangeError)) throw error;
@@ -66,8 +64,14 @@ export class Inbox {
   }
 
   /** Whether it was seen before, or is of this node. */
-  #isKnown(data: Uint8Array): boolean {
+  #isKnown({ data, headers }: Msg, channel: string): boolean {
     const { counters } = this.#options;
+    if (!Envelopes.isSealed(data)) {
+      const id = headers?.get("Nats-Msg-Id");
+      if (!id || this.#ids.isNew(`${channel} ${id}`)) return false;
+      counters.duplicates++;
+      return true;
+    }
     try {
       const stamp = Envelopes.stampOf(data);
       if (this.#isOwnNode(stamp.origin)) return true;

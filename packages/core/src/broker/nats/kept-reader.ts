@@ -2,6 +2,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { Clock } from "../../ports.ts";
+import { PublicationIds } from "../publication-ids.ts";
 import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
 import type { Inbox } from "./inbox.ts";
 import type { MeshLink } from "./link.ts";
@@ -201,10 +202,16 @@ export class KeptReader {
     return messages.flatMap(({ offset, time, message }) => {
       const content = inbox.read(message, app, channel);
       if (content === undefined) return [];
-      content.position = { epoch: stream.epoch ?? "", offset };
+      place(content, stream.epoch ?? "", offset);
       return [{ offset, time, content }];
     });
   }
+}
+
+/** Says where a publication stands; that of a back end has its id from there, the same on all workers. */
+export function place(publication: Publication, epoch: string, offset: number): void {
+  publication.position = { epoch, offset };
+  publication.id ??= PublicationIds.of(epoch, offset);
 }
 
 /**

@@ -7,7 +7,7 @@ import type { BrokerHandler } from "../broker.ts";
 import type { MeshCounters } from "./counters.ts";
 import { GapFiller, type TailedChannel } from "./gap-filler.ts";
 import type { Inbox } from "./inbox.ts";
-import type { KeptReader } from "./kept-reader.ts";
+import { type KeptReader, place } from "./kept-reader.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
 import type { Subjects } from "./subjects.ts";
@@ -144,7 +144,7 @@ export class KeptTails {
     const previous = Number(message.headers?.get("Nats-Last-Sequence") || 0);
     if (!Number.isSafeInteger(offset) || offset <= 0) return undefined;
     const publication = inbox.read(message, app, channel);
-    if (publication !== undefined) publication.position = { epoch: stream.epoch ?? "", offset };
+    if (publication !== undefined) place(publication, stream.epoch ?? "", offset);
     return { offset, previous, publication };
   }
 
