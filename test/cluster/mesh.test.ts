@@ -24,8 +24,8 @@ let nats: NatsServer;
 let here: GatewayProcess;
 let there: GatewayProcess;
 
-async function publish(node: GatewayProcess, channel: string, data: unknown) {
-  const body = JSON.stringify({ channel, event: "e", data });
+async function publish(node: GatewayProcess, channel: string, data: unknown, key?: string) {
+  const body = JSON.stringify({ channel, event: "e", data, idempotencyKey: key });
   const { status, text } = await httpsCall(`${node.publisherUrl}/api/publish`, node.ca, { body });
   return { status, body: JSON.parse(text) };
 }
@@ -163,16 +163,30 @@ test("while NATS is away local subscribers are served, publishers are told, and 
       20_000,
     );
     using events = await stream(here, "demo:d");
-    const published = publish(here, "demo:d", 1);
+    const published = publish(here, "demo:d", 1, "key");
     expect(await nextEvents(events, 1)).toEqual([1]);
     expect(await published).toMatchObject({ status: 503, body: { error: { code: 901 } } });
     expect(await publish(here, "kept:d", 1)).toMatchObject({
       status: 503,
       body: { error: { code: 901 } },
     });
+    // What a browser does that comes back: it keeps its place for the next time.
+    using returning = await stream(here, "kept:d", "epoch.1");
+    const block = await returning.next();
+    expect(block).toContain('event: starling:close\ndata: {"code":901,');
+    expect(block).not.toMatch(/^id:/m);
   } finally {
     await nats.restart();
   }
   await Promise.all([isReady(here), isReady(there)]);
   expect((await publish(here, "kept:d", 2)).status).toBe(200);
+  using own = await stream(here, "demo:d");
+  using others = await stream(there, "demo:d");
+  for (const _attempt of [1, 2]) {
+    expect((await publish(here, "demo:d", 1, "key")).status).toBe(200);
+  }
+  await publish(here, "demo:d", "last");
+  // Who was on the publisher's node has had it.
+  expect(await nextEvents(own, 1)).toEqual(["last"]);
+  expect(await nextEvents(others, 2)).toEqual([1, "last"]);
 });

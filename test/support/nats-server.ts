@@ -34,18 +34,23 @@ export class NatsServer {
     const folder = mkdtempSync(join(tmpdir(), "starling-nats-"));
     const port = await freePort();
     const server = new NatsServer(port, folder);
-    const lines = [
-      `listen: "127.0.0.1:${port}"`,
-      `jetstream: { store_dir: "${join(folder, "js")}" }`,
-      more,
-    ];
-    writeFileSync(server.#config, lines.join("\n"));
+    server.configure(more);
     await server.restart();
     return server;
   }
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
+  }
+
+  /** What its configuration file says from the next start on, beside the port and the folder. */
+  configure(more: string): void {
+    const lines = [
+      `listen: "127.0.0.1:${this.port}"`,
+      `jetstream: { store_dir: "${join(this.#folder, "js")}" }`,
+      more,
+    ];
+    writeFileSync(this.#config, lines.join("\n"));
   }
 
   /** Starts it again after `kill`. */

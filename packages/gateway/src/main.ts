@@ -121,6 +121,8 @@ export async function startGateway(
     health,
   );
 
+  // Whoever comes then hears of all nodes from the start.
+  await mesh?.reached();
   const publishers =
     config.singlePort === undefined
       ? startPublisherListener({

@@ -158,8 +158,8 @@ export interface Broker {
    * The answer comes when every such worker has taken its part over, or is gone, or lags: has
    * confirmed nothing for 200 ms, which holds nobody up a second time. The promise is rejected with
    * `broker_unavailable` when the node did not take the delivery over within 5 s, or cannot queue
-   * it; then it may or may not arrive at other workers, each at most once. A delivery whose key is
-   * another's by now arrives at none.
+   * it; then it may or may not arrive at other workers, each at most once, and with the same key it can be made
+   * again. A delivery whose key is another's by now arrives at none.
    */
   publish(delivery: Delivery): Answer<Published>;
 
@@ -195,6 +195,11 @@ export interface Broker {
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   /** Gives keys back that were not published with. */
   release(keys: readonly DeliveryKey[]): void;
+  /**
+   * Whether the subscribers of this node, the worker's own as well, have had the delivery of a key that
+   * `reserve` gave to this worker: an earlier attempt has not reached all others, and this one completes it.
+   */
+  isDelivered(key: DeliveryKey): boolean;
 
   /** Takes one from a key's rate: 0 when allowed, else the milliseconds to wait. */
   take(rate: RateName, key: string): Answer<number>;

@@ -85,6 +85,11 @@ export class LocalBroker implements Broker {
     this.#seat.release(keys);
   }
 
+  /** The node has a delivery as a whole or not at all. */
+  isDelivered(): boolean {
+    return false;
+  }
+
   take(rate: RateName, key: string): number {
     return this.#seat.take(rate, key);
   }

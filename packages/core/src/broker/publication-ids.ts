@@ -21,15 +21,24 @@ export class PublicationIds {
 
   /** What stands in this node for an id of another node: the same on all workers. */
   static of(origin: string, id: number): number {
-    let hash = 0;
-    for (let index = 0; index < origin.length; index++) {
-      hash = (Math.imul(hash, 31) + origin.charCodeAt(index)) >>> 0;
-    }
-    return (hash % WORKERS) * IDS_OF_A_WORKER + (id % IDS_OF_A_WORKER);
+    return (hashOf(origin, 31) % WORKERS) * IDS_OF_A_WORKER + (id % IDS_OF_A_WORKER);
+  }
+
+  /** The same for an id that is a text. */
+  static named(id: string): number {
+    return PublicationIds.of(id, hashOf(id, 16_777_619));
   }
 
   next(): number {
     this.#last = (this.#last + 1) % IDS_OF_A_WORKER;
     return this.#base + this.#last;
   }
+}
+
+function hashOf(text: string, factor: number): number {
+  let hash = 0;
+  for (let index = 0; index < text.length; index++) {
+    hash = (Math.imul(hash, factor) + text.charCodeAt(index)) >>> 0;
+  }
+  return hash;
 }

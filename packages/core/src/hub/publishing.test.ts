@@ -9,7 +9,7 @@ import type { AppConfig, NamespaceConfig } from "./namespace.ts";
 import { Publishing } from "./publishing.ts";
 import { Recoveries } from "./recoveries.ts";
 
-test("senders are remembered where they might hear themselves, and while they are registered", () => {
+function setUp() {
   const clock = new FakeClock();
   const history = { size: 9, ttlMs: 1_000 };
   const kept: NamespaceConfig = {
@@ -33,8 +33,14 @@ test("senders are remembered where they might hear themselves, and while they ar
     channels,
     recoveries,
   });
+  return { apps, broker, channels, publishing };
+}
+
+const said = (channel: string) => ({ app: "default", channel, event: "e", data: "1" });
+
+test("senders are remembered where they might hear themselves, and while they are registered", () => {
+  const { publishing } = setUp();
   const subscriber = new TestSubscriber("s");
-  const said = (channel: string) => ({ app: "default", channel, event: "e", data: "1" });
   const begin = (channel: string) => publishing.begin(said(channel), [channel], subscriber);
   expect(begin("kept:a").publication.sender).toBe("s");
   expect(publishing.senders).toBe(0);
@@ -46,4 +52,15 @@ test("senders are remembered where they might hear themselves, and while they ar
   expect(publishing.senders).toBe(1);
   publishing.forget(subscriber);
   expect(publishing.senders).toBe(0);
+});
+
+test("own subscribers do not get again what they had in an earlier attempt", () => {
+  const { broker, channels, publishing } = setUp();
+  const subscriber = new TestSubscriber("s");
+  void channels.join(channels.open("default", "plain"), subscriber, subscriber.format);
+  const key = { key: "k", fingerprint: "request" };
+  const begin = () => publishing.begin(said("plain"), ["plain"], undefined, key);
+  expect(begin()).toMatchObject({ channels: ["plain"], reached: 1 });
+  Object.assign(broker, { isDelivered: (of: unknown) => of === key });
+  expect(begin()).toMatchObject({ channels: ["plain"], reached: 0 });
 });

@@ -10,7 +10,7 @@ import type { Recoveries } from "./recoveries.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface PublishingOptions extends OutletOptions {
-  readonly broker: Pick<Broker, "needsIds" | "nextId">;
+  readonly broker: Pick<Broker, "isDelivered" | "needsIds" | "nextId">;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly counters: Counters;
   readonly channels: Channels;
@@ -45,6 +45,8 @@ export class Publishing {
     const { app } = publication;
     const { apps, counters, broker } = this.#options;
     if (broker.needsIds) publication.id = broker.nextId();
+    // What its own subscribers have had in an earlier attempt they do not get again.
+    const isRepeated = key !== undefined && broker.isDelivered(key);
     let reached = 0;
     let streams: Stream[] | undefined;
     for (const channel of channels) {
@@ -52,7 +54,7 @@ export class Publishing {
       const options = optionsOf(apps, app, channel);
       if (options.history === undefined) {
         const said = channel === publication.channel ? publication : { ...publication, channel };
-        reached += this.#deliver(said, options, except);
+        if (!isRepeated) reached += this.#deliver(said, options, except);
       } else {
         streams ??= [];
         streams.push({ channel, ...options.history });

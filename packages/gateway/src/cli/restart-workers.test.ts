@@ -42,3 +42,20 @@ test("so is whether channels keep history, but not how much", () => {
   expect(fixedDifferences(withHistory(1), now)).toEqual(["historySize in CONFIG_FILE"]);
   expect(fixedDifferences(withHistory(1), withHistory(2))).toEqual([]);
 });
+
+test("so is which mesh the node is in, and how its streams are; not with what it proves who it is", () => {
+  const url = "nats://user:secret@nats.example:4222";
+  const mesh = loadConfig({ CLUSTER_MODE: "1", NATS_URL: url });
+  const meshDifferences = (environment: Record<string, string>) =>
+    fixedDifferences(mesh, loadConfig({ CLUSTER_MODE: "1", NATS_URL: url, ...environment }));
+  expect(differences({ NATS_URL: url })).toEqual(["NATS_URL"]);
+  expect(fixedDifferences(mesh, now)).toEqual(["NATS_URL"]);
+  expect(meshDifferences({})).toEqual([]);
+  expect(meshDifferences({ NATS_URL: "nats://user:secret@other.example" })).toEqual(["NATS_URL"]);
+  expect(
+    meshDifferences({
+      ...{ NATS_USER: "other", NATS_PREFIX: "p", NATS_REPLICAS: "3", NATS_STORAGE: "memory" },
+    }),
+  ).toEqual(["NATS_USER", "NATS_PREFIX", "NATS_REPLICAS", "NATS_STORAGE"]);
+  expect(meshDifferences({ NATS_PASSWORD: "new", NATS_TOKEN: "new" })).toEqual([]);
+});

@@ -36,7 +36,26 @@ export function fixedDifferences(now: Config, next: Config): string[] {
     ...(now.drainMs === next.drainMs ? [] : [variables.drainSeconds.name]),
     ...(budgets(now) === budgets(next) ? [] : [`limits of apps in ${variables.configFile.name}`]),
     ...(keepers(now) === keepers(next) ? [] : [`historySize in ${variables.configFile.name}`]),
+    ...meshDifferences(now, next),
   ];
+}
+
+/**
+ * What says which mesh a worker is in, and how its streams are: workers that disagree would not hear one another,
+ * or change the streams to and fro. Passwords and certificates are each worker's own, so that they can be renewed.
+ */
+function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[] {
+  const parts = {
+    natsUrl: [now?.servers.join(), next?.servers.join()],
+    natsUser: [now?.user, next?.user],
+    natsPrefix: [now?.prefix, next?.prefix],
+    natsReplicas: [now?.streams.replicas, next?.streams.replicas],
+    natsStorage: [now?.streams.storage, next?.streams.storage],
+  } as const satisfies { [key in VariableKey]?: readonly [unknown, unknown] };
+  if ((now === undefined) !== (next === undefined)) return [variables.natsUrl.name];
+  return (Object.keys(parts) as (keyof typeof parts)[])
+    .filter((key) => parts[key][0] !== parts[key][1])
+    .map((key) => variables[key].name);
 }
 
 /** The limits of apps, which the node keeps for all workers together. */

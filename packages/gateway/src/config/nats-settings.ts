@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
+import { areCredentials, type NatsConfig } from "@starling/core/broker/nats/config.ts";
 import type { ConfigFault } from "./fault.ts";
 import type { Settings } from "./settings.ts";
 import { type VariableKey, variables } from "./variables.ts";
@@ -26,6 +26,14 @@ export function readNats(
       return undefined;
     }
   };
+  const credentials = contentOf("natsCredentials", values.natsCredentials);
+  if (credentials !== undefined && !areCredentials(credentials)) {
+    const { name, text } = settings.written("natsCredentials") ?? {
+      name: variables.natsCredentials.name,
+      text: values.natsCredentials,
+    };
+    faults.push({ variable: name, value: text, message: "holds no seed of a user" });
+  }
   const tls = {
     ca: contentOf("natsCa", values.natsCa),
     cert: contentOf("natsCert", values.natsCert),
@@ -43,7 +51,7 @@ export function readNats(
     user: values.natsUser ?? textOf(first.username),
     password: values.natsPassword ?? textOf(first.password),
     token: values.natsToken,
-    credentials: contentOf("natsCredentials", values.natsCredentials),
+    credentials,
     tls: asksForTls ? tls : undefined,
     prefix: values.natsPrefix,
     streams: {

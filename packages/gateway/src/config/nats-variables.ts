@@ -51,7 +51,8 @@ export const natsVariables = {
     type: path("the path of a credentials file"),
     default: undefined,
     otherwise: "none are used",
-    description: "File with the JWT and the seed of a user, as `nsc` writes it.",
+    description:
+      "File with the JWT and the seed of a user, as `nsc` writes it, or with the seed of an nkey alone.",
     source: "Starling",
   },
   natsCa: {

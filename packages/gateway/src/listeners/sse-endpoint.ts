@@ -45,7 +45,7 @@ export class SseEndpoint implements Endpoint {
       const session = await this.#admit(request, server);
       // The stream is silent between heartbeats, far longer than a request may be.
       server.timeout(request, 0);
-      return this.#stream(request, server, session, headers);
+      return await this.#stream(request, server, session, headers);
     } catch (error) {
       counters.refusedHandshakes++;
       if (!(error instanceof StarlingError)) log.error({ error }, "a stream could not be opened");
@@ -80,14 +80,15 @@ export class SseEndpoint implements Endpoint {
     });
   }
 
-  #stream(
+  async #stream(
     request: Request,
     server: Server<SocketHandler>,
     session: SseSession,
     headers: Record<string, string>,
-  ): Response {
+  ): Promise<Response> {
     const limit = this.#options.slowConsumerBytes;
     const encoder = new TextEncoder();
+    const opened = Promise.withResolvers<void>();
     const body = new ReadableStream<Uint8Array>(
       {
         start(controller) {
@@ -102,12 +103,18 @@ export class SseEndpoint implements Endpoint {
               controller.error(new Error("the client did not read"));
             },
           };
-          session.open(stream, RETRY_MS);
+          const done = session.open(stream, RETRY_MS);
+          // Nobody reads the body yet, so nobody would notice that the client has gone.
+          if (done !== undefined) {
+            request.signal.addEventListener("abort", () => session.closed(), { once: true });
+          }
+          opened.resolve(done);
         },
         cancel: () => session.closed(),
       },
       new ByteLengthQueuingStrategy({ highWaterMark: limit }),
     );
+    await opened.promise;
     return new Response(body, {
       headers: {
         ...headers,

@@ -7,11 +7,9 @@ import { delivery, type Joined, join } from "@starling/core/broker/conformance/w
 import type { Position } from "@starling/core/hub/position.ts";
 import { MeshNode, type MeshNodeOptions, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
+import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 100, ttlMs: 60_000 };
-/** How long something may take on a busy machine before it is given up, ms. */
-const PATIENCE_MS = 15_000;
-
 let server: NatsServer;
 beforeAll(async () => {
   server = await NatsServer.start();
@@ -45,14 +43,6 @@ async function client(): Promise<NatsConnection> {
   const connection = await connectTo(server);
   closing.push(() => connection.close());
   return connection;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error("it has not come to be");
-    await Bun.sleep(5);
-  }
 }
 
 const data = ({ received }: Joined) => received.map((each) => each.data);

@@ -1,13 +1,21 @@
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { nkeys } from "@nats-io/nats-core";
+import { connect } from "@nats-io/transport-node";
 import { kept, read } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { delivery, join } from "@starling/core/broker/conformance/worker.ts";
-import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
+import { connectionOptions, type NatsConfig } from "@starling/core/broker/nats/config.ts";
+import { MeshLink } from "@starling/core/broker/nats/link.ts";
+import { RecordingLog } from "@starling/core/testing/recording-log.ts";
+import { ClientAuthority } from "../../../../test/support/client-certificates.ts";
 import { NatsServer } from "../../../../test/support/nats-server.ts";
 import { ServerCertificate } from "../../../../test/support/server-certificate.ts";
 import { connectToNats } from "./nats.ts";
+import { afterTurn, systemClock } from "./system.ts";
 import { MeshNode } from "./testing/mesh-fixture.ts";
+import { NatsOperator } from "./testing/nats-operator.ts";
+import { until } from "./testing/until.ts";
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -28,7 +36,7 @@ function configOf(server: NatsServer, more: Partial<NatsConfig> = {}): NatsConfi
 /** What the documentation says that a node has to be allowed. */
 const PERMISSIONS = `{
   publish: ["starling.pub.>", "starling.kept.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
-            "$JS.API.STREAM.UPDATE.>", "$JS.API.CONSUMER.>"]
+            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>", "$JS.API.CONSUMER.>"]
   subscribe: ["starling.pub.>", "starling.live.>", "_INBOX.>"]
 }`;
 
@@ -59,28 +67,126 @@ test("a user with no more permissions than documented publishes, hears, and read
   expect([...one.log.lines, ...two.log.lines].filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("who is not a user, or has another token, is refused", async () => {
-  const server = await start('authorization: { token: "right" }');
-  const connection = await connectToNats(configOf(server, { token: "right" }), "test");
+/** One message goes to the server and comes back. */
+async function expectWelcome(server: NatsServer, more: Partial<NatsConfig>): Promise<void> {
+  const connection = await connectToNats(configOf(server, more), "test");
   closing.push(() => connection.close());
   await connection.flush();
-  const refused = await connectToNats(configOf(server, { token: "wrong" }), "test").catch(String);
-  expect(refused).toMatch(/authorization/i);
+}
+
+/** A server that does not like a certificate only hangs up, and that is noticed when the time is over. */
+async function refusalOf(
+  server: NatsServer,
+  more: Partial<NatsConfig>,
+  timeout = 15_000,
+): Promise<string> {
+  const options = { ...connectionOptions(configOf(server, more), "test"), timeout };
+  return connect(options).then(() => "connected", String);
+}
+
+describe("who the node is", () => {
+  test("is said with a user and a password", async () => {
+    const server = await start('authorization: { user: node, password: "p@ss:/word" }');
+    await expectWelcome(server, { user: "node", password: "p@ss:/word" });
+    expect(await refusalOf(server, { user: "node", password: "wrong" })).toMatch(/authorization/i);
+    expect(await refusalOf(server, {})).toMatch(/authorization/i);
+  });
+
+  test("is said with a token", async () => {
+    const server = await start('authorization: { token: "right" }');
+    await expectWelcome(server, { token: "right" });
+    expect(await refusalOf(server, { token: "wrong" })).toMatch(/authorization/i);
+  });
+
+  test("is said with a credentials file", async () => {
+    const [operator, stranger] = [new NatsOperator(), new NatsOperator()];
+    const server = await start(operator.configuration);
+    await expectWelcome(server, { credentials: operator.credentials() });
+    const refused = await refusalOf(server, { credentials: stranger.credentials() });
+    expect(refused).toMatch(/authorization/i);
+  });
+
+  test("is said with the seed of an nkey", async () => {
+    const [user, stranger] = [nkeys.createUser(), nkeys.createUser()];
+    const server = await start(`authorization: { users: [{ nkey: ${user.getPublicKey()} }] }`);
+    const seedOf = (key: typeof user) =>
+      `# a comment\n${new TextDecoder().decode(key.getSeed())}\n`;
+    await expectWelcome(server, { credentials: seedOf(user) });
+    expect(await refusalOf(server, { credentials: seedOf(stranger) })).toMatch(/authorization/i);
+  });
+
+  test("that it is refused is said once, and it tries until it is not", async () => {
+    const users = (password: string) => `authorization: { user: node, password: ${password} }`;
+    const server = await start(users("new"));
+    const log = new RecordingLog();
+    let attempts = 0;
+    const link = new MeshLink({
+      connect() {
+        attempts++;
+        return connectToNats(configOf(server, { user: "node", password: "old" }), "test");
+      },
+      clock: { ...systemClock, setTimeout: (callback) => systemClock.setTimeout(callback, 10) },
+      afterTurn,
+      log,
+    });
+    closing.push(() => link.close());
+    link.start();
+    await until(() => attempts > 3);
+    const refusals = () => log.lines.filter(({ message }) => message.startsWith("NATS refuses"));
+    expect(refusals()).toEqual([
+      {
+        level: "error",
+        message: "NATS refuses what this node says it is; trying again",
+        fields: expect.objectContaining({ code: 901 }),
+      },
+    ]);
+    expect(JSON.stringify(log.lines)).not.toContain("old");
+    expect(link.downSince).toBeDefined();
+    for (const password of ["old", "new", "old"]) {
+      await server.kill();
+      server.configure(users(password));
+      await server.restart();
+      if (password === "old") await until(() => link.downSince === undefined);
+      else await until(() => refusals().length > 1);
+    }
+    expect(refusals()).toHaveLength(2);
+    expect(link.number).toBe(2);
+  }, 30_000);
 });
 
-test("TLS to NATS trusts the authority that is configured, and no other", async () => {
-  const [certificate, other] = [new ServerCertificate(), new ServerCertificate()];
-  closing.push(
-    () => certificate[Symbol.dispose](),
-    () => other[Symbol.dispose](),
-  );
-  const { certFile, keyFile } = certificate;
-  const server = await start(`tls: { cert_file: "${certFile}", key_file: "${keyFile}" }`);
-  const trusting = (file: string) =>
-    connectToNats(configOf(server, { tls: { ca: readFileSync(file, "utf8") } }), "test");
-  const connection = await trusting(certFile);
-  closing.push(() => connection.close());
-  await connection.flush();
-  expect(connection.info?.tls_required).toBe(true);
-  expect(await trusting(other.certFile).then(() => "connected", String)).not.toBe("connected");
+describe("TLS to NATS", () => {
+  test("trusts the authority that is configured, and no other", async () => {
+    const [certificate, other] = [new ServerCertificate(), new ServerCertificate()];
+    closing.push(
+      () => certificate[Symbol.dispose](),
+      () => other[Symbol.dispose](),
+    );
+    const { certFile, keyFile } = certificate;
+    const server = await start(`tls: { cert_file: "${certFile}", key_file: "${keyFile}" }`);
+    const trusting = (file: string) => ({ tls: { ca: readFileSync(file, "utf8") } });
+    const connection = await connectToNats(configOf(server, trusting(certFile)), "test");
+    closing.push(() => connection.close());
+    await connection.flush();
+    expect(connection.info?.tls_required).toBe(true);
+    expect(await refusalOf(server, trusting(other.certFile))).not.toBe("connected");
+  });
+
+  test("shows the certificate that is configured where servers ask for one", async () => {
+    const certificate = new ServerCertificate();
+    const [authority, stranger] = [new ClientAuthority("ours"), new ClientAuthority("theirs")];
+    closing.push(
+      () => certificate[Symbol.dispose](),
+      () => authority[Symbol.dispose](),
+      () => stranger[Symbol.dispose](),
+    );
+    const { certFile, keyFile } = certificate;
+    const server = await start(
+      `tls: { cert_file: "${certFile}", key_file: "${keyFile}", ca_file: "${authority.file}", verify: true }`,
+    );
+    const ca = readFileSync(certFile, "utf8");
+    await expectWelcome(server, { tls: { ca, ...authority.issue("node") } });
+    for (const shown of [stranger.issue("node"), {}]) {
+      expect(await refusalOf(server, { tls: { ca, ...shown } }, 1_000)).not.toBe("connected");
+    }
+  });
 });

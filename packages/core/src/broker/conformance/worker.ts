@@ -2,7 +2,14 @@ import { expect } from "bun:test";
 import type { ErrorName } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
 import type { Publication } from "../../hub/publication.ts";
-import type { Broker, BrokerHandler, Cancellation, Delivery, PresenceEvent } from "../broker.ts";
+import type {
+  Broker,
+  BrokerHandler,
+  Cancellation,
+  Concerns,
+  Delivery,
+  PresenceEvent,
+} from "../broker.ts";
 import type { BrokerFixture } from "./fixture.ts";
 
 /** A worker that remembers what its broker tells it. */
@@ -13,7 +20,8 @@ export class RecordingWorker implements BrokerHandler {
     readonly channel: string;
     readonly event: PresenceEvent;
   }[] = [];
-  missedCalls = 0;
+  /** What it was told that it may have missed; undefined is all. */
+  readonly missedIn: (Concerns | undefined)[] = [];
   /** What it answers; a test puts its own in its place. */
   reply: (method: string, argument: unknown, cancellation: Cancellation) => Answer<unknown> = () =>
     null;
@@ -26,8 +34,12 @@ export class RecordingWorker implements BrokerHandler {
     this.news.push({ app, channel, event });
   }
 
-  missed(): void {
-    this.missedCalls++;
+  missed(concerns?: Concerns): void {
+    this.missedIn.push(concerns);
+  }
+
+  get missedCalls(): number {
+    return this.missedIn.length;
   }
 
   answer(method: string, argument: unknown, cancellation: Cancellation): Answer<unknown> {

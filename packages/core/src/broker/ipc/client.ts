@@ -157,6 +157,11 @@ export class IpcBroker implements Broker {
     this.#link.tell(TO_NODE.release, (writer) => messages.writeKeys(writer, keys));
   }
 
+  /** The node has a delivery as a whole or not at all. */
+  isDelivered(): boolean {
+    return false;
+  }
+
   take(rate: RateName, key: string): Answer<number> {
     if (this.#options.rates[rate].ratePerSecond === 0) return 0;
     const alone = () => this.#limiters[rate].take(key);

@@ -1,5 +1,10 @@
-import { type ConnectionOptions, credsAuthenticator } from "@nats-io/nats-core";
-import type { StreamSettings } from "./mesh-stream.ts";
+import {
+  type Authenticator,
+  type ConnectionOptions,
+  credsAuthenticator,
+  nkeyAuthenticator,
+} from "@nats-io/nats-core";
+import type { StreamSettings } from "./stream-config.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
@@ -10,7 +15,7 @@ export interface NatsConfig {
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   readonly token?: string | undefined;
-  /** Content of a credentials file. */
+  /** Content of a credentials file: the JWT and the seed of a user, or a seed alone. */
   readonly credentials?: string | undefined;
   /** Undefined where the servers may do without TLS; PEM. */
   readonly tls?:
@@ -46,11 +51,25 @@ export function connectionOptions(config: NatsConfig, name: string): ConnectionO
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { pass: password }),
     ...(token === undefined ? {} : { token }),
-    ...(credentials === undefined
-      ? {}
-      : { authenticator: credsAuthenticator(new TextEncoder().encode(credentials)) }),
+    ...(credentials === undefined ? {} : { authenticator: authenticatorOf(credentials) }),
     ...(tls === undefined ? {} : { tls: defined(tls) }),
   };
+}
+
+/** What a user's seed looks like, alone or in a file that has a JWT as well. */
+const SEED = /\bSU[A-Z2-7]{56}\b/;
+
+/** Whether that is the content of a credentials file. */
+export function areCredentials(text: string): boolean {
+  return SEED.test(text);
+}
+
+function authenticatorOf(credentials: string): Authenticator {
+  const encoder = new TextEncoder();
+  if (credentials.includes("BEGIN NATS USER JWT")) {
+    return credsAuthenticator(encoder.encode(credentials));
+  }
+  return nkeyAuthenticator(encoder.encode(SEED.exec(credentials)?.[0] ?? ""));
 }
 
 function defined(tls: NonNullable<NatsConfig["tls"]>): Record<string, string> {

@@ -49,12 +49,21 @@ export class Envelopes {
     return this.#writer.cut();
   }
 
-  /** One message, which is the caller's. */
-  seal(content: Uint8Array, sequence: number): Uint8Array {
+  /**
+   * One message, which is the caller's.
+   *
+   * @param id of a delivery that may be made again: ASCII of at most 255 characters
+   */
+  seal(content: Uint8Array, sequence: number, id = ""): Uint8Array {
     const head = this.#head;
-    const message = new Uint8Array(head.length + content.length);
+    const start = head.length + 1 + id.length;
+    const message = new Uint8Array(start + content.length);
     message.set(head);
-    message.set(content, head.length);
+    message[head.length] = id.length;
+    for (let index = 0; index < id.length; index++) {
+      message[head.length + 1 + index] = id.charCodeAt(index);
+    }
+    message.set(content, start);
     putUint(message, head.length - NUMBERS + SEQUENCE_AT, sequence);
     return message;
   }
@@ -74,27 +83,46 @@ export class Envelopes {
   static stampOf(message: Uint8Array): Stamp {
     const length = message[2] ?? 0;
     const at = 3 + length;
-    if (message[1] !== VERSION || message.length < at + NUMBERS) {
+    if (message[1] !== VERSION || message.length < contentAt(message)) {
       throw new WireError("a message of the mesh is of another version, or cut off");
     }
-    let origin = "";
-    for (let index = 3; index < at; index++) origin += String.fromCharCode(message[index] ?? 0);
     return {
-      origin,
+      origin: textOf(message, 3, at),
       link: uintAt(message, at + LINK_AT),
       first: uintAt(message, at + FIRST_AT),
       sequence: uintAt(message, at + SEQUENCE_AT),
     };
   }
 
+  /** The id of a delivery that may be made again; empty where it has none. */
+  static idOf(message: Uint8Array): string {
+    const start = contentAt(message);
+    return textOf(message, start - (message[idAt(message)] ?? 0), start);
+  }
+
   /** @throws WireError when it is cut off */
   open(message: Uint8Array, app: string, channel: string): Publication {
-    const start = 3 + (message[2] ?? 0) + NUMBERS;
-    this.#reader.reset(message, start, message.length);
+    this.#reader.reset(message, contentAt(message), message.length);
     const [publication] = readPublications(this.#reader, app, [channel]);
     if (publication === undefined) throw new WireError("a message holds no publication");
     return publication;
   }
+}
+
+/** Where the length of the id stands. */
+function idAt(message: Uint8Array): number {
+  return 3 + (message[2] ?? 0) + NUMBERS;
+}
+
+function contentAt(message: Uint8Array): number {
+  const at = idAt(message);
+  return at + 1 + (message[at] ?? 0);
+}
+
+function textOf(message: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let index = start; index < end; index++) text += String.fromCharCode(message[index] ?? 0);
+  return text;
 }
 
 function putUint(bytes: Uint8Array, at: number, value: number): void {

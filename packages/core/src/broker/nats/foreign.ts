@@ -3,6 +3,7 @@ import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
 import { validateJson } from "../../json/raw-json.ts";
+import { PublicationIds } from "../publication-ids.ts";
 
 /** What the WHATWG Encoding Standard gives every runtime. */
 declare const TextDecoder: new (
@@ -24,10 +25,13 @@ export function foreignPublication(message: Msg, app: string, channel: string): 
   if (fault !== undefined) throw new RangeError(`the event ${fault}`);
   if (RESERVED_EVENTS.has(event)) throw new RangeError(`the event ${event} is reserved`);
   const publisher = message.headers?.get("Publisher") || undefined;
+  const messageId = message.headers?.get("Nats-Msg-Id") || undefined;
   const data = jsonOf(message.data);
-  return publisher === undefined
-    ? { app, channel, event, data }
-    : { app, channel, event, data, publisher };
+  return {
+    ...(messageId === undefined ? {} : { id: PublicationIds.named(messageId) }),
+    ...{ app, channel, event, data },
+    ...(publisher === undefined ? {} : { publisher }),
+  };
 }
 
 function jsonOf(bytes: Uint8Array): string {

@@ -8,6 +8,7 @@ import type { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
 import { foreignPublication } from "./foreign.ts";
 import { Origins } from "./origins.ts";
+import { RecentIds } from "./recent-ids.ts";
 
 export interface InboxOptions {
   readonly handler: Pick<BrokerHandler, "delivered">;
@@ -22,6 +23,7 @@ export interface InboxOptions {
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #origins = new Origins();
+  readonly #ids = new RecentIds();
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -29,8 +31,7 @@ export class Inbox {
 
   take(message: Msg, app: string, channel: string): void {
     const { handler, counters } = this.#options;
-    const { data } = message;
-    if (Envelopes.isSealed(data) && this.#isKnown(data)) return;
+    if (this.#isKnown(message, channel)) return;
     const publication = this.read(message, app, channel);
     if (publication === undefined) return;
     counters.received++;
@@ -43,11 +44,10 @@ export class Inbox {
     try {
       if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
       const publication = envelopes.open(message.data, app, channel);
-      const { origin } = Envelopes.stampOf(message.data);
-      const { id } = publication;
-      if (id !== undefined && !this.#isOwnNode(origin)) {
-        publication.id = PublicationIds.of(origin, id);
-      }
+      const { origin, sequence } = Envelopes.stampOf(message.data);
+      // A node that is one worker needs no ids, and others may.
+      const { id = sequence } = publication;
+      if (!this.#isOwnNode(origin)) publication.id = PublicationIds.of(origin, id);
       return publication;
     } catch (error) {
       if (!(error instanceof WireError || error instanceof RangeError)) throw error;
@@ -64,12 +64,19 @@ export class Inbox {
   }
 
   /** Whether it was seen before, or is of this node. */
-  #isKnown(data: Uint8Array): boolean {
+  #isKnown({ data, headers }: Msg, channel: string): boolean {
     const { counters } = this.#options;
+    if (!Envelopes.isSealed(data)) {
+      const id = headers?.get("Nats-Msg-Id");
+      if (!id || this.#ids.isNew(`${channel} ${id}`)) return false;
+      counters.duplicates++;
+      return true;
+    }
     try {
       const stamp = Envelopes.stampOf(data);
       if (this.#isOwnNode(stamp.origin)) return true;
-      if (this.#origins.isNew(stamp)) return false;
+      const id = Envelopes.idOf(data);
+      if (this.#origins.isNew(stamp) && (id === "" || this.#ids.isNew(id))) return false;
       counters.duplicates++;
       return true;
     } catch (error) {

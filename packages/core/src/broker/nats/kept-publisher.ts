@@ -172,7 +172,8 @@ export class KeptPublisher {
     if (message === undefined || (reply.headers?.code ?? 0) > 0) return;
     const answer = JSON.parse(decoder.decode(reply.data)) as Acknowledgement;
     const { stream } = message;
-    if (answer.seq === undefined || stream.epoch === undefined) {
+    // A refusal has a number, too: 0.
+    if (answer.error !== undefined || !answer.seq || stream.epoch === undefined) {
       if (TEMPORARY.has(answer.error?.code ?? 0)) return;
       log.error({ stream: stream.name, ...answer.error }, "a stream refuses a publication");
       const refusal = answer.error?.description ?? "the stream gave no number";

@@ -1,8 +1,15 @@
-import type { NatsConnection } from "@nats-io/nats-core";
+import {
+  AuthorizationError,
+  type NatsConnection,
+  UserAuthenticationExpiredError,
+} from "@nats-io/nats-core";
+import { StarlingError } from "@starling/protocol/errors.ts";
 import type { AfterTurn, Clock, Log, TimerHandle } from "../../ports.ts";
 
 /** Milliseconds until another attempt to reach NATS for the first time. */
 const RETRY_MS = 500;
+/** Different complaints of servers that are told apart over one link; whatever is more is not said. */
+const MAX_COMPLAINTS = 100;
 
 /** What happens on the link. */
 export interface LinkHandler {
@@ -31,18 +38,21 @@ export class MeshLink {
   #isUp = false;
   #isClosed = false;
   #downSince: number | undefined;
+  #wentDownAt: number;
   #retry: TimerHandle | undefined;
   /** Resolved with whether everything before it has arrived. */
   #nextFlush: PromiseWithResolvers<boolean> | undefined;
   readonly #beforeFlush: (() => void)[] = [];
   #isFlushing = false;
-  #attempts = 0;
+  /** What has been said of this link, or of the attempts to have one: all of it comes again and again. */
+  readonly #said = new Set<string>();
   /** How often the link has come up. */
   number = 0;
 
   constructor(options: MeshLinkOptions) {
     this.#options = options;
-    this.#downSince = options.clock.now();
+    this.#wentDownAt = options.clock.now();
+    this.#downSince = this.#wentDownAt;
   }
 
   /** The connection while it is up. */
@@ -58,6 +68,11 @@ export class MeshLink {
   /** Since when it has been down, ms since the epoch; undefined while it is up. */
   get downSince(): number | undefined {
     return this.#downSince;
+  }
+
+  /** When it went down for the last time, also where it is up again; ms since the epoch. */
+  get wentDownAt(): number {
+    return this.#wentDownAt;
   }
 
   /** Whether it has been down for so many milliseconds: then nobody is to wait for it any more. */
@@ -110,8 +125,7 @@ export class MeshLink {
       this.#up(connection);
     } catch (error) {
       if (this.#isClosed) return;
-      // The first says it; the others would only repeat it.
-      if (this.#attempts++ === 0) log.error({ error }, "NATS cannot be reached; trying again");
+      this.#complain(error, "NATS cannot be reached; trying again");
       this.#retry = clock.setTimeout(() => void this.#dial(), RETRY_MS);
     }
   }
@@ -128,7 +142,7 @@ export class MeshLink {
         log.info({ server: status.server }, "the link to NATS is up again");
         this.#up(connection);
       } else if (status.type === "error") {
-        log.error({ error: status.error }, "NATS reports an error");
+        this.#complain(status.error, "NATS reports an error");
       }
     }
   }
@@ -136,13 +150,24 @@ export class MeshLink {
   #lost(connection: NatsConnection): void {
     if (this.#isClosed || this.#connection !== connection) return;
     this.#down();
-    this.#attempts = 0;
     void this.#dial();
+  }
+
+  #complain(cause: unknown, otherwise: string): void {
+    const isRefused =
+      cause instanceof AuthorizationError || cause instanceof UserAuthenticationExpiredError;
+    const message = isRefused ? "NATS refuses what this node says it is; trying again" : otherwise;
+    const key = `${message} ${isRefused ? "" : String(cause)}`;
+    if (this.#said.has(key) || this.#said.size >= MAX_COMPLAINTS) return;
+    this.#said.add(key);
+    const error = new StarlingError("broker_unavailable", String(cause), { cause });
+    this.#options.log.error({ error, code: error.code }, message);
   }
 
   #up(connection: NatsConnection): void {
     if (this.#isUp) return;
     this.#isUp = true;
+    this.#said.clear();
     this.#downSince = undefined;
     this.number++;
     for (const handler of this.#handlers) handler.up(connection);
@@ -153,7 +178,8 @@ export class MeshLink {
     this.#isUp = false;
     // A connection that is closed for good never answers.
     this.#isFlushing = false;
-    this.#downSince = this.#options.clock.now();
+    this.#wentDownAt = this.#options.clock.now();
+    this.#downSince = this.#wentDownAt;
     const waiting = this.#nextFlush;
     this.#nextFlush = undefined;
     waiting?.resolve(false);

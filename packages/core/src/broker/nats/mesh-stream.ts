@@ -1,12 +1,8 @@
 import {
-  DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
-  RetentionPolicy,
-  StorageType,
-  type StreamConfig,
   type StreamInfo,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
@@ -15,21 +11,21 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { Retention } from "../stream.ts";
 import type { MeshLink } from "./link.ts";
+import {
+  adjustStream,
+  boundsOf,
+  type StreamBounds,
+  type StreamSettings,
+  type WantedConfig,
+  wantedConfig,
+} from "./stream-config.ts";
 import type { Subjects } from "./subjects.ts";
+import { within } from "./within.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
-/** How streams are made, beside what their namespaces say. */
-export interface StreamSettings {
-  /** Servers that keep each message. */
-  readonly replicas: number;
-  readonly storage: "file" | "memory";
-  /** Milliseconds for which a key is known. */
-  readonly idempotencyWindowMs: number;
-}
-
 /** What a server says of a stream at one moment. */
-export interface StreamState {
+export interface StreamState extends StreamBounds {
   readonly epoch: string;
   /** The number of the oldest message that there is, of any channel; one more than `last` where there is none. */
   readonly first: number;
@@ -37,9 +33,6 @@ export interface StreamState {
   readonly last: number;
   /** Messages of one channel from which on the oldest is dropped. */
   readonly size: number;
-  /** Up to the message `until` a channel may have had no more than `least`. */
-  readonly least: number;
-  readonly until: number;
 }
 
 export interface MeshStreamOptions {
@@ -60,9 +53,8 @@ const TIMEOUT_MS = 3_000;
 /** How often a stream is looked for that somebody else makes, and after how many milliseconds each. */
 const ATTEMPTS = 10;
 const LOOK_AGAIN_MS = 25;
-const NANOS = 1_000_000;
-/** Duplicates are looked for no further back than NATS does by itself, where nobody wants more. */
-const DUPLICATES_MS = 120_000;
+/** Milliseconds after which a look that has no answer yet does not hold up the next. */
+const OVERTAKE_MS = 250;
 const EPOCH_CHARACTERS = 16;
 
 /** One namespace with history: a stream of JetStream, which Starling makes and changes, and never deletes. */
@@ -77,6 +69,7 @@ export class MeshStream {
   #next: Promise<StreamState> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #isReady = false;
+  #isAway = false;
   #epoch: string | undefined;
   /** The newest message that was kept for this worker. */
   #last = 0;
@@ -94,6 +87,11 @@ export class MeshStream {
 
   get namespace(): string {
     return this.#options.namespace;
+  }
+
+  /** Milliseconds for which each message is kept, as configured. */
+  get ttlMs(): number {
+    return this.#options.retention.ttlMs;
   }
 
   /** Servers that keep each message, as configured. */
@@ -153,10 +151,7 @@ export class MeshStream {
     this.#next ??= this.#looking.then(() => {
       this.#next = undefined;
       const look = this.#look();
-      this.#looking = look.then(
-        () => {},
-        () => {},
-      );
+      this.#looking = this.#ended(look);
       return look;
     });
     return this.#next;
@@ -182,6 +177,12 @@ export class MeshStream {
     return this.#manager.manager;
   }
 
+  /** When a look has ended, or does not hold up the next any longer. */
+  async #ended(look: Promise<unknown>): Promise<void> {
+    const { clock } = this.#options;
+    await within(clock, OVERTAKE_MS, look).catch(() => {});
+  }
+
   async #look(): Promise<StreamState> {
     await this.ready();
     try {
@@ -197,13 +198,19 @@ export class MeshStream {
   }
 
   async #ensure(): Promise<StreamState> {
+    const { log } = this.#options;
     try {
       const manager = await this.manager();
       const found = await this.#find(manager, ATTEMPTS);
-      return this.#take(await this.#adjust(manager, found));
+      const adjusted = await adjustStream(manager, found, this.#config(), log);
+      if (this.#isAway) log.info({ stream: this.name }, "a stream is there again");
+      this.#isAway = false;
+      return this.#take(adjusted);
     } catch (error) {
-      if (!(error instanceof StarlingError)) {
-        this.#options.log.error({ error, stream: this.name }, "a stream cannot be had");
+      // It is looked for again and again, and only the first time is news.
+      if (!(error instanceof StarlingError || this.#isAway)) {
+        this.#isAway = true;
+        log.error({ error, stream: this.name }, "a stream cannot be had; trying again");
       }
       throw unavailable(error);
     }
@@ -229,39 +236,6 @@ export class MeshStream {
     }
   }
 
-  /** Changes what is not as it is wanted. */
-  async #adjust(manager: JetStreamManager, found: StreamInfo): Promise<StreamInfo> {
-    const { config } = found;
-    // What a stream is stored on cannot be changed.
-    const wanted = { ...this.#config(), storage: config.storage };
-    const isSame = (Object.keys(wanted) as (keyof typeof wanted)[]).every((key) => {
-      return JSON.stringify(wanted[key]) === JSON.stringify(config[key]);
-    });
-    if (isSame) return found;
-    const { log } = this.#options;
-    const grows = wanted.max_msgs_per_subject > config.max_msgs_per_subject;
-    const { least } = bounds(config);
-    try {
-      if (!grows) {
-        const description = config.description ?? "";
-        return await manager.streams.update(this.name, { ...config, ...wanted, description });
-      }
-      // What was dropped under the old size stays dropped, so it holds for everything up to here.
-      const old = Math.min(least, config.max_msgs_per_subject);
-      const description = boundsText(old, Number.MAX_SAFE_INTEGER);
-      const grown = await manager.streams.update(this.name, { ...config, ...wanted, description });
-      return await manager.streams.update(this.name, {
-        ...grown.config,
-        description: boundsText(old, grown.state.last_seq),
-      });
-    } catch (error) {
-      log.error({ error, stream: this.name }, "a stream cannot be changed to what is configured");
-      return manager.streams.info(this.name);
-    } finally {
-      log.info({ stream: this.name }, "a stream was changed to what is configured");
-    }
-  }
-
   #take({ created, config, state }: StreamInfo): StreamState {
     const epoch = epochOf(`${this.name} ${created}`);
     const size = config.max_msgs_per_subject > 0 ? config.max_msgs_per_subject : Infinity;
@@ -272,41 +246,14 @@ export class MeshStream {
       this.#last = 0;
       this.#options.renewed(this);
     }
-    return { epoch, first: Math.max(1, state.first_seq), last, size, ...bounds(config) };
+    return { epoch, first: Math.max(1, state.first_seq), last, size, ...boundsOf(config) };
   }
 
-  #config(): Partial<StreamConfig> & Pick<StreamConfig, "name" | "max_msgs_per_subject"> {
+  #config(): WantedConfig {
     const { subjects, settings, retention, app, namespace } = this.#options;
-    const { replicas, storage, idempotencyWindowMs } = settings;
-    const windowMs = Math.min(retention.ttlMs, Math.max(idempotencyWindowMs, DUPLICATES_MS));
-    return {
-      name: this.name,
-      subjects: [`${this.keptPrefix}.*`],
-      // One more than is promised: then a channel that has all of them says that one was dropped.
-      max_msgs_per_subject: retention.size + 1,
-      max_age: retention.ttlMs * NANOS,
-      duplicate_window: windowMs * NANOS,
-      retention: RetentionPolicy.Limits,
-      discard: DiscardPolicy.Old,
-      num_replicas: replicas,
-      storage: storage === "file" ? StorageType.File : StorageType.Memory,
-      allow_direct: true,
-      republish: {
-        src: `${this.keptPrefix}.*`,
-        dest: `${subjects.liveOf(app, namespace)}.{{wildcard(1)}}`,
-      },
-    };
+    const prefixes = { kept: this.keptPrefix, live: subjects.liveOf(app, namespace) };
+    return wantedConfig(this.name, prefixes, settings, retention);
   }
-}
-
-/** What the description of a stream says of its past. */
-function bounds({ description = "" }: StreamConfig): Pick<StreamState, "least" | "until"> {
-  const [, least, until] = /least=(\d+) until=(\d+)/.exec(description) ?? [];
-  return { least: least === undefined ? Infinity : Number(least), until: Number(until ?? 0) };
-}
-
-function boundsText(least: number, until: number): string {
-  return `Starling: least=${least} until=${until}`;
 }
 
 /** The epoch of a stream, which is another one when it is made anew. */

@@ -23,12 +23,16 @@ import { Envelopes } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
-import type { StreamSettings } from "./mesh-stream.ts";
+import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
+import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
+import { within } from "./within.ts";
 
 /** Bytes of a random name. */
 const NAME_BYTES = 9;
+/** Milliseconds that a worker which starts waits for NATS. */
+const FIRST_LINK_MS = 2_000;
 
 export interface MeshBrokerOptions {
   /** The worker's broker of its node. */
@@ -61,9 +65,12 @@ export class MeshBroker implements Broker {
   readonly needsIds: boolean;
   readonly counters = new MeshCounters();
   readonly #inner: Broker;
+  readonly #keys: MeshKeys;
   readonly #link: MeshLink;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
+  readonly #clock: Clock;
+  readonly #firstLink = Promise.withResolvers<void>();
   readonly #placeOf: (app: string, channel: string) => Place | undefined;
   #sequence = 0;
 
@@ -74,6 +81,8 @@ export class MeshBroker implements Broker {
     this.worker = inner.worker;
     this.needsIds = inner.needsIds;
     this.#inner = inner;
+    this.#clock = clock;
+    this.#keys = new MeshKeys(inner);
     this.#placeOf = placeOf;
     const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
     const origin = `${node}.${instance}`;
@@ -89,10 +98,21 @@ export class MeshBroker implements Broker {
     this.#plain = new PlainChannels(shared);
     this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
     link.use({
-      up: () => options.linkChanged?.(true),
+      up: () => {
+        this.#firstLink.resolve();
+        options.linkChanged?.(true);
+      },
       down: () => options.linkChanged?.(false),
     });
     link.start();
+  }
+
+  /**
+   * Resolves when NATS has been reached, or after two seconds. Whoever lets clients in before that has to tell
+   * them that they may have missed something.
+   */
+  async reached(): Promise<void> {
+    await within(this.#clock, FIRST_LINK_MS, this.#firstLink.promise).catch(() => {});
   }
 
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
@@ -118,19 +138,16 @@ export class MeshBroker implements Broker {
   }
 
   publish(delivery: Delivery): Answer<Published> {
-    const { channels, streams, publication } = delivery;
-    if (streams.length > 0) return this.#publishKept(delivery);
-    // The own node has it also where NATS is away.
-    const own = this.#inner.publish(delivery);
-    const handedOver = this.#plain.publish(publication, channels);
-    return Promise.all([own, handedOver]).then(([published]) => published);
+    const { streams, key } = delivery;
+    if (streams.length > 0 || key !== undefined) return this.#publishParts(delivery);
+    return this.#publishPlain(delivery);
   }
 
   publishUnanswered(delivery: Delivery): void {
-    const { channels, streams, publication } = delivery;
-    if (streams.length > 0) {
+    const { channels, streams, publication, key } = delivery;
+    if (streams.length > 0 || key !== undefined) {
       // A refusal has been counted.
-      this.#publishKept(delivery).catch(() => {});
+      this.#publishParts(delivery).catch(() => {});
       return;
     }
     this.#inner.publishUnanswered(delivery);
@@ -153,11 +170,15 @@ export class MeshBroker implements Broker {
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
-    return this.#inner.reserve(keys);
+    return this.#keys.reserve(keys);
   }
 
   release(keys: readonly DeliveryKey[]): void {
-    this.#inner.release(keys);
+    this.#keys.release(keys);
+  }
+
+  isDelivered(key: DeliveryKey): boolean {
+    return this.#keys.delivered(key) !== undefined;
   }
 
   take(rate: RateName, key: string): Answer<number> {
@@ -222,23 +243,35 @@ export class MeshBroker implements Broker {
   }
 
   /**
-   * What is kept comes first, since its place is part of the answer. Both are sent at once, so that two
+   * What is kept comes first, since its place is part of the answer. All is sent at once, so that two
    * deliveries stay in their order.
    */
-  async #publishKept(delivery: Delivery): Promise<Published> {
-    const { app, channels, streams, publication, key } = delivery;
+  async #publishParts(delivery: Delivery): Promise<Published> {
+    const { app, channels, streams, publication, reached, key } = delivery;
     const keeping = streams.map(({ channel }) => this.#kept.publish(publication, channel, key));
-    const own =
-      channels.length === 0
-        ? undefined
-        : this.publish({ ...delivery, streams: [], key: undefined });
-    const [published, ...positions] = await Promise.all([own, ...keeping]);
+    const plain = channels.length === 0 ? undefined : this.#publishPlain(delivery);
+    const [published, ...positions] = await Promise.all([plain, ...keeping]);
     const kept: Stream[] = streams.map((stream, index) => ({
       ...stream,
       position: positions[index],
     }));
-    const reached = published?.subscribers ?? delivery.reached;
-    return this.#inner.publish({ app, channels: [], streams: kept, publication, reached, key });
+    const done = await this.#inner.publish({
+      ...{ app, channels: [], streams: kept, publication, key },
+      reached: published?.subscribers ?? reached,
+    });
+    if (key !== undefined) this.#keys.done(key);
+    return done;
+  }
+
+  /** The part in channels without history; the own node has it also where NATS is away. */
+  async #publishPlain(delivery: Delivery): Promise<Published> {
+    const { channels, publication, key } = delivery;
+    const own =
+      (key && this.#keys.delivered(key)) ??
+      this.#inner.publish({ ...delivery, streams: [], key: key && MeshKeys.own(key) });
+    const handedOver = this.#plain.publish(publication, channels, key);
+    const [published] = await Promise.all([own, handedOver]);
+    return published;
   }
 }
 

@@ -4,8 +4,9 @@ import type { Answer } from "../../answer.ts";
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { Clock } from "../../ports.ts";
-import type { BrokerHandler } from "../broker.ts";
+import type { BrokerHandler, DeliveryKey } from "../broker.ts";
 import type { MeshCounters } from "./counters.ts";
+import { deliveryId } from "./delivery-id.ts";
 import type { Envelopes } from "./envelope.ts";
 import type { Inbox } from "./inbox.ts";
 import type { MeshLink } from "./link.ts";
@@ -54,7 +55,6 @@ export class PlainChannels {
   /** The first message over this link. */
   #first = 1;
   #isConfirming = false;
-  #wasUp = false;
 
   constructor(options: PlainChannelsOptions) {
     const { clock, link } = options;
@@ -87,11 +87,12 @@ export class PlainChannels {
 
   /**
    * Publishes in channels, once in each; what is sent is sent at once. Rejected with `broker_unavailable`
-   * when it is not handed over in time, or there is no room, and then nothing is sent.
+   * when it is not handed over in time, or there is no room, and then nothing is sent. With the same key it can
+   * be published again: who has it drops it.
    */
-  publish(publication: Publication, channels: readonly string[]): Promise<void> {
+  publish(publication: Publication, channels: readonly string[], key?: DeliveryKey): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#publish(publication, channels, done);
+    this.#publish(publication, channels, done, key);
     return done.promise;
   }
 
@@ -108,6 +109,7 @@ export class PlainChannels {
     publication: Publication,
     channels: readonly string[],
     done: PromiseWithResolvers<void> | undefined,
+    key?: DeliveryKey,
   ): void {
     const { envelopes, subjects, counters } = this.#options;
     const content = envelopes.content(publication);
@@ -120,7 +122,8 @@ export class PlainChannels {
     }
     for (const channel of channels) {
       const subject = subjects.channel(publication.app, channel);
-      const message = this.#message(subject, content, handover);
+      const id = key && deliveryId(key, channel);
+      const message = this.#message(subject, content, handover, id);
       this.#outbox.add(message);
       if (this.#options.link.connection !== undefined) this.#send(message);
     }
@@ -137,10 +140,15 @@ export class PlainChannels {
     return new StarlingError("broker_unavailable", "too much waits for NATS");
   }
 
-  #message(subject: string, content: Uint8Array, handover: Handover): PlainMessage {
+  #message(
+    subject: string,
+    content: Uint8Array,
+    handover: Handover,
+    id: string | undefined,
+  ): PlainMessage {
     const { envelopes, nextSequence, counters, link } = this.#options;
     const sequence = nextSequence();
-    const bytes = envelopes.seal(content, sequence);
+    const bytes = envelopes.seal(content, sequence, id);
     return {
       sequence,
       bytes: bytes.length + MESSAGE_BYTES,
@@ -209,11 +217,10 @@ export class PlainChannels {
     }
     this.#confirm();
     const [any] = this.#wanted.entries();
-    if (this.#wasUp && any !== undefined) {
+    if (any !== undefined) {
       counters.missed++;
       handler.missed((app, channel) => this.#wanted.get(app, channel) !== undefined);
     }
-    this.#wasUp = true;
   }
 
   #subscribe(connection: NatsConnection, app: string, channel: string): void {

@@ -1,4 +1,6 @@
+import type { Answer } from "../../answer.ts";
 import type { Publication } from "../../hub/publication.ts";
+import type { Clock } from "../../ports.ts";
 
 /** A publication of one channel as the stream says it, and what came before it in that channel. */
 export interface Live {
@@ -11,6 +13,12 @@ export interface Live {
 
 /** Publications that may wait for gaps to be filled; whatever is more is read from the stream again. */
 const MAX_WAITING = 10_000;
+/** How often it is noted how far a stream is, ms, and how many notes are kept. */
+const NOTE_MS = 10_000;
+const MAX_NOTES = 6;
+/** Milliseconds after which what does not come live is looked for in the stream, and after which it is given up. */
+const LATE_MS = 500;
+const GIVE_UP_MS = 2_000;
 
 /** A publication on its way to its channel. */
 export interface Waiting {
@@ -25,9 +33,16 @@ export interface Waiting {
 export class Gate {
   /** Those that have a gap, or may have one. */
   readonly gaps = new Set<Tail>();
+  /** Since when something may not have come live, ms since the epoch; undefined where it is not long. */
+  behindSince: number | undefined;
   readonly #fill: () => void;
   #isHeld = false;
+  #mustLook = false;
+  #generation = 0;
   #waiting: Waiting[] = [];
+  /** The newest that has come live, and how far that was at some moments. */
+  #newest = 0;
+  #notes: { readonly at: number; readonly offset: number }[] = [];
 
   /** `fill` is called when there are gaps: it fills them, and opens the gate. */
   constructor(fill: () => void) {
@@ -38,9 +53,25 @@ export class Gate {
     return this.#isHeld;
   }
 
-  /** Nothing passes until `open`. */
+  /** Whether it is not known yet which channels have gaps. */
+  get mustLook(): boolean {
+    return this.#mustLook;
+  }
+
+  /** Another one when the stream has become another one. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Nothing passes until `hasLooked` and then `open`: any channel may have a gap. */
   hold(): void {
     this.#isHeld = true;
+    this.#mustLook = true;
+  }
+
+  /** All channels that may have a gap are in `gaps`. */
+  hasLooked(): void {
+    this.#mustLook = false;
   }
 
   fill(tail: Tail): void {
@@ -57,8 +88,24 @@ export class Gate {
     this.#waiting = [];
   }
 
+  /** A publication has come live. */
+  came(offset: number, now: number): void {
+    this.#newest = Math.max(this.#newest, offset);
+    if (now - (this.#notes.at(-1)?.at ?? 0) < NOTE_MS || this.#isHeld) return;
+    this.#notes.push({ at: now, offset: this.#newest });
+    if (this.#notes.length > MAX_NOTES) this.#notes.shift();
+  }
+
+  /** How far the stream was for certain at that moment, by the clock of this worker. */
+  offsetAt(moment: number): number {
+    return this.#notes.findLast(({ at }) => at <= moment)?.offset ?? 0;
+  }
+
   /** What waits is of a stream that is no more. */
   clear(): void {
+    this.#notes = [];
+    this.#newest = 0;
+    this.#generation++;
     this.#waiting = [];
     this.gaps.clear();
   }
@@ -73,13 +120,18 @@ export class Gate {
   }
 }
 
+/** Somebody who waits until everything up to an offset was delivered. */
+interface Waiter {
+  readonly offset: number;
+  readonly resolve: (isReached: boolean) => void;
+}
+
 export interface TailOptions {
   readonly gate: Gate;
+  readonly clock: Clock;
   deliver(publication: Publication): void;
   /** An old number that cannot be a repetition. */
   doubt(): void;
-  /** It is not complete any more. */
-  missed(): void;
 }
 
 /** One channel with history at one worker: delivers each publication once, in order, without gaps. */
@@ -91,7 +143,7 @@ export class Tail {
   #read = 0;
   /** What came before it was known what is wanted. */
   #early: Live[] = [];
-  #waiters: { readonly offset: number; readonly resolve: () => void }[] = [];
+  readonly #waiters = new Set<Waiter>();
 
   constructor(options: TailOptions) {
     this.#options = options;
@@ -109,7 +161,7 @@ export class Tail {
     // What has come already was published after somebody wanted it.
     const [first] = early;
     this.#last = first !== undefined && first.offset <= offset ? first.previous : offset;
-    this.#read = offset;
+    this.#read = this.#last;
     this.#release(this.#last);
     for (const live of early) this.take(live);
   }
@@ -123,8 +175,9 @@ export class Tail {
   }
 
   take(live: Live): void {
-    const { gate, doubt } = this.#options;
+    const { gate, doubt, clock } = this.#options;
     const { offset, previous } = live;
+    gate.came(offset, clock.now());
     if (this.#last === undefined) {
       if (this.#early.length < MAX_WAITING) this.#early.push(live);
     } else if (offset <= this.#last) {
@@ -139,9 +192,14 @@ export class Tail {
     }
   }
 
-  /** Looks into the stream for what is behind the last one. */
-  refill(): void {
-    if (this.#last !== undefined) this.#options.gate.fill(this);
+  /** Up to which everything there was in the channel is known here, delivered or about to be. */
+  get complete(): number {
+    return Math.max(this.#last ?? 0, this.#read);
+  }
+
+  /** The same where all of it was delivered; undefined where that is not known. */
+  get delivered(): number | undefined {
+    return this.#last === undefined || this.#options.gate.isHeld ? undefined : this.complete;
   }
 
   /** The stream was read up to that offset. */
@@ -149,31 +207,46 @@ export class Tail {
     this.#read = Math.max(this.#read, offset);
   }
 
-  /** The stream does not have everything behind the last one. */
-  missed(): void {
-    if (this.#last !== undefined) this.#options.missed();
+  /** The stream was read, and what it had was handed to this. */
+  wasFilled(): void {
+    if (!this.#options.gate.isHeld) this.#release(this.complete);
   }
 
-  /** When everything up to that offset was delivered. */
-  reached(offset: number): Promise<void> | undefined {
-    if (this.#last !== undefined && this.#last >= offset) return undefined;
-    return new Promise((resolve) => this.#waiters.push({ offset, resolve }));
+  /** Whether everything up to that offset was delivered. */
+  hasReached(offset: number): boolean {
+    if (this.#last === undefined) return false;
+    return this.#last >= offset || (this.delivered ?? 0) >= offset;
   }
 
-  /** Nobody waits any longer for what lies up to that offset. */
-  giveUp(offset: number): void {
-    this.#release(offset);
+  /**
+   * Whether everything up to that offset was delivered, as soon as it was, or after two seconds. What does not
+   * come live is read from the stream meanwhile.
+   */
+  reach(offset: number): Answer<boolean> {
+    if (this.hasReached(offset)) return true;
+    const { clock, gate } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const waiter = { offset, resolve };
+    this.#waiters.add(waiter);
+    const timers = [
+      clock.setTimeout(() => {
+        if (this.#last !== undefined) gate.fill(this);
+      }, LATE_MS),
+      clock.setTimeout(() => resolve(false), GIVE_UP_MS),
+    ];
+    return promise.finally(() => {
+      this.#waiters.delete(waiter);
+      for (const timer of timers) clock.clearTimeout(timer);
+    });
   }
 
   #deliver({ offset, publication }: Live): void {
     this.#last = offset;
     if (publication !== undefined) this.#options.deliver(publication);
-    if (this.#waiters.length > 0) this.#release(offset);
+    if (this.#waiters.size > 0) this.#release(offset);
   }
 
   #release(offset: number): void {
-    const reached = this.#waiters.filter((waiter) => waiter.offset <= offset);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.offset > offset);
-    for (const { resolve } of reached) resolve();
+    for (const waiter of this.#waiters) if (waiter.offset <= offset) waiter.resolve(true);
   }
 }

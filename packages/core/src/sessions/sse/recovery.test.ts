@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { StarlingError } from "@starling/protocol/errors.ts";
 import { Counters } from "../../hub/counters.ts";
 import { Hub } from "../../hub/hub.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
@@ -58,7 +59,7 @@ function setUp(place?: (local: LocalNode) => Pick<Place, "broker" | "handlers">)
     const identity = { app: "default", source: "none" } as const;
     const session = await server.create(identity, { channels, envelope: false, ...request });
     const stream = new FakeStream();
-    session.open(stream, 3_000);
+    await session.open(stream, 3_000);
     return { session, stream };
   };
   const say = (channel: string, data: number) =>
@@ -83,6 +84,20 @@ test("a stream that has heard nothing yet can come back", async () => {
     'event: starling:recovery\ndata: {"recovered":true}',
     `id: ${position()}\nevent: e\ndata: 2`,
   ]);
+});
+
+test("who cannot have the history at this moment is refused, and the session is over", async () => {
+  const history = () => Promise.reject(new StarlingError("broker_unavailable"));
+  const { hub, open, say } = setUp((local) => {
+    const place = local.join();
+    return { ...place, broker: Object.assign(place.broker, { history }) };
+  });
+  const refused = await open(["kept:1"], { lastEventId: "epoch.7" }).catch(
+    (error: unknown) => error,
+  );
+  expect(refused).toMatchObject({ errorName: "broker_unavailable" });
+  expect(hub.subscribers()).toEqual([]);
+  say("kept:1", 1);
 });
 
 test("the last of several channels come in one order, and its start loses none of them", async () => {

@@ -82,7 +82,7 @@ function setUp(expiresAt?: number, maxChannels?: number, channels = ["a"]) {
 describe("a client that lags", () => {
   test("is cut when what waits is still too much afterwards, and gets what is buffered", () => {
     const { clock, counters, session, stream, publish, ended } = setUp();
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     publish(LIMIT);
     clock.advance(0);
     expect(counters).toMatchObject({ slowConsumers: 1, connections: 0 });
@@ -97,7 +97,7 @@ describe("a client that lags", () => {
 
   test("is cut within one turn where that has no end", () => {
     const { counters, session, stream, publish } = setUp();
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     for (let index = 0; index < 40; index++) publish(1_000_000);
     expect(counters.slowConsumers).toBe(1);
     expect(stream.bufferedAmount).toBeLessThan(18_000_000);
@@ -105,7 +105,7 @@ describe("a client that lags", () => {
 
   test("that went away meanwhile is not counted", () => {
     const { clock, counters, session, stream, publish, ended } = setUp();
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     publish(LIMIT);
     session.closed();
     clock.advance(10_000);
@@ -117,7 +117,7 @@ describe("a client that lags", () => {
 describe("the end of a token", () => {
   test("ends the stream, which says why", () => {
     const { clock, counters, session, stream } = setUp(3_000_000_000);
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     clock.advance(2_999_999_999);
     expect([stream.state, counters.connections]).toEqual(["open", 1]);
     clock.advance(1);
@@ -127,7 +127,7 @@ describe("the end of a token", () => {
 
   test("is nothing to a stream that has ended", () => {
     const { clock, session, stream } = setUp(1_000);
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     session.closed();
     clock.advance(1_000);
     expect(stream.waiting).toBe("retry: 3000\n\n");

@@ -1,5 +1,6 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import { closeCatalogue } from "@starling/protocol/close-codes.ts";
+import type { Answer } from "../../answer.ts";
 import { ExpiryTimer } from "../../auth/expiry-timer.ts";
 import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
@@ -73,24 +74,36 @@ export class SseSession implements Subscriber {
   }
 
   /**
-   * Begins to deliver the channels; `retryMs` is how long the client waits before it reconnects.
+   * Begins to deliver the channels; `retryMs` is how long the client waits before it reconnects. The answer comes
+   * when whatever is published from then on is delivered.
    *
-   * @throws StarlingError `app_channels_full`, and the session is over
+   * @throws StarlingError `app_channels_full` or `broker_unavailable`, and the session is over
    */
-  open(stream: TextStream, retryMs: number): void {
+  open(stream: TextStream, retryMs: number): Answer<void> {
     const { hub, beginnings, expiresAt } = this.#options;
     this.#stream = stream;
     stream.write(`retry: ${retryMs}\n\n`);
     hub.register(this);
     this.#expiry.watch(expiresAt);
+    const opened = Promise.withResolvers<void>();
+    const begun = (channels: readonly Begun[]) => {
+      this.#begun(channels);
+      opened.resolve();
+    };
     try {
-      const done = hub.begin(this, beginnings, { begun: (channels) => this.#begun(channels) });
-      // Whoever has ended knows; the others come back and try again.
-      if (done instanceof Promise) done.catch(() => this.disconnect("internal_error"));
+      const done = hub.begin(this, beginnings, { begun });
+      if (!(done instanceof Promise)) return;
+      done.catch((error: unknown) => {
+        // Whose stream has ended is told there.
+        if (this.#stream === undefined) opened.resolve();
+        else opened.reject(error);
+        this.#end();
+      });
     } catch (error) {
       this.#end();
       throw error;
     }
+    return opened.promise;
   }
 
   /** Says from where the client can come back, and whether it gets what it missed. */

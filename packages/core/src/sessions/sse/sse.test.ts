@@ -70,7 +70,7 @@ function setUp(maxConnections = 0) {
   const connect = (channels: string[], { envelope = false, identity = anyone } = {}) => {
     const session = atOnce(server.create(identity, { channels, envelope }));
     const stream = new FakeStream();
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     expect(stream.take()).toBe("retry: 3000\n\n");
     return { session, stream };
   };
@@ -140,7 +140,7 @@ describe("a stream", () => {
     const request = { channels: ["news:1"], envelope: false, lastEventId: "17" };
     const session = atOnce(server.create(anyone, request));
     const stream = new FakeStream();
-    session.open(stream, 3_000);
+    void session.open(stream, 3_000);
     expect(stream.take()).toEndWith('event: starling:recovery\ndata: {"recovered":false}\n\n');
   });
 });

@@ -16,6 +16,7 @@ import { RecordingLog } from "@starling/core/testing/recording-log.ts";
 import { SeededRandom } from "@starling/core/testing/seeded-random.ts";
 import { afterTurn, systemClock, systemRandom } from "../system.ts";
 import { connectTo, type NatsServer } from "./nats-server.ts";
+import { until } from "./until.ts";
 
 /** Turns of the event loop without anything new after which everything has arrived. */
 const IDLE_TURNS = 6;
@@ -92,10 +93,16 @@ export class MeshNode implements BrokerFixture {
   }
 
   async join(handler: BrokerHandler): Promise<MeshBroker> {
+    const mesh = this.start(handler);
+    await until(() => mesh.downSince === undefined);
+    return mesh;
+  }
+
+  /** The same where NATS has not been reached yet. */
+  start(handler: BrokerHandler): MeshBroker {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
     const { connect = () => connectTo(server) } = this.#options;
     const inner = new LocalBroker(this.#node, ++this.#last, handler);
-    const up = Promise.withResolvers<void>();
     const mesh = new WatchedMesh({
       inner,
       handler,
@@ -112,11 +119,9 @@ export class MeshNode implements BrokerFixture {
       apps: settings.apps,
       prefix,
       streams: { replicas: 1, storage: "file", idempotencyWindowMs: 60_000 },
-      linkChanged: (isUp) => isUp && up.resolve(),
       ...(placeOf === undefined ? {} : { placeOf }),
     });
     this.#workers.set(mesh, { inner, mesh });
-    await up.promise;
     return mesh;
   }
 
@@ -131,13 +136,18 @@ export class MeshNode implements BrokerFixture {
   async settle(): Promise<void> {
     const messages = () => this.#connections.reduce((sum, each) => sum + each.stats().inMsgs, 0);
     for (let idle = 0, seen = -1; idle < IDLE_TURNS; idle++) {
-      const connections = this.#connections.filter((each) => !each.isClosed());
-      await Promise.all(connections.map((each) => each.flush()));
+      await this.flush();
       await turn();
       const isBusy = [...this.#workers.values()].some(({ mesh }) => mesh.isBusy);
       if (messages() !== seen || isBusy) idle = 0;
       seen = messages();
     }
+  }
+
+  /** What was sent to the server has been answered. */
+  async flush(): Promise<void> {
+    const connections = this.#connections.filter((each) => !each.isClosed());
+    await Promise.all(connections.map((each) => each.flush()));
   }
 
   async advance(ms: number): Promise<void> {

@@ -1,0 +1,27 @@
+import { expect, test } from "bun:test";
+import { Gate } from "./tail.ts";
+
+test("how far a stream was at a moment is known from what had come by then, however late it is asked", () => {
+  const gate = new Gate(() => {});
+  expect(gate.offsetAt(50_000)).toBe(0);
+  for (let second = 10; second < 40; second++) gate.came(100 * second, 1_000 * second);
+  // What is older than the newest says nothing.
+  gate.came(5, 40_000);
+  expect([9, 10, 19, 20, 39, 40, 90].map((second) => gate.offsetAt(1_000 * second))).toEqual([
+    0, 1_000, 1_000, 2_000, 3_000, 3_900, 3_900,
+  ]);
+});
+
+test("what comes while something may be missing does not say how far the stream is", () => {
+  const gate = new Gate(() => {});
+  gate.came(1, 10_000);
+  gate.hold();
+  gate.came(9, 30_000);
+  expect(gate.offsetAt(30_000)).toBe(1);
+  gate.hasLooked();
+  gate.open([]);
+  gate.came(10, 30_001);
+  expect(gate.offsetAt(30_001)).toBe(10);
+  gate.clear();
+  expect(gate.offsetAt(30_001)).toBe(0);
+});
