@@ -17,6 +17,7 @@ import { MeshStream, type StreamSettings, type StreamState, unavailable } from "
 import { readStored, type StoredMessage } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
 import { Gate, type Live, Tail, type Waiting } from "./tail.ts";
+import { type TrackedChannel, WorkerCursors } from "./worker-cursors.ts";
 
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
@@ -34,6 +35,8 @@ const RETRY_MS = 1_000;
 /** Where a channel with history is kept. */
 export interface Place extends Retention {
   readonly namespace: string;
+  /** Whether its clients may recover; default `false`. */
+  readonly recover?: boolean | undefined;
 }
 
 export interface KeptChannelsOptions {
@@ -57,6 +60,8 @@ interface Wanted {
   readonly tail: Tail;
   readonly stream: MeshStream;
   readonly subject: string;
+  /** Where its clients may recover. */
+  readonly cursors: TrackedChannel | undefined;
   subscription: Subscription | undefined;
   begun: Promise<void> | undefined;
 }
@@ -68,12 +73,14 @@ export class KeptChannels {
   readonly #streams = new Map<string, MeshStream>();
   readonly #wanted = new ByChannel<Wanted>();
   readonly #gates = new Map<MeshStream, Gate>();
+  readonly #cursors: WorkerCursors;
   #retry: TimerHandle | undefined;
 
   constructor(options: KeptChannelsOptions) {
     this.#options = options;
     options.link.use({ up: (connection) => this.#up(connection), down: () => this.#down() });
     this.#publisher = new KeptPublisher(options);
+    this.#cursors = new WorkerCursors(options);
   }
 
   get waitingBytes(): number {
@@ -86,6 +93,7 @@ export class KeptChannels {
     if (!isWanted) {
       known?.subscription?.unsubscribe();
       known?.tail.reset();
+      known?.cursors?.end();
       this.#wanted.delete(app, channel);
       return;
     }
@@ -236,8 +244,10 @@ export class KeptChannels {
   }
 
   #open(app: string, channel: string): Wanted {
-    const { handler, counters, subjects } = this.#options;
+    const { handler, counters, subjects, placeOf } = this.#options;
     const stream = this.#streamOf(app, channel);
+    const isRecoverable = placeOf(app, channel)?.recover === true;
+    const cursors = isRecoverable ? this.#cursors.track(stream) : undefined;
     const missed = () => {
       counters.missed++;
       handler.missed((anApp, name) => anApp === app && name === channel);
@@ -245,6 +255,7 @@ export class KeptChannels {
     const tail = new Tail({
       deliver: (publication) => {
         counters.received++;
+        cursors?.deliver(publication);
         handler.delivered(publication);
       },
       gate: this.#gateOf(stream),
@@ -253,7 +264,7 @@ export class KeptChannels {
     });
     const subject = subjects.live(app, stream.namespace, channel);
     const wanted: Wanted = {
-      ...{ app, channel, tail, stream, subject },
+      ...{ app, channel, tail, stream, subject, cursors },
       ...{ subscription: undefined, begun: undefined },
     };
     this.#wanted.set(app, channel, wanted);
@@ -284,11 +295,17 @@ export class KeptChannels {
 
   /** From here on nothing passes by: the subscription is there, and what lies before is not wanted. */
   #begin(wanted: Wanted): Promise<void> {
-    const { link } = this.#options;
+    const { link, subjects } = this.#options;
+    const { app, channel, cursors, stream } = wanted;
     const begin = async () => {
       try {
         await link.flushed();
-        const { last } = await wanted.stream.look();
+        const { last, epoch } = await stream.look();
+        const kept = subjects.kept(app, stream.namespace, channel);
+        const newest = cursors && (await stream.newestOf(kept).catch(() => undefined));
+        // What waits behind a gap is older, and would come too late for a cursor.
+        const isKnown = !this.#gateOf(stream).isHeld;
+        cursors?.begin({ epoch, offset: last }, isKnown ? newest : undefined);
         wanted.tail.begin(last);
       } catch {
         // Whoever asked cannot wait for that.
@@ -413,6 +430,7 @@ export class KeptChannels {
     this.#gates.get(stream)?.clear();
     for (const wanted of this.#ofStream(stream)) {
       wanted.tail.reset();
+      wanted.cursors?.reset();
       void this.#begin(wanted);
     }
     handler.missed((app, channel) => this.#wanted.get(app, channel)?.stream === stream);

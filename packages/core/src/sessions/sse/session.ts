@@ -5,7 +5,6 @@ import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
-import { positionText } from "../../hub/position.ts";
 import type { Beginning, Begun } from "../../hub/recovery.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import { TURN_BYTES } from "../../limits/connection-limits.ts";
@@ -84,7 +83,9 @@ export class SseSession implements Subscriber {
     hub.register(this);
     this.#expiry.watch(expiresAt);
     try {
-      const done = hub.begin(this, beginnings, { begun: (channels) => this.#begun(channels) });
+      const done = hub.begin(this, beginnings, {
+        begun: (channels, cursor) => this.#begun(channels, cursor),
+      });
       // Whoever has ended knows; the others come back and try again.
       if (done instanceof Promise) done.catch(() => this.disconnect("internal_error"));
     } catch (error) {
@@ -94,13 +95,8 @@ export class SseSession implements Subscriber {
   }
 
   /** Says from where the client can come back, and whether it gets what it missed. */
-  #begun(channels: readonly Begun[]): void {
-    const [first, ...others] = channels.flatMap(({ position }) => position ?? []);
-    if (first !== undefined) {
-      // What stands further on in one channel is not to be passed over in another.
-      const offset = Math.min(first.offset, ...others.map((position) => position.offset));
-      this.#write(`id: ${positionText({ ...first, offset })}\n\n`);
-    }
+  #begun(channels: readonly Begun[], cursor: string | undefined): void {
+    if (cursor !== undefined) this.#write(`id: ${cursor}\n\n`);
     if (channels.every(({ recovered }) => recovered === undefined)) return;
     const lost = channels.filter(({ recovered }) => recovered === false);
     const recovered = lost.length === 0;

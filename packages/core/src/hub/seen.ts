@@ -1,0 +1,125 @@
+import type { Position } from "./position.ts";
+
+/** So many numbers of a stream, the newest, may have been seen in any order; a power of two. */
+export const WINDOW = 256;
+
+/** Six numbers a character. */
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const BITS = 6;
+
+/**
+ * What has been seen of one stream: everything up to `floor`, and of the numbers from there to `offset` some.
+ *
+ * The channels of a stream share its numbers, and each channel is seen in order: so whoever has seen a number
+ * of a channel has seen all before it in that channel. Numbers of channels that nobody looks at are never seen.
+ */
+export class Seen implements Position {
+  readonly epoch: string;
+  /** Whether each channel that is looked at, and has anything up to `offset`, has its newest seen or behind `floor`. */
+  isSure = true;
+  #offset: number;
+  #floor: number;
+  /** Of the number n at n modulo its length: 1 where it was seen. */
+  readonly #marks: Uint8Array;
+
+  private constructor(epoch: string, offset: number, floor: number, marks: Uint8Array) {
+    this.epoch = epoch;
+    this.#offset = offset;
+    this.#floor = floor;
+    this.#marks = marks;
+  }
+
+  /** Everything up to a position. */
+  static upTo({ epoch, offset }: Position): Seen {
+    return new Seen(epoch, offset, offset, new Uint8Array(WINDOW));
+  }
+
+  /**
+   * What `missing` was the text of.
+   *
+   * @returns undefined where it is the text of nothing
+   */
+  static parse({ epoch, offset }: Position, missing: string): Seen | undefined {
+    const lowest = Math.max(0, offset - WINDOW);
+    const marks = new Uint8Array(WINDOW).fill(1);
+    let floor = offset;
+    for (let index = 0; index < missing.length; index++) {
+      const digit = ALPHABET.indexOf(missing.charAt(index));
+      for (let bit = 0; bit < BITS; bit++) {
+        if ((digit & (1 << bit)) === 0) continue;
+        const number = offset - 1 - index * BITS - bit;
+        if (number <= lowest) return undefined;
+        marks[number % WINDOW] = 0;
+        floor = number - 1;
+      }
+    }
+    const seen = new Seen(epoch, offset, floor, marks);
+    return seen.missing === missing ? seen : undefined;
+  }
+
+  /** The newest number that was seen. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Everything up to it has been seen, and the next one has not. */
+  get floor(): number {
+    return this.#floor;
+  }
+
+  /** Whether it says no more than its offset does. */
+  get isPlain(): boolean {
+    return this.isSure && this.#floor === this.#offset;
+  }
+
+  copy(): Seen {
+    const copy = new Seen(this.epoch, this.#offset, this.#floor, this.#marks.slice());
+    copy.isSure = this.isSure;
+    return copy;
+  }
+
+  /** Of a number up to `offset`. */
+  has(number: number): boolean {
+    return number <= this.#floor || this.#marks[number % WINDOW] === 1;
+  }
+
+  /** One number has been seen; answers false where it is too old to be told from those that have been. */
+  mark(number: number): boolean {
+    const [offset, marks] = [this.#offset, this.#marks];
+    if (number <= offset - WINDOW) return false;
+    if (number > offset) {
+      if (number - offset >= WINDOW) marks.fill(0);
+      else for (let each = offset + 1; each < number; each++) marks[each % WINDOW] = 0;
+      this.#offset = number;
+      this.#floor = Math.max(this.#floor, number - WINDOW);
+    }
+    marks[number % WINDOW] = 1;
+    this.#raiseFloor();
+    return true;
+  }
+
+  /** Everything up to that number has been seen. */
+  settle(number: number): void {
+    if (number >= this.#offset) this.isSure = true;
+    this.#floor = Math.max(this.#floor, number);
+    this.#offset = Math.max(this.#offset, number);
+    this.#raiseFloor();
+  }
+
+  /** The numbers below `offset` that have not been seen, the highest first: empty where there are none. */
+  get missing(): string {
+    let text = "";
+    for (let high = this.#offset - 1; high > this.#floor; high -= BITS) {
+      let digit = 0;
+      for (let bit = 0; bit < BITS; bit++) if (!this.has(high - bit)) digit |= 1 << bit;
+      text += ALPHABET.charAt(digit);
+    }
+    return text;
+  }
+
+  #raiseFloor(): void {
+    while (this.#floor < this.#offset && this.#marks[(this.#floor + 1) % WINDOW] === 1) {
+      this.#floor++;
+    }
+  }
+}
