@@ -15,6 +15,9 @@ export interface WorkerCursorsOptions {
   readonly counters: Pick<MeshCounters, "late">;
 }
 
+/** A stream, of which there is one object. */
+type StreamName = Pick<MeshStream, "app" | "name">;
+
 /** What this worker has delivered of one stream. */
 interface Delivered {
   /** Undefined until it is known where any of its channels begins. */
@@ -49,7 +52,7 @@ export interface TrackedChannel {
 export class WorkerCursors {
   readonly #options: WorkerCursorsOptions;
   /** By app. */
-  readonly #streams = new Map<string, Map<MeshStream, Delivered>>();
+  readonly #streams = new Map<string, Map<StreamName, Delivered>>();
   #loggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: WorkerCursorsOptions) {
@@ -57,7 +60,7 @@ export class WorkerCursors {
   }
 
   /** A channel of a stream is wanted. */
-  track(stream: MeshStream): TrackedChannel {
+  track(stream: StreamName): TrackedChannel {
     const delivered = this.#open(stream);
     delivered.wanted++;
     let isUnsure = false;
@@ -93,7 +96,7 @@ export class WorkerCursors {
     };
   }
 
-  #open(stream: MeshStream): Delivered {
+  #open(stream: StreamName): Delivered {
     let streams = this.#streams.get(stream.app);
     if (streams === undefined) {
       streams = new Map();
@@ -115,7 +118,7 @@ export class WorkerCursors {
     delivered.seen.isSure = delivered.unsure === 0;
   }
 
-  #deliver(stream: MeshStream, delivered: Delivered, position: Position): void {
+  #deliver(stream: StreamName, delivered: Delivered, position: Position): void {
     const { epoch, offset } = position;
     this.#begin(delivered, { epoch, offset: offset - 1 });
     if (delivered.seen?.mark(offset) === true) return;
