@@ -77,6 +77,17 @@ describe("what lies behind a cursor", () => {
     expect(await found("E.10!F", channel([6, 7, 12]))).toEqual({ since: 6, offsets: [7, 12] });
   });
 
+  test("is not known where something lies where nobody knows, and nothing behind it has been seen", async () => {
+    // Of 4 to 6 nobody knows.
+    const cursor = "E.10~F.3";
+    expect(await found(cursor, channel([3, 5, 9]))).toBe("incomplete");
+    expect(await found(cursor, channel([3, 5, 8, 9]))).toEqual({ since: 8, offsets: [9] });
+    expect(await found(cursor, channel([3, 9, 12]))).toEqual({ since: 3, offsets: [9, 12] });
+    expect(await found(cursor, channel([3, 9, 12], { first: 9 }))).toBe("incomplete");
+    expect(await found("E.10!F.3", channel([3, 9]))).toEqual({ since: 3, offsets: [9] });
+    expect(await found("E.10!F.3", channel([3, 5, 9]))).toBe("incomplete");
+  });
+
   test("is looked for in the stream that the channel is of", async () => {
     const other = channel([3, 5, 7], { epoch: "F" });
     expect(await found("E.9,F.3", other)).toEqual({ since: 3, offsets: [5, 7] });

@@ -71,7 +71,7 @@ async function behindWindow(
   request: Pick<HistoryRequest, "limit" | "maxBytes">,
   options: BehindOptions,
 ): Promise<Behind> {
-  const { epoch, offset, isSure, floor } = seen;
+  const { epoch, offset, isSure, floor, settled } = seen;
   const { least = 0, ask } = options;
   // Mostly the channel is that of the very publication that the cursor came with.
   const first = await ask({
@@ -84,22 +84,40 @@ async function behindWindow(
   if (first.entries[0]?.offset === offset) {
     return { page: { ...first, entries: first.entries.slice(1), isComplete: true }, since: end };
   }
-  const start = Math.max(least, isSure ? floor : offset - WINDOW, 0);
+  const found = await lookThrough(seen, request, options);
+  if (found === "unknown") return lost(first, end);
+  if (found !== undefined) return behindPosition({ epoch, offset: found }, request, options);
+  if (!isSure) return lost(first, end);
+  const start = Math.max(least, settled);
+  const rest = await behindPosition({ epoch, offset: start }, request, options);
+  const [oldest] = rest.page.entries;
+  return oldest !== undefined && oldest.offset <= floor ? lost(first, end) : rest;
+}
+
+/** The channel's newest that is known to have been seen; undefined where there is none. */
+async function lookThrough(
+  seen: Seen,
+  { maxBytes }: Pick<HistoryRequest, "maxBytes">,
+  { least = 0, ask }: BehindOptions,
+): Promise<number | "unknown" | undefined> {
+  const { epoch, offset, isSure, floor, settled } = seen;
   let newest: number | undefined;
-  let since = { epoch, offset: start };
-  for (let pages = 1; ; pages++) {
-    const page = await ask({ since, limit: WINDOW, maxBytes: request.maxBytes });
-    if (page.position.epoch !== epoch) return lost(page, end);
+  let isUnknown = false;
+  let since = Math.max(least, isSure ? floor : Math.min(floor, offset - WINDOW), 0);
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const page = await ask({ since: { epoch, offset: since }, limit: WINDOW, maxBytes });
+    if (page.position.epoch !== epoch) return "unknown";
     for (const entry of page.entries) {
-      if (entry.offset <= offset && seen.has(entry.offset)) newest = entry.offset;
+      if (entry.offset > offset) break;
+      const isSeen = seen.has(entry.offset);
+      if (isSeen) newest = entry.offset;
+      isUnknown = !isSeen && (isUnknown || (entry.offset > settled && entry.offset <= floor));
     }
     const last = page.entries.at(-1)?.offset;
-    if (!page.hasMore || last === undefined || last > offset) break;
-    if (pages === MAX_PAGES) return lost(page, end);
-    since = { epoch, offset: last };
+    if (!page.hasMore || last === undefined || last > offset) return isUnknown ? "unknown" : newest;
+    since = last;
   }
-  if (newest === undefined && !isSure) return lost(first, end);
-  return behindPosition({ epoch, offset: newest ?? start }, request, options);
+  return "unknown";
 }
 
 /** What has been seen cannot be told. */

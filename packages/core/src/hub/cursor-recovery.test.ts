@@ -14,6 +14,9 @@ import type { AppConfig, NamespaceConfig } from "./namespace.ts";
 import type { Begun } from "./recovery.ts";
 import type { WireFormat } from "./subscriber.ts";
 
+/** In a cursor of which something is not known. */
+const UNKNOWN = /!|[~!][\w-]*\./;
+
 /** One frame as its client remembers it. */
 interface Heard {
   readonly cursor: string;
@@ -158,7 +161,8 @@ class Client {
       if (seen === undefined) continue;
       const all = stream.of(channel);
       const newest = all.findLast((offset) => offset <= seen.offset && seen.has(offset));
-      const missing = all.filter((offset) => offset > (newest ?? seen.floor));
+      const missing = all.filter((offset) => offset > (newest ?? seen.settled));
+      if (missing.some((offset) => offset <= seen.floor)) continue;
       const wanted = missing.filter((offset) => offset > start);
       expect(wanted, `${channel} behind ${this.cursor}`).toEqual(this.missing(channel));
       const sent = missing.filter((offset) => this.sent.get(channel)?.has(offset));
@@ -184,7 +188,7 @@ class Client {
         const stream = this.#fixture.model.streamOf(channel);
         const kept = new Set(stream.kept(channel, this.#fixture.model.size));
         const isKept = this.missing(channel).every((number) => kept.has(number));
-        if (isKept && before?.includes("!") === false) this.needless++;
+        if (isKept && before !== undefined && !UNKNOWN.test(before)) this.needless++;
       }
       this.start.set(channel, position?.offset ?? 0);
     }
@@ -266,10 +270,11 @@ test("pages that were read at different times say of each stream what was sent, 
 const CHANNELS = ["a:1", "a:2", "b:1", "b:2"];
 const nat = fc.nat(50);
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(fc.constant("publish" as const), nat, nat) },
-  { weight: 8, arbitrary: fc.tuple(fc.constant("arrive" as const), nat, nat) },
-  { weight: 4, arbitrary: fc.tuple(fc.constant("answer" as const), nat, nat) },
-  { weight: 3, arbitrary: fc.tuple(fc.constant("return" as const), nat, nat) },
+  { weight: 12, arbitrary: fc.tuple(fc.constant("publish" as const), nat, nat) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("burst" as const), nat, nat) },
+  { weight: 14, arbitrary: fc.tuple(fc.constant("arrive" as const), nat, nat) },
+  { weight: 8, arbitrary: fc.tuple(fc.constant("answer" as const), nat, nat) },
+  { weight: 5, arbitrary: fc.tuple(fc.constant("return" as const), nat, nat) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("settle" as const), nat, nat) },
   { weight: 1, arbitrary: fc.tuple(fc.constant("expire" as const), nat, nat) },
 );
@@ -294,6 +299,7 @@ for (const [size, isExpiring] of [
           const channel = CHANNELS[one % CHANNELS.length] ?? "";
           const { broker } = fixture.worker(one);
           if (kind === "publish") model.publish(channel);
+          else if (kind === "burst") for (let n = 0; n < 6 * two; n++) model.publish(channel);
           else if (kind === "arrive") {
             broker.arrive(broker.arriving[two % Math.max(1, broker.arriving.length)] ?? "");
           } else if (kind === "answer") broker.answer(two);

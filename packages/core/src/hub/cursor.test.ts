@@ -28,9 +28,9 @@ describe("the text of a cursor", () => {
       fc.property(cursor, (written) => {
         const read = parseCursor(text(written));
         expect(read?.streams.length).toBe(written.streams.length);
-        for (const { epoch, offset, floor, isSure, has } of written.streams) {
+        for (const { epoch, offset, floor, settled, isSure, has } of written.streams) {
           const same = read?.of(epoch);
-          expect(same).toMatchObject({ offset, floor, isSure });
+          expect(same).toMatchObject({ offset, floor, settled, isSure });
           for (let number = Math.max(1, offset - WINDOW); number <= offset; number++) {
             expect(same?.has(number)).toBe(has.call(written.of(epoch), number));
           }
@@ -40,7 +40,7 @@ describe("the text of a cursor", () => {
   });
 
   test("is one text only", () => {
-    const part = fc.stringMatching(/^[ab]\.\d{1,3}([~!][ABCgw_-]{0,6})?$/);
+    const part = fc.stringMatching(/^[ab]\.\d{1,3}([~!][ABCgw_-]{0,6}(\.[0-9]{1,2})?)?$/);
     const parts = fc.array(part, { minLength: 1, maxLength: 3 }).map((all) => all.join(","));
     let cursors = 0;
     fc.assert(
@@ -73,7 +73,7 @@ describe("the text of a cursor", () => {
     const of = (count: number) => Array.from({ length: count }, (_, index) => `e${index}.1`);
     expect(parseCursor(of(MAX_STREAMS).join(","))).toBeDefined();
     expect(parseCursor(of(MAX_STREAMS + 1).join(","))).toBeUndefined();
-    const longest = `${"e".repeat(16)}.${Number.MAX_SAFE_INTEGER}!${"_".repeat(42)}H`;
+    const longest = `${"e".repeat(16)}.${Number.MAX_SAFE_INTEGER}!${"_".repeat(42)}H.8999999999999999`;
     const all = of(MAX_STREAMS).map((_, index) => `${index}`.padStart(2, "0") + longest.slice(2));
     expect(parseCursor(all.join(","))?.streams.length).toBe(MAX_STREAMS);
   });
@@ -100,15 +100,26 @@ describe("the text of a cursor", () => {
     "a.5~g",
     "a.300~______________________________________________B",
     "a.5?B",
+    "a.5.1",
+    "a.5~B.0",
+    "a.5~B.4",
+    "a.5~.6",
   ])("%j is none", (given) => {
     expect(parseCursor(given)).toBeUndefined();
   });
 });
 
-test("what comes further behind than the window is told from nothing", () => {
-  const late = Seen.upTo({ epoch: "E", offset: 10 });
-  expect(late.mark(11 + WINDOW)).toBe(true);
-  expect(late.mark(11)).toBe(false);
-  expect(late.mark(12)).toBe(true);
-  expect(late.has(11)).toBe(true);
+test("of what lies further behind than the window nobody knows, until it is settled", () => {
+  const seen = Seen.upTo({ epoch: "E", offset: 10 });
+  seen.mark(11 + WINDOW);
+  expect(seen).toMatchObject({ settled: 10, floor: 11 });
+  expect(seen.has(11)).toBe(false);
+  seen.mark(11);
+  expect(seen.has(11)).toBe(false);
+  expect(seenText(seen)).toEndWith(".1");
+  seen.settle(11);
+  expect(seen.has(11)).toBe(true);
+  expect(seen.has(12)).toBe(false);
+  seen.mark(12);
+  expect(seen).toMatchObject({ settled: 12, floor: 12 });
 });

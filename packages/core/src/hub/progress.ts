@@ -26,7 +26,10 @@ export class Progress {
 
   /** The client is sent a number, and has been sent all before it that it wants. */
   settle(epoch: string, offset: number): void {
-    this.#streams.get(epoch)?.settle(offset);
+    const seen = this.#streams.get(epoch);
+    if (seen === undefined) return;
+    seen.settle(offset);
+    if (seen.offset === offset) seen.isSure = true;
   }
 
   /** The client is sent a number. */

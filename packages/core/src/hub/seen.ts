@@ -1,6 +1,6 @@
 import type { Position } from "./position.ts";
 
-/** So many numbers of a stream, the newest, may have been seen in any order; a power of two. */
+/** Of so many numbers of a stream, the newest, it is known which have been seen. */
 export const WINDOW = 256;
 
 /** Six numbers a character. */
@@ -8,7 +8,8 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const BITS = 6;
 
 /**
- * What has been seen of one stream: everything up to `floor`, and of the numbers from there to `offset` some.
+ * What has been seen of one stream: everything up to `settled`; of the numbers from there to `floor` nobody knows;
+ * from there to `offset` it is known of each.
  *
  * The channels of a stream share its numbers, and each channel is seen in order: so whoever has seen a number
  * of a channel has seen all before it in that channel. Numbers of channels that nobody looks at are never seen.
@@ -19,27 +20,33 @@ export class Seen implements Position {
   isSure = true;
   #offset: number;
   #floor: number;
+  #settled: number;
   /** Of the number n at n modulo its length: 1 where it was seen. */
   readonly #marks: Uint8Array;
 
-  private constructor(epoch: string, offset: number, floor: number, marks: Uint8Array) {
+  private constructor(
+    epoch: string,
+    { offset, floor, settled }: Pick<Seen, "offset" | "floor" | "settled">,
+    marks: Uint8Array,
+  ) {
     this.epoch = epoch;
     this.#offset = offset;
     this.#floor = floor;
+    this.#settled = settled;
     this.#marks = marks;
   }
 
   /** Everything up to a position. */
   static upTo({ epoch, offset }: Position): Seen {
-    return new Seen(epoch, offset, offset, new Uint8Array(WINDOW));
+    return new Seen(epoch, { offset, floor: offset, settled: offset }, new Uint8Array(WINDOW));
   }
 
   /**
-   * What `missing` was the text of.
+   * What `missing` was the text of, with so many numbers below of which nobody knows.
    *
    * @returns undefined where it is the text of nothing
    */
-  static parse({ epoch, offset }: Position, missing: string): Seen | undefined {
+  static parse({ epoch, offset }: Position, missing: string, unknown: number): Seen | undefined {
     const lowest = Math.max(0, offset - WINDOW);
     const marks = new Uint8Array(WINDOW).fill(1);
     let floor = offset;
@@ -53,7 +60,8 @@ export class Seen implements Position {
         floor = number - 1;
       }
     }
-    const seen = new Seen(epoch, offset, floor, marks);
+    if (unknown > floor) return undefined;
+    const seen = new Seen(epoch, { offset, floor, settled: floor - unknown }, marks);
     return seen.missing === missing ? seen : undefined;
   }
 
@@ -62,31 +70,37 @@ export class Seen implements Position {
     return this.#offset;
   }
 
-  /** Everything up to it has been seen, and the next one has not. */
+  /** From here on it is known of each number whether it has been seen: the next one has not. */
   get floor(): number {
     return this.#floor;
   }
 
+  /** Everything up to it has been seen. */
+  get settled(): number {
+    return this.#settled;
+  }
+
   /** Whether it says no more than its offset does. */
   get isPlain(): boolean {
-    return this.isSure && this.#floor === this.#offset;
+    return this.isSure && this.#settled === this.#offset;
   }
 
   copy(): Seen {
-    const copy = new Seen(this.epoch, this.#offset, this.#floor, this.#marks.slice());
+    const copy = new Seen(this.epoch, this, this.#marks.slice());
     copy.isSure = this.isSure;
     return copy;
   }
 
-  /** Of a number up to `offset`. */
+  /** Whether a number up to `offset` is known to have been seen. */
   has(number: number): boolean {
-    return number <= this.#floor || this.#marks[number % WINDOW] === 1;
+    if (number <= this.#floor) return number <= this.#settled;
+    return this.#marks[number % WINDOW] === 1;
   }
 
-  /** One number has been seen; answers false where it is too old to be told from those that have been. */
-  mark(number: number): boolean {
+  /** One number has been seen. */
+  mark(number: number): void {
     const [offset, marks] = [this.#offset, this.#marks];
-    if (number <= offset - WINDOW) return false;
+    if (number <= offset - WINDOW) return;
     if (number > offset) {
       if (number - offset >= WINDOW) marks.fill(0);
       else for (let each = offset + 1; each < number; each++) marks[each % WINDOW] = 0;
@@ -95,31 +109,34 @@ export class Seen implements Position {
     }
     marks[number % WINDOW] = 1;
     this.#raiseFloor();
-    return true;
   }
 
   /** Everything up to that number has been seen. */
   settle(number: number): void {
-    if (number >= this.#offset) this.isSure = true;
+    this.#settled = Math.max(this.#settled, number);
     this.#floor = Math.max(this.#floor, number);
     this.#offset = Math.max(this.#offset, number);
     this.#raiseFloor();
   }
 
-  /** The numbers below `offset` that have not been seen, the highest first: empty where there are none. */
+  /** The numbers from `floor` to `offset` that have not been seen, the highest first: empty where there are none. */
   get missing(): string {
     let text = "";
     for (let high = this.#offset - 1; high > this.#floor; high -= BITS) {
       let digit = 0;
-      for (let bit = 0; bit < BITS; bit++) if (!this.has(high - bit)) digit |= 1 << bit;
+      for (let bit = 0; bit < BITS && high - bit > this.#floor; bit++) {
+        if (!this.has(high - bit)) digit |= 1 << bit;
+      }
       text += ALPHABET.charAt(digit);
     }
     return text;
   }
 
   #raiseFloor(): void {
+    const isSettled = this.#floor === this.#settled;
     while (this.#floor < this.#offset && this.#marks[(this.#floor + 1) % WINDOW] === 1) {
       this.#floor++;
     }
+    if (isSettled) this.#settled = this.#floor;
   }
 }

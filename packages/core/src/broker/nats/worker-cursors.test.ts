@@ -106,13 +106,35 @@ test("no more streams are named than a cursor may have", () => {
   expect(cursor?.of(`E${MAX_STREAMS + 3}`)?.offset).toBe(2);
 });
 
-test("what comes too late is counted, and logged now and then", () => {
+test("what comes late is said to be missing until then, however many have passed it", () => {
+  const { cursors, streamOf, counters } = setUp();
+  const stream = streamOf("s");
+  const [one, two] = [cursors.track(stream), cursors.track(stream)];
+  for (const each of [one, two]) each.begin({ epoch: "E", offset: 0 }, 0);
+  const passing = parseCursor(next(one, "E", 5 * WINDOW) ?? "")?.of("E");
+  expect(passing).toMatchObject({ settled: 0, floor: 4 * WINDOW, isSure: true });
+  next(two, "E", 1);
+  expect(counters.late).toBe(0);
+});
+
+test("what comes a second later is counted, and logged now and then", () => {
   const { cursors, streamOf, counters, log, clock } = setUp();
   const stream = streamOf("s");
   const [one, two] = [cursors.track(stream), cursors.track(stream)];
   for (const each of [one, two]) each.begin({ epoch: "E", offset: 0 }, 0);
-  next(one, "E", 2 * WINDOW);
-  next(two, "E", WINDOW + 1);
+  next(one, "E", 10);
+  clock.advance(900);
+  next(one, "E", 11);
+  clock.advance(99);
+  expect(next(one, "E", 12)).toBe("E.12~8f");
+  clock.advance(900);
+  expect(parseCursor(next(one, "E", 20) ?? "")?.of("E")?.settled).toBe(0);
+  clock.advance(500);
+  next(one, "E", 21);
+  clock.advance(500);
+  expect(parseCursor(next(one, "E", 22) ?? "")?.of("E")?.settled).toBe(12);
+  expect(counters.late).toBe(0);
+  next(two, "E", 13);
   expect(counters.late).toBe(0);
   for (const offset of [1, 2, 3]) next(two, "E", offset);
   expect(counters.late).toBe(3);
@@ -121,4 +143,16 @@ test("what comes too late is counted, and logged now and then", () => {
   clock.advance(10_000);
   next(two, "E", 4);
   expect(log.lines).toHaveLength(2);
+});
+
+test("what is delivered after a while has nothing to wait for but what was published meanwhile", () => {
+  const { cursors, streamOf, clock } = setUp();
+  const channel = cursors.track(streamOf("s"));
+  channel.begin({ epoch: "E", offset: 0 }, 0);
+  next(channel, "E", 90);
+  clock.advance(1_000);
+  const seen = parseCursor(next(channel, "E", 100) ?? "")?.of("E");
+  expect(seen).toMatchObject({ settled: 90, floor: 90, offset: 100 });
+  clock.advance(1_000);
+  expect(next(channel, "E", 101)).toBe("E.101");
 });

@@ -6,7 +6,9 @@ import type { Clock, Log } from "../../ports.ts";
 import type { MeshCounters } from "./counters.ts";
 import type { MeshStream } from "./mesh-stream.ts";
 
-/** How often it is logged that publications come too late, ms. */
+/** After how many milliseconds nothing is expected any more that has a smaller number. */
+const LATE_MS = 1_000;
+/** How often it is logged that publications come later than that, ms. */
 const LOG_MS = 10_000;
 
 export interface WorkerCursorsOptions {
@@ -22,6 +24,11 @@ type StreamName = Pick<MeshStream, "app" | "name">;
 interface Delivered {
   /** Undefined until it is known where any of its channels begins. */
   seen: Seen | undefined;
+  /** Where the first of them began. */
+  start: number;
+  /** When something was delivered for the last time, and a moment before, with what was the newest then. */
+  deliveredAt: number;
+  before: { readonly at: number; readonly offset: number };
   /** Channels that are wanted, and those of them whose newest publication may be missing from what was seen. */
   wanted: number;
   unsure: number;
@@ -104,7 +111,15 @@ export class WorkerCursors {
     }
     let delivered = streams.get(stream);
     if (delivered === undefined) {
-      delivered = { seen: undefined, wanted: 0, unsure: 0, text: undefined };
+      delivered = {
+        seen: undefined,
+        start: 0,
+        deliveredAt: 0,
+        before: { at: 0, offset: 0 },
+        wanted: 0,
+        unsure: 0,
+        text: undefined,
+      };
       streams.set(stream, delivered);
     }
     return delivered;
@@ -114,19 +129,30 @@ export class WorkerCursors {
     const { seen } = delivered;
     delivered.text = undefined;
     if (seen?.epoch === position.epoch) return;
+    const at = this.#options.clock.now();
     delivered.seen = Seen.upTo(position);
     delivered.seen.isSure = delivered.unsure === 0;
+    delivered.start = position.offset;
+    delivered.deliveredAt = at;
+    delivered.before = { at, offset: position.offset };
   }
 
   #deliver(stream: StreamName, delivered: Delivered, position: Position): void {
     const { epoch, offset } = position;
     this.#begin(delivered, { epoch, offset: offset - 1 });
-    if (delivered.seen?.mark(offset) === true) return;
+    const { seen } = delivered;
+    if (seen === undefined) return;
     const { counters, clock, log } = this.#options;
+    const now = clock.now();
+    const isLate = offset <= seen.settled && offset > delivered.start;
+    const before = seen.offset;
+    seen.mark(offset);
+    settleOld(delivered, before, now);
+    if (!isLate) return;
     counters.late++;
-    if (clock.now() - this.#loggedAt < LOG_MS) return;
-    this.#loggedAt = clock.now();
-    const newest = delivered.seen?.offset;
+    if (now - this.#loggedAt < LOG_MS) return;
+    this.#loggedAt = now;
+    const newest = seen.offset;
     const message = "a publication came so late that cursors have passed it";
     log.warn({ stream: stream.name, offset, newest }, message);
   }
@@ -143,6 +169,16 @@ export class WorkerCursors {
     }
     return text;
   }
+}
+
+/** What has a smaller number than what was delivered some time ago is not expected any more; `newest` was, until now. */
+function settleOld(delivered: Delivered, newest: number, now: number): void {
+  const { seen, before, deliveredAt } = delivered;
+  if (now - before.at >= LATE_MS) {
+    seen?.settle(now - deliveredAt >= LATE_MS ? newest : before.offset);
+    delivered.before = { at: now, offset: newest };
+  }
+  delivered.deliveredAt = now;
 }
 
 function partOf(delivered: Delivered): string {
