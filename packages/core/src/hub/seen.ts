@@ -121,13 +121,15 @@ export class Seen implements Position {
 
   /** The numbers from `floor` to `offset` that have not been seen, the highest first: empty where there are none. */
   get missing(): string {
+    const [floor, marks] = [this.#floor, this.#marks];
     let text = "";
-    for (let high = this.#offset - 1; high > this.#floor; high -= BITS) {
+    for (let high = this.#offset - 1; high > floor; high -= BITS) {
+      const low = Math.max(high - BITS, floor);
       let digit = 0;
-      for (let bit = 0; bit < BITS && high - bit > this.#floor; bit++) {
-        if (!this.has(high - bit)) digit |= 1 << bit;
+      for (let number = high, bit = 1; number > low; number--, bit <<= 1) {
+        if (marks[number % WINDOW] === 0) digit |= bit;
       }
-      text += ALPHABET.charAt(digit);
+      text += ALPHABET[digit];
     }
     return text;
   }
