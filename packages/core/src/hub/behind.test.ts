@@ -28,10 +28,10 @@ function channel(
   return { ask, asked };
 }
 
-async function found(text: string, { ask }: ReturnType<typeof channel>, least = 0) {
+async function found(text: string, { ask }: ReturnType<typeof channel>, least = 0, limit = 100) {
   const cursor = parseCursor(text);
   if (cursor === undefined) throw new Error(`${text} is no cursor`);
-  const { page, since } = await behind(cursor, { limit: 100 }, { ask, least });
+  const { page, since } = await behind(cursor, { limit }, { ask, least });
   const offsets = page.entries.map(({ offset }) => offset);
   return page.isComplete ? { since: since.offset, offsets } : "incomplete";
 }
@@ -74,7 +74,9 @@ describe("what lies behind a cursor", () => {
     expect(await found("E.10!F", channel([7, 12]))).toBe("incomplete");
     expect(await found("E.10!", channel([]))).toBe("incomplete");
     expect(await found("E.10!", channel([12]))).toBe("incomplete");
-    expect(await found("E.10!F", channel([6, 7, 12]))).toEqual({ since: 6, offsets: [7, 12] });
+    expect(await found("E.10!F", channel([6, 7, 12]))).toBe("incomplete");
+    expect(await found("E.10!F", channel([7, 8, 9, 12]))).toEqual({ since: 8, offsets: [9, 12] });
+    expect(await found("E.10!F", channel([9, 10, 12]))).toEqual({ since: 10, offsets: [12] });
   });
 
   test("is not known where something lies where nobody knows, and nothing behind it has been seen", async () => {
@@ -84,8 +86,9 @@ describe("what lies behind a cursor", () => {
     expect(await found(cursor, channel([3, 5, 8, 9]))).toEqual({ since: 8, offsets: [9] });
     expect(await found(cursor, channel([3, 9, 12]))).toEqual({ since: 3, offsets: [9, 12] });
     expect(await found(cursor, channel([3, 9, 12], { first: 9 }))).toBe("incomplete");
-    expect(await found("E.10!F.3", channel([3, 9]))).toEqual({ since: 3, offsets: [9] });
-    expect(await found("E.10!F.3", channel([3, 5, 9]))).toBe("incomplete");
+    expect(await found(cursor, channel([3, 5, 9]), 0, 0)).toBe("incomplete");
+    expect(await found(cursor, channel([3, 9]), 0, 0)).toMatchObject({ since: 3 });
+    expect(await found("E.10!F.3", channel([3, 9]))).toBe("incomplete");
   });
 
   test("is looked for in the stream that the channel is of", async () => {

@@ -89,32 +89,30 @@ async function behindWindow(
   if (found !== undefined) return behindPosition({ epoch, offset: found }, request, options);
   if (!isSure) return lost(first, end);
   const start = Math.max(least, settled);
-  const rest = await behindPosition({ epoch, offset: start }, request, options);
+  const some = { ...request, limit: Math.max(1, request.limit) };
+  const rest = await behindPosition({ epoch, offset: start }, some, options);
   const [oldest] = rest.page.entries;
   return oldest !== undefined && oldest.offset <= floor ? lost(first, end) : rest;
 }
 
-/** The channel's newest that is known to have been seen; undefined where there is none. */
+/** The channel's newest behind the floor that has been seen; undefined where there is none. */
 async function lookThrough(
   seen: Seen,
   { maxBytes }: Pick<HistoryRequest, "maxBytes">,
   { least = 0, ask }: BehindOptions,
 ): Promise<number | "unknown" | undefined> {
-  const { epoch, offset, isSure, floor, settled } = seen;
+  const { epoch, offset, floor } = seen;
   let newest: number | undefined;
-  let isUnknown = false;
-  let since = Math.max(least, isSure ? floor : Math.min(floor, offset - WINDOW), 0);
+  let since = Math.max(least, floor);
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const page = await ask({ since: { epoch, offset: since }, limit: WINDOW, maxBytes });
     if (page.position.epoch !== epoch) return "unknown";
     for (const entry of page.entries) {
       if (entry.offset > offset) break;
-      const isSeen = seen.has(entry.offset);
-      if (isSeen) newest = entry.offset;
-      isUnknown = !isSeen && (isUnknown || (entry.offset > settled && entry.offset <= floor));
+      if (seen.has(entry.offset)) newest = entry.offset;
     }
     const last = page.entries.at(-1)?.offset;
-    if (!page.hasMore || last === undefined || last > offset) return isUnknown ? "unknown" : newest;
+    if (!page.hasMore || last === undefined || last > offset) return newest;
     since = last;
   }
   return "unknown";

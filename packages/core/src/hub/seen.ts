@@ -16,7 +16,7 @@ const BITS = 6;
  */
 export class Seen implements Position {
   readonly epoch: string;
-  /** Whether each channel that is looked at, and has anything up to `offset`, has its newest seen or behind `floor`. */
+  /** Whether of a channel of which nothing is marked nothing behind `settled` has been seen. */
   isSure = true;
   #offset: number;
   #floor: number;

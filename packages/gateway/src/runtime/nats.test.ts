@@ -28,7 +28,7 @@ function configOf(server: NatsServer, more: Partial<NatsConfig> = {}): NatsConfi
 /** What the documentation says that a node has to be allowed. */
 const PERMISSIONS = `{
   publish: ["starling.pub.>", "starling.kept.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
-            "$JS.API.STREAM.UPDATE.>", "$JS.API.CONSUMER.>"]
+            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>", "$JS.API.CONSUMER.>"]
   subscribe: ["starling.pub.>", "starling.live.>", "_INBOX.>"]
 }`;
 

@@ -100,8 +100,9 @@ export class KeptChannels {
     if (known !== undefined) return known.begun;
     const wanted = this.#open(app, channel);
     if (link.subscriber !== undefined) this.#subscribe(link.subscriber, app, channel, wanted);
-    if (link.connection === undefined) return;
-    return this.#begin(wanted);
+    if (link.connection !== undefined) return this.#begin(wanted);
+    wanted.cursors?.fail();
+    return;
   }
 
   /** Keeps a publication; answers where it stands, when this worker has it too. */
@@ -309,6 +310,7 @@ export class KeptChannels {
         wanted.tail.begin(last);
       } catch {
         // Whoever asked cannot wait for that.
+        cursors?.fail();
         this.#catchUpLater();
       }
       wanted.begun = undefined;
@@ -430,7 +432,6 @@ export class KeptChannels {
     this.#gates.get(stream)?.clear();
     for (const wanted of this.#ofStream(stream)) {
       wanted.tail.reset();
-      wanted.cursors?.reset();
       void this.#begin(wanted);
     }
     handler.missed((app, channel) => this.#wanted.get(app, channel)?.stream === stream);

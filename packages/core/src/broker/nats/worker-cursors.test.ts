@@ -27,17 +27,18 @@ function next(channel: { deliver(publication: Publication): void }, epoch: strin
   return publication.cursor;
 }
 
-test("while where a channel stands is not known yet, cursors say so", () => {
+test("while where a channel stands is not known though it is used, cursors say so", () => {
   const { cursors, streamOf } = setUp();
   const stream = streamOf("s");
   const [one, two] = [cursors.track(stream), cursors.track(stream)];
   one.begin({ epoch: "E", offset: 5 }, 3);
-  expect(next(one, "E", 6)).toBe("E.6!");
-  two.begin({ epoch: "E", offset: 7 }, undefined);
-  expect(next(one, "E", 8)).toBe("E.8!B");
-  expect(next(two, "E", 7)).toBe("E.8");
-  two.reset();
-  expect(next(one, "E", 9)).toBe("E.9!");
+  expect(next(one, "E", 6)).toBe("E.6");
+  two.fail();
+  expect(next(one, "E", 7)).toBe("E.7!");
+  two.begin({ epoch: "E", offset: 8 }, undefined);
+  expect(next(one, "E", 9)).toBe("E.9!B");
+  expect(next(two, "E", 8)).toBe("E.9");
+  two.fail();
   two.end();
   expect(next(one, "E", 10)).toBe("E.10");
 });
@@ -50,10 +51,8 @@ test("the newest of a channel that begins has been seen, unless it is still to c
   two.begin({ epoch: "E", offset: 9 }, 8);
   three.begin({ epoch: "E", offset: 9 }, 10);
   const text = next(one, "E", 11);
-  expect(text).toStartWith("E.11!");
   const seen = parseCursor(text ?? "")?.of("E");
   expect([6, 7, 8, 9, 10, 11].filter((offset) => seen?.has(offset))).toEqual([8, 11]);
-  expect(next(three, "E", 10)).not.toContain("!");
 });
 
 test("a cursor names the streams of the app that are wanted, the publication's own first", () => {
@@ -87,7 +86,6 @@ test("a stream that was made anew has nothing of the old one", () => {
   const one = cursors.track(streamOf("s"));
   one.begin({ epoch: "old", offset: 50 }, 0);
   next(one, "old", 51);
-  one.reset();
   one.begin({ epoch: "new", offset: 2 }, 1);
   expect(next(one, "new", 3)).toBe("new.3");
 });

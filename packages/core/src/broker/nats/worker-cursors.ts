@@ -29,7 +29,7 @@ interface Delivered {
   /** When something was delivered for the last time, and a moment before, with what was the newest then. */
   deliveredAt: number;
   before: { readonly at: number; readonly offset: number };
-  /** Channels that are wanted, and those of them whose newest publication may be missing from what was seen. */
+  /** Channels that are wanted, and those of them of which clients may have been sent what is not in `seen`. */
   wanted: number;
   unsure: number;
   /** Its part of a cursor; undefined where it has to be made anew. */
@@ -45,8 +45,8 @@ export interface TrackedChannel {
   begin(position: Position, newest: number | undefined): void;
   /** The next one is about to be delivered: gives it its cursor. */
   deliver(publication: Publication): void;
-  /** The stream is another one: where the channel begins there is not known yet. */
-  reset(): void;
+  /** Whoever waits for it begins, though where it stands is not known. */
+  fail(): void;
   /** It is not wanted any more. */
   end(): void;
 }
@@ -78,13 +78,13 @@ export class WorkerCursors {
       if (delivered.seen !== undefined) delivered.seen.isSure = delivered.unsure === 0;
       delivered.text = undefined;
     };
-    setUnsure(true);
     return {
       begin: (position, newest) => {
         this.#begin(delivered, position);
-        if (newest === undefined || newest > position.offset) return;
-        if (newest > 0) delivered.seen?.mark(newest);
-        setUnsure(false);
+        if (newest !== undefined && newest > 0 && newest <= position.offset) {
+          delivered.seen?.mark(newest);
+        }
+        setUnsure(newest === undefined);
       },
       deliver: (publication) => {
         if (publication.position === undefined) return;
@@ -92,7 +92,7 @@ export class WorkerCursors {
         setUnsure(false);
         publication.cursor = this.#text(stream.app, delivered);
       },
-      reset: () => setUnsure(true),
+      fail: () => setUnsure(true),
       end: () => {
         setUnsure(false);
         delivered.wanted--;

@@ -22,7 +22,7 @@ import { returnWish, wantedFrom, wantedPositions } from "./wanted.ts";
 export interface ConnectionChannelsOptions {
   readonly hub: Hub;
   readonly apps: ReadonlyMap<string, AppConfig>;
-  readonly broker: Pick<Broker, "worker" | "call" | "gather">;
+  readonly broker: Pick<Broker, "worker" | "call" | "gather" | "isOrdered">;
   readonly handlers: Pick<WorkerHandlers, "method">;
   /** Milliseconds for which the state of a connection that broke is kept; 0 is not at all. */
   readonly recoveryMs: number;
@@ -182,7 +182,14 @@ export class ConnectionChannels {
   restored(connection: Connection, channels: readonly string[]): void {
     const { standing } = connection;
     if (standing !== undefined) this.#standing.set(standing.pid, connection);
-    for (const channel of channels) void this.#options.hub.subscribe(connection, channel);
+    const { hub, broker } = this.#options;
+    const joined = allAnswers(channels.map((channel) => hub.subscribe(connection, channel)));
+    if (standing === undefined || broker.isOrdered) return;
+    // Until this worker follows the channels its cursors say nothing of them.
+    standing.beginning();
+    const begun = () => standing.begun();
+    if (joined instanceof Promise) void joined.then(begun, begun);
+    else begun();
   }
 
   /** A connection whose client never knew. */
