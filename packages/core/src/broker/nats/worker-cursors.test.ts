@@ -51,8 +51,10 @@ test("the newest of a channel that begins has been seen, unless it is still to c
   two.begin({ epoch: "E", offset: 9 }, 8);
   three.begin({ epoch: "E", offset: 9 }, 10);
   const text = next(one, "E", 11);
+  expect(text).toStartWith("E.11!");
   const seen = parseCursor(text ?? "")?.of("E");
   expect([6, 7, 8, 9, 10, 11].filter((offset) => seen?.has(offset))).toEqual([8, 11]);
+  expect(next(three, "E", 10)).not.toContain("!");
 });
 
 test("a cursor names the streams of the app that are wanted, the publication's own first", () => {

@@ -81,10 +81,10 @@ export class WorkerCursors {
     return {
       begin: (position, newest) => {
         this.#begin(delivered, position);
-        if (newest !== undefined && newest > 0 && newest <= position.offset) {
-          delivered.seen?.mark(newest);
-        }
-        setUnsure(newest === undefined);
+        // One that is about to be delivered says nothing yet of those before it.
+        const isKnown = newest !== undefined && newest <= position.offset;
+        if (isKnown && newest > 0) delivered.seen?.mark(newest);
+        setUnsure(!isKnown);
       },
       deliver: (publication) => {
         if (publication.position === undefined) return;
