@@ -112,11 +112,12 @@ export abstract class FaultClient {
     if (position !== undefined) this.positions.set(channel, position);
   }
 
-  protected receive(content: unknown, position?: string): void {
+  /** `cursor` is what it comes back with; `position` is where the publication itself stands, if it is told. */
+  protected receive(content: unknown, cursor?: string, position?: string): void {
     if (this.#isStopped) return;
     this.context.recorder.receive(this.name, this.stays, content, position);
     const { c } = Object(content);
-    if (position !== undefined && this.context.recovers === true) this.positions.set(c, position);
+    if (cursor !== undefined && this.context.recovers === true) this.positions.set(c, cursor);
   }
 
   protected connectionEnded(end: EndOfConnection): void {

@@ -152,7 +152,7 @@ export class MemberClient extends FaultClient {
       const { data } = Object(unpack(signal.pl ?? pack({})));
       const ep = this.#epochs.get(c);
       const position = ep === undefined || off === undefined ? undefined : `${ep}.${off}`;
-      this.receive(JSON.parse(String(data)), position);
+      this.receive(JSON.parse(String(data)), position, position);
       return;
     }
     switch (op) {

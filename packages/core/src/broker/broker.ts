@@ -107,7 +107,7 @@ export interface BrokerHandler {
  *   moment at which the node took note; its own only where the channel keeps history.
  * - **History.** What is published in a channel that keeps history is kept and numbered first, then handed
  *   to every worker that is interested, the publisher's own as well: all get it in the order of the
- *   numbers.
+ *   numbers, in each channel at least (`isOrdered`).
  * - **Order.** What one worker publishes in one channel arrives at every other worker in that
  *   order. When `publish` has settled, whatever is published anywhere afterwards arrives after it,
  *   unless the receiver lags (see `publish`). Presence events of one member keep their order.
@@ -129,6 +129,11 @@ export interface BrokerHandler {
 export interface Broker {
   /** Names this worker; 0 where the process is the whole node. */
   readonly worker: WorkerId;
+  /**
+   * Whether publications arrive in the order of their numbers, also those of different channels of a stream.
+   * Where they do not, `delivered` is given their `cursor`.
+   */
+  readonly isOrdered: boolean;
 
   // Publications
 

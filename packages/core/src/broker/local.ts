@@ -29,6 +29,7 @@ export interface LocalBrokerOptions {
 export class LocalBroker implements Broker {
   readonly worker: WorkerId;
   readonly needsIds: boolean;
+  readonly isOrdered: boolean = true;
   readonly #ids: PublicationIds;
   readonly #seat: NodeSeat<Publication>;
 

@@ -10,8 +10,9 @@ import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 const BUFFERED_BYTES = 100;
 
 /** What one delivery to a stand-in was. */
-interface Buffered {
+export interface Buffered {
   readonly frames: readonly Frame[];
+  readonly publication: Publication | undefined;
   readonly id: number | undefined;
   /** Its place in the history; undefined where it has none, as news of members. */
   readonly offset: number | undefined;
@@ -59,10 +60,10 @@ export class StandIn implements Subscriber {
     return this.#subscriber.user;
   }
 
-  deliver(frames: readonly Frame[], id?: number, offset?: number): void {
+  deliver(frames: readonly Frame[], id?: number, offset?: number, publication?: Publication): void {
     this.#hold(size(frames));
     this.#last = offset ?? this.#last;
-    this.#buffered.push({ frames, id, offset, order: this.#last });
+    this.#buffered.push({ frames, publication, id, offset, order: this.#last });
   }
 
   /** Whatever was published up to now is in the history that is asked for next. */

@@ -8,9 +8,11 @@ import { Bag } from "./bag.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
+import type { Cursor } from "./cursor.ts";
 import type { AppConfig } from "./namespace.ts";
 import { each } from "./one-or-many.ts";
 import { closePaced } from "./paced-close.ts";
+import type { Position } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import { Publishing } from "./publishing.ts";
 import { type BeginOptions, Recoveries } from "./recoveries.ts";
@@ -48,16 +50,18 @@ export class Hub implements HubApi {
   readonly #broker: Broker;
   readonly #subscribers = new Bag<Subscriber>();
   readonly #channels: Channels;
+  readonly #recoveries: Recoveries;
   readonly #subscriptions: Subscriptions;
   readonly #publishing: Publishing;
 
   constructor(options: HubOptions) {
-    const { broker, clock, handlers, slowConsumerBytes } = options;
+    const { broker, handlers, slowConsumerBytes } = options;
     this.#options = options;
     this.#broker = broker;
     const channels = new Channels(options);
-    const recoveries = new Recoveries({ broker, clock, channels, maxBytes: slowConsumerBytes });
+    const recoveries = new Recoveries({ ...options, channels, maxBytes: slowConsumerBytes });
     this.#channels = channels;
+    this.#recoveries = recoveries;
     this.#subscriptions = new Subscriptions({ ...options, channels, recoveries });
     this.#publishing = new Publishing({ ...options, channels, recoveries });
     handlers.onDelivered((publication) => this.#publishing.delivered(publication));
@@ -200,6 +204,20 @@ export class Hub implements HubApi {
   history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {
     this.#channels.requireApp(app);
     return this.#broker.history(app, channel, request);
+  }
+
+  /**
+   * Where in a channel somebody stands who has seen what a cursor says, but not before the offset `least`;
+   * undefined where something behind it is not kept any more.
+   */
+  standing(
+    app: string,
+    channel: string,
+    cursor: Cursor,
+    least: number,
+  ): Answer<Position | undefined> {
+    const found = this.#recoveries.behind(app, channel, cursor, 0, least);
+    return whenAnswered(found, ({ page, since }) => (page.isComplete ? since : undefined));
   }
 
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage> {

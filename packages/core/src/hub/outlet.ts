@@ -1,6 +1,7 @@
 import type { Clock, Fanout } from "../ports.ts";
 import type { SubscriberGroup } from "./channel.ts";
 import type { Counters } from "./counters.ts";
+import type { Publication } from "./publication.ts";
 import type { Frame, Subscriber } from "./subscriber.ts";
 
 export interface OutletOptions {
@@ -29,19 +30,18 @@ export class Outlet {
     this.#options = options;
   }
 
-  /** Answers how many subscribers the frames were for. */
+  /** Answers how many subscribers the frames were for, which may be those of a publication. */
   hand(
     group: SubscriberGroup,
     frames: readonly Frame[],
     reliability: Reliability,
     except: Subscriber | undefined,
-    id?: number,
-    offset?: number,
+    publication?: Publication,
   ): number {
     // Counted before, since who is cut by this very frame is no member afterwards.
     const reached = except !== undefined && group.has(except) ? group.size - 1 : group.size;
-    if (reliability === "reliable") this.#handAll(group, frames, except, id, offset);
-    else this.#handVolatile(group, frames, reliability, except, id);
+    if (reliability === "reliable") this.#handAll(group, frames, except, publication);
+    else this.#handVolatile(group, frames, reliability, except, publication?.id);
     return reached;
   }
 
@@ -49,16 +49,17 @@ export class Outlet {
     group: SubscriberGroup,
     frames: readonly Frame[],
     except: Subscriber | undefined,
-    id: number | undefined,
-    offset: number | undefined,
+    publication: Publication | undefined,
   ): void {
     for (const frame of frames) {
       const outcome = group.fanOut(this.#options.fanout, frame, except);
       if (outcome === 0) this.#cutSlowConsumers(group);
       else if (outcome < 0) this.#lookLater(group, frame.length);
     }
+    if (!group.hasDetached) return;
+    const { id, position } = publication ?? {};
     for (const subscriber of group.detached) {
-      if (subscriber !== except) subscriber.deliver(frames, id, offset);
+      if (subscriber !== except) subscriber.deliver(frames, id, position?.offset, publication);
     }
   }
 

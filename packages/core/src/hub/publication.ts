@@ -30,6 +30,8 @@ export interface Publication {
   sender?: string | undefined;
   /** Where it stands in the history of the channel; the broker gives it where there is one. */
   position?: Position | undefined;
-  /** What a client says to go on behind it; the hub gives it where clients may recover. */
+  /**
+   * What a client says to go on behind it; the hub gives it where clients may recover, unless the broker has.
+   */
   cursor?: string | undefined;
 }

@@ -22,7 +22,7 @@ function setUp() {
   const apps = new Map<string, AppConfig>([["default", { namespaces }]]);
   const { broker } = LocalNode.alone({ clock, apps });
   const channels = new Channels({ clock, broker, apps });
-  const recoveries = new Recoveries({ clock, broker, channels, maxBytes: 1_000 });
+  const recoveries = new Recoveries({ clock, broker, apps, channels, maxBytes: 1_000 });
   const publishing = new Publishing({
     fanout: new FakeNetwork(),
     clock,

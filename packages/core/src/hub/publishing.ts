@@ -10,7 +10,7 @@ import type { Recoveries } from "./recoveries.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface PublishingOptions extends OutletOptions {
-  readonly broker: Pick<Broker, "isDelivered" | "needsIds" | "nextId">;
+  readonly broker: Pick<Broker, "isDelivered" | "isOrdered" | "needsIds" | "nextId">;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly counters: Counters;
   readonly channels: Channels;
@@ -76,10 +76,11 @@ export class Publishing {
   /** What the broker brings. */
   delivered(publication: Publication): void {
     const { app, channel, position, sender } = publication;
-    const { apps, recoveries } = this.#options;
+    const { apps, recoveries, broker } = this.#options;
     const options = optionsOf(apps, app, channel);
     if (position !== undefined && options.recover === true) {
-      publication.cursor = positionText(position);
+      const known = broker.isOrdered ? undefined : publication.cursor;
+      publication.cursor = known ?? positionText(position);
     }
     const except = sender === undefined ? undefined : this.#senders.get(sender);
     const standIn = except && recoveries.standIn(except, channel);
@@ -123,12 +124,11 @@ export class Publishing {
     const channel = channels.get(publication.app, publication.channel);
     if (channel === undefined) return 0;
     const reliability = volatile ? "unreliable" : "reliable";
-    const { id, position } = publication;
     let reached = 0;
     for (const group of channel.groups) {
       const frames = group.format.encode(publication);
       if (frames.length === 0) continue;
-      reached += this.#outlet.hand(group, frames, reliability, except, id, position?.offset);
+      reached += this.#outlet.hand(group, frames, reliability, except, publication);
     }
     counters.deliveries += reached;
     return reached;

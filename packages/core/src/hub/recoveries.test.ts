@@ -20,7 +20,13 @@ test("a recovery is forgotten when it has ended, whichever way", async () => {
     return page.promise;
   };
   const channels = new Channels({ clock, broker, apps });
-  const recoveries = new Recoveries({ clock, broker: { history }, channels, maxBytes: 1_000 });
+  const recoveries = new Recoveries({
+    clock,
+    broker: { history, isOrdered: true },
+    apps,
+    channels,
+    maxBytes: 1_000,
+  });
   const subscriber = new TestSubscriber("s");
   const start = (channel: string) =>
     Promise.resolve(recoveries.start(subscriber, [{ channel }], undefined, { begun() {} }));

@@ -1,9 +1,13 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers, whenAnswered } from "../answer.ts";
 import type { Broker } from "../broker/broker.ts";
+import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock } from "../ports.ts";
+import { type Behind, behind } from "./behind.ts";
 import type { StandIn } from "./catch-up.ts";
 import type { Channels } from "./channels.ts";
+import type { Cursor } from "./cursor.ts";
+import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import type { Publication } from "./publication.ts";
 import { type Beginning, type Begun, Recovery } from "./recovery.ts";
 import type { Subscriber, WireFormat } from "./subscriber.ts";
@@ -21,12 +25,16 @@ export interface BeginOptions {
   readonly format?: WireFormat;
   /** Whether it said that itself, and is not to hear it; default: it has said nothing. */
   isOwn?(publication: Publication): boolean;
-  /** Called once, when it is subscribed, before anything of the history is sent. */
-  begun(channels: readonly Begun[]): void;
+  /**
+   * Called once, when it is subscribed, before anything of the history is sent. `cursor` is what somebody says
+   * who stands there in all of the channels; undefined where none of them can be recovered.
+   */
+  begun(channels: readonly Begun[], cursor: string | undefined): void;
 }
 
 export interface RecoveriesOptions {
-  readonly broker: Pick<Broker, "history">;
+  readonly broker: Pick<Broker, "history" | "isOrdered">;
+  readonly apps: ReadonlyMap<string, AppConfig>;
   readonly clock: Clock;
   readonly channels: Channels;
   /** Bytes that may be kept for one subscriber meanwhile. */
@@ -37,6 +45,8 @@ export interface RecoveriesOptions {
 export class Recoveries {
   readonly #options: RecoveriesOptions;
   readonly #turns = new Turns(MAX_PAGES);
+  /** The stream of each namespace, when it was last looked at. */
+  readonly #epochs = new Map<NamespaceConfig, string>();
   /** With their ends. */
   readonly #underWay = new Map<Subscriber, Map<Recovery, Promise<void>>>();
 
@@ -84,6 +94,20 @@ export class Recoveries {
     for (const recovery of [...this.#of(subscriber)]) recovery.cancel();
   }
 
+  /** What a channel keeps behind a cursor: the first page of so many. */
+  behind(
+    app: string,
+    channel: string,
+    cursor: Cursor,
+    limit: number,
+    least: number,
+  ): Answer<Behind> {
+    const epoch = this.#epochs.get(this.#optionsOf(app, channel));
+    const ask = (request: HistoryRequest) =>
+      this.#turns.take(() => this.#history(app, channel, request));
+    return behind(cursor, { limit }, { epoch, least, ask });
+  }
+
   /** Publications may have been lost on their way here. */
   restart(): void {
     for (const recoveries of this.#underWay.values()) {
@@ -103,18 +127,21 @@ export class Recoveries {
     { format = subscriber.format, isOwn = () => false, begun }: BeginOptions,
   ): Answer<void> {
     const { broker, clock, channels, maxBytes } = this.#options;
+    const { isOrdered } = broker;
     const { app } = subscriber;
     const recovery: Recovery = new Recovery({
       clock,
       subscriber,
       format,
       maxBytes,
+      isOrdered,
       history: (name, request) =>
         this.#turns.take(() => {
           // Others wait behind whoever has gone meanwhile.
           if (recovery.size === 0) throw new StarlingError("not_joined");
-          return broker.history(app, name, request);
+          return this.#history(app, name, request);
         }),
+      epochOf: (name) => this.#epochs.get(this.#optionsOf(app, name)),
       isOwn,
       begun,
       leave: (standIn) => channels.leave(standIn.channel, standIn),
@@ -147,6 +174,22 @@ export class Recoveries {
     } catch (error) {
       return fail(error);
     }
+  }
+
+  #history(
+    app: string,
+    channel: string,
+    request: HistoryRequest,
+  ): Answer<HistoryPage<Publication>> {
+    const { broker } = this.#options;
+    return whenAnswered(broker.history(app, channel, request), (page) => {
+      this.#epochs.set(this.#optionsOf(app, channel), page.position.epoch);
+      return page;
+    });
+  }
+
+  #optionsOf(app: string, channel: string): NamespaceConfig {
+    return optionsOf(this.#options.apps, app, channel);
   }
 
   #of(subscriber: Subscriber): Iterable<Recovery> {

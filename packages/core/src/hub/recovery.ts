@@ -2,9 +2,18 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers } from "../answer.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
-import { batches, byStream, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
+import {
+  type Buffered,
+  batches,
+  byStream,
+  type CaughtUp,
+  type MergedEntry,
+  merge,
+  StandIn,
+} from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
 import { positionText } from "./position.ts";
+import { Progress, type Start } from "./progress.ts";
 import type { Publication } from "./publication.ts";
 import type { Subscriber, WireFormat } from "./subscriber.ts";
 import { type Beginning, type Begun, Track } from "./track.ts";
@@ -28,11 +37,18 @@ export interface RecoveryOptions {
   readonly format: WireFormat;
   /** Bytes of what is published meanwhile that may be kept. */
   readonly maxBytes: number;
+  /** Whether what comes live comes in the order of the streams' numbers, also of different channels. */
+  readonly isOrdered: boolean;
   history(channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
+  /** The stream that a channel was of when it was last looked at. */
+  epochOf(channel: string): string | undefined;
   /** Whether the subscriber said it itself, and is not to hear it. */
   isOwn(publication: Publication): boolean;
-  /** Called once, before anything of the history is sent, with the channels that are still wanted. */
-  begun(channels: readonly Begun[]): void;
+  /**
+   * Called once, before anything of the history is sent, with the channels that are still wanted, and the
+   * cursor of somebody who stands there.
+   */
+  begun(channels: readonly Begun[], cursor: string): void;
   /** Takes a stand-in out of its channel. */
   leave(standIn: StandIn): void;
   /** Takes the places of those that are left, and ends the recovery. */
@@ -47,7 +63,8 @@ export class Recovery {
   #bytes = 0;
   /** Whether something may be missing from it. */
   #isStale = false;
-  #hasBegun = false;
+  /** What the subscriber has; undefined until it has begun. */
+  #progress: Progress | undefined;
   #isCancelled = false;
   #timer: TimerHandle | undefined;
   #wake: (() => void) | undefined;
@@ -104,7 +121,7 @@ export class Recovery {
    */
   run(): Answer<void> {
     const fail = (error: unknown): never => {
-      const isPromised = this.#hasBegun && !this.#isCancelled;
+      const isPromised = this.#progress !== undefined && !this.#isCancelled;
       this.cancel();
       if (isPromised) this.#options.subscriber.close("messages_missed");
       throw error;
@@ -124,11 +141,7 @@ export class Recovery {
     for (const { standIn } of tracks) standIn.forget();
     const limit = Math.max(LEAST_ENTRIES, Math.floor(ROUND_ENTRIES / tracks.length));
     const maxBytes = Math.max(1, Math.floor(ROUND_BYTES / tracks.length));
-    const pages = allAnswers(
-      tracks.map((track) =>
-        this.#options.history(track.standIn.channel.name, track.request(limit, maxBytes)),
-      ),
-    );
+    const pages = allAnswers(tracks.map((track) => this.#read(track, limit, maxBytes)));
     const proceed = (read: readonly HistoryPage<Publication>[]) => this.#proceed(tracks, read);
     if (!(pages instanceof Promise)) return proceed(pages);
     return pages.then(proceed, (error: unknown) => {
@@ -138,10 +151,18 @@ export class Recovery {
     });
   }
 
+  #read(track: Track, limit: number, maxBytes: number): Answer<HistoryPage<Publication>> {
+    const { history, epochOf } = this.#options;
+    const { name } = track.standIn.channel;
+    const ask = (request: HistoryRequest) => history(name, request);
+    return track.read(limit, maxBytes, { epoch: epochOf(name), ask });
+  }
+
   #proceed(asked: readonly Track[], pages: readonly HistoryPage<Publication>[]): Answer<void> {
     this.#requireGoingOn();
     if (this.#isStale) return this.#ask();
     const begun: Begun[] = [];
+    const starts: Start[] = [];
     const tracks: Track[] = [];
     const parts: CaughtUp[] = [];
     for (const [index, track] of asked.entries()) {
@@ -149,23 +170,28 @@ export class Recovery {
       if (page === undefined || this.standIn(track.standIn.channel.name) !== track.standIn)
         continue;
       tracks.push(track);
-      if (this.#hasBegun) {
+      if (this.#progress !== undefined) {
         parts.push(this.#next(track.standIn, page));
       } else {
         const first = track.begin(page);
         parts.push(first.part);
         begun.push(first.begun);
+        starts.push({
+          from: track.from,
+          position: first.begun.position ?? page.position,
+          isRecovered: first.begun.recovered === true,
+        });
       }
     }
     const { entries, upTo, hasMore } = merge(parts);
     const isLastRound = !hasMore && batches(entries, BATCH_BYTES).length <= 1;
     if (isLastRound) this.#goLive();
-    if (!this.#hasBegun) {
-      this.#hasBegun = true;
-      this.#options.begun(begun);
+    if (this.#progress === undefined) {
+      this.#progress = new Progress(starts);
+      this.#options.begun(begun, this.#progress.text);
     }
     if (isLastRound) {
-      this.#sendAll(entries, parts);
+      this.#sendAll(entries, parts, upTo);
       return;
     }
     for (const [index, track] of tracks.entries()) {
@@ -190,39 +216,84 @@ export class Recovery {
     this.#options.goLive(standIns);
   }
 
-  #send({ standIn, entry: { content, offset } }: MergedEntry): void {
+  /** `isNext`: it has been sent all that it wants of the stream up to here. */
+  #send({ standIn, epoch, entry: { content, offset } }: MergedEntry, isNext: boolean): void {
     const { subscriber, isOwn } = this.#options;
+    this.#advance(epoch, offset, isNext);
     if (content.sender === subscriber.id || isOwn(content)) return;
-    if (content.position !== undefined) content.cursor ??= positionText(content.position);
+    content.cursor = this.#cursorOf(content);
     subscriber.deliver(standIn.format.encode(content), content.id, offset);
   }
 
-  /** Sends the last of the history and what was published since: pages may be of different times. */
-  #sendAll(entries: readonly MergedEntry[], parts: readonly CaughtUp[]): void {
-    for (const [epoch, ofStream] of byStream(parts)) {
-      this.#sendStream(
-        entries.filter((each) => each.epoch === epoch),
-        ofStream,
-      );
+  /** Sends what was published meanwhile, whose frames say what others have who are in these channels. */
+  #sendBuffered(
+    standIn: StandIn,
+    epoch: string,
+    { frames, publication, id, offset }: Buffered,
+  ): void {
+    const { subscriber } = this.#options;
+    if (offset !== undefined) this.#advance(epoch, offset, false);
+    if (this.#isSimple || publication === undefined || offset === undefined) {
+      subscriber.deliver(frames, id, offset);
+    } else {
+      publication.cursor = this.#cursorOf(publication);
+      subscriber.deliver(standIn.format.encode(publication), id, offset);
     }
   }
 
-  #sendStream(entries: readonly MergedEntry[], parts: readonly CaughtUp[]): void {
-    const { subscriber } = this.#options;
-    const kept = parts.flatMap(({ standIn, position }) => standIn.after(position.offset));
-    const buffered = kept.toSorted((a, b) => a.order - b.order);
+  #advance(epoch: string, offset: number, isNext: boolean): void {
+    if (isNext || this.#options.isOrdered) this.#progress?.settle(epoch, offset);
+    else this.#progress?.mark(epoch, offset);
+  }
+
+  /** Whether the place of a publication says all that the subscriber has. */
+  get #isSimple(): boolean {
+    return this.#options.isOrdered && this.#progress?.size === 1;
+  }
+
+  #cursorOf({ position, cursor }: Publication): string | undefined {
+    if (!this.#isSimple) return this.#progress?.text;
+    return cursor ?? (position && positionText(position));
+  }
+
+  /** Sends the last of the history and what was published since: pages may be of different times. */
+  #sendAll(
+    entries: readonly MergedEntry[],
+    parts: readonly CaughtUp[],
+    upTo: ReadonlyMap<string, number>,
+  ): void {
+    for (const [epoch, ofStream] of byStream(parts)) {
+      const own = entries.filter((each) => each.epoch === epoch);
+      this.#sendStream(epoch, own, ofStream, upTo.get(epoch) ?? 0);
+    }
+  }
+
+  #sendStream(
+    epoch: string,
+    entries: readonly MergedEntry[],
+    parts: readonly CaughtUp[],
+    upTo: number,
+  ): void {
+    const kept = parts.flatMap(({ standIn, position }) =>
+      standIn.after(position.offset).map((buffered) => ({ standIn, buffered })),
+    );
+    const waiting = kept.toSorted((a, b) => a.buffered.order - b.buffered.order);
     let next = 0;
-    const sendBuffered = (before: number) => {
-      for (let each = buffered[next]; each !== undefined; each = buffered[++next]) {
-        if (each.order >= before) return;
-        subscriber.deliver(each.frames, each.id, each.offset);
+    const sendWaiting = (before: number) => {
+      for (let each = waiting[next]; each !== undefined; each = waiting[++next]) {
+        if (each.buffered.order >= before) return;
+        this.#sendBuffered(each.standIn, epoch, each.buffered);
       }
     };
+    const isBehind = ({ entry }: MergedEntry) => entry.offset > upTo;
     for (const each of entries) {
-      sendBuffered(each.entry.offset);
-      this.#send(each);
+      sendWaiting(each.entry.offset);
+      // Pages may be of different times, so behind the first of them all something may be still to come.
+      if (isBehind(each)) this.#progress?.settle(epoch, upTo);
+      this.#send(each, !isBehind(each));
     }
-    sendBuffered(Number.POSITIVE_INFINITY);
+    this.#progress?.settle(epoch, upTo);
+    sendWaiting(Number.POSITIVE_INFINITY);
   }
 
   async #sendInTurns(toSend: readonly (readonly MergedEntry[])[]): Promise<void> {
@@ -230,7 +301,7 @@ export class Recovery {
       this.#requireGoingOn();
       for (const each of entries) {
         const { standIn } = each;
-        if (this.standIn(standIn.channel.name) === standIn) this.#send(each);
+        if (this.standIn(standIn.channel.name) === standIn) this.#send(each, true);
       }
       await this.#whenReady();
     }

@@ -33,9 +33,10 @@ export interface Subscriber extends BagMember {
   readonly socket: MessageSocket | undefined;
   /**
    * Takes frames that native fan-out does not carry to it; `id` is that of the publication that they
-   * are of, where it has one, and `offset` its place where the channel keeps history.
+   * are of, where it has one, and `offset` its place where the channel keeps history. `publication` is for
+   * whoever has to encode it anew.
    */
-  deliver(frames: readonly Frame[], id?: number, offset?: number): void;
+  deliver(frames: readonly Frame[], id?: number, offset?: number, publication?: Publication): void;
   /** Whether a frame handed over now would leave at once rather than wait in a queue. */
   isReady(): boolean;
   /** Stops the flow to a connection that lost a frame, tells it and ends it. */

@@ -54,10 +54,10 @@ export class Subscriptions {
       position: undefined,
       recovered: from === undefined || "last" in from ? undefined : false,
     }));
-    const begun = (recoverable: readonly Begun[]) => {
+    const begun = (recoverable: readonly Begun[], cursor: string | undefined) => {
       const channels = [...recoverable, ...unrecovered];
       if (channels.length === 0) throw new StarlingError("not_joined");
-      options.begun(channels);
+      options.begun(channels, recoverable.length === 0 ? undefined : cursor);
     };
     const fail = (error: unknown): never => {
       for (const { channel } of added) this.unsubscribe(subscriber, channel);
@@ -71,7 +71,7 @@ export class Subscriptions {
       if (ready instanceof Promise) ready.catch(() => {});
       const done =
         kept.length === 0
-          ? whenAnswered(ready, () => options.begun(unrecovered))
+          ? whenAnswered(ready, () => options.begun(unrecovered, undefined))
           : this.#recoveries.start(subscriber, kept, ready, { ...options, begun });
       return done instanceof Promise ? done.catch(fail) : done;
     } catch (error) {

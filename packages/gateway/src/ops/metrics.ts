@@ -78,6 +78,7 @@ const meshHelp = {
   refused: "Publications refused since NATS did not take them in time, or too much waited for it",
   missed: "Times that publications of other nodes may have been lost, and subscribers were told",
   filled: "Gaps in channels with history that were filled from the stream",
+  late: "Publications that came so far behind others of their stream that clients were not told",
 } as const satisfies Record<keyof MeshCounters, string>;
 
 function addMeshMetrics(mesh: MeshBroker, registers: Registry[]): void {

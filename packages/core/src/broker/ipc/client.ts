@@ -34,6 +34,7 @@ import type { Writer } from "./writer.ts";
 export class IpcBroker implements Broker {
   readonly worker: WorkerId;
   readonly needsIds = true;
+  readonly isOrdered = true;
   readonly #options: IpcBrokerOptions;
   readonly #ids: PublicationIds;
   readonly #told = new Told();

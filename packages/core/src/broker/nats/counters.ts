@@ -15,4 +15,6 @@ export class MeshCounters {
   missed = 0;
   /** Gaps in channels with history that were filled from the stream. */
   filled = 0;
+  /** Publications that came so far behind others of their stream that cursors could not say so. */
+  late = 0;
 }

@@ -24,6 +24,8 @@ const PAGE_MS = 2_500;
 /** Where a channel with history is kept. */
 export interface Place extends Retention {
   readonly namespace: string;
+  /** Whether its clients may recover; default `false`. */
+  readonly recover?: boolean | undefined;
 }
 
 export interface KeptChannelsOptions {
@@ -58,7 +60,9 @@ export class KeptChannels {
     options.link.use({ up: forget, down: forget });
     this.#reader = new KeptReader(options);
     const streamOf = (app: string, channel: string) => this.#streamOf(app, channel);
-    this.#tails = new KeptTails({ ...options, reader: this.#reader, streamOf });
+    const recovers = (app: string, channel: string) =>
+      options.placeOf(app, channel)?.recover === true;
+    this.#tails = new KeptTails({ ...options, reader: this.#reader, streamOf, recovers });
     this.#publisher = new KeptPublisher(options);
   }
 

@@ -13,6 +13,7 @@ import type { MeshStream } from "./mesh-stream.ts";
 import type { Subjects } from "./subjects.ts";
 import { type Live, Tail } from "./tail.ts";
 import { within } from "./within.ts";
+import { type TrackedChannel, WorkerCursors } from "./worker-cursors.ts";
 
 /** Milliseconds for which whoever subscribes waits for a stream, and for which it is then taken to be away. */
 const BEGIN_MS = 2_500;
@@ -28,10 +29,14 @@ export interface KeptTailsOptions {
   readonly counters: MeshCounters;
   readonly reader: KeptReader;
   streamOf(app: string, channel: string): MeshStream;
+  /** Whether clients of a channel may recover. */
+  recovers(app: string, channel: string): boolean;
 }
 
 interface Wanted extends TailedChannel {
   readonly subject: string;
+  /** Where its clients may recover. */
+  readonly cursors: TrackedChannel | undefined;
   subscription: Subscription | undefined;
   begun: Promise<void> | undefined;
   /** When its stream could not be had last, ms since the epoch. */
@@ -43,6 +48,7 @@ export class KeptTails {
   readonly #options: KeptTailsOptions;
   readonly #wanted = new ByChannel<Wanted>();
   readonly #filler: GapFiller;
+  readonly #cursors: WorkerCursors;
 
   constructor(options: KeptTailsOptions) {
     this.#options = options;
@@ -51,6 +57,7 @@ export class KeptTails {
       channelsOf: (stream) => this.#ofStream(stream),
       missed: (tails) => this.#missed(tails),
     });
+    this.#cursors = new WorkerCursors(options);
     options.link.use({ up: (connection) => this.#up(connection), down() {} });
   }
 
@@ -60,14 +67,16 @@ export class KeptTails {
     if (!isWanted) {
       known?.subscription?.unsubscribe();
       known?.tail.reset();
+      known?.cursors?.end();
       this.#wanted.delete(app, channel);
       return;
     }
     if (known !== undefined) return known.begun;
     const wanted = this.#open(app, channel);
     if (link.subscriber !== undefined) this.#subscribe(link.subscriber, wanted);
-    if (link.connection === undefined) return;
-    return this.#begin(wanted);
+    if (link.connection !== undefined) return this.#begin(wanted);
+    wanted.cursors?.fail();
+    return;
   }
 
   /** The tail of a channel, if this worker has subscribers there. */
@@ -106,19 +115,21 @@ export class KeptTails {
   }
 
   #open(app: string, channel: string): Wanted {
-    const { handler, counters, subjects, clock, streamOf } = this.#options;
+    const { handler, counters, subjects, clock, streamOf, recovers } = this.#options;
     const stream = streamOf(app, channel);
+    const cursors = recovers(app, channel) ? this.#cursors.track(stream) : undefined;
     const tail = new Tail({
       clock,
       deliver: (publication) => {
         counters.received++;
+        cursors?.deliver(publication);
         handler.delivered(publication);
       },
       gate: this.#filler.gateOf(stream),
       doubt: () => stream.doubt(),
     });
     const wanted: Wanted = {
-      ...{ app, channel, tail, stream },
+      ...{ app, channel, tail, stream, cursors },
       subject: subjects.live(app, stream.namespace, channel),
       ...{ subscription: undefined, begun: undefined, failedAt: Number.NEGATIVE_INFINITY },
     };
@@ -157,17 +168,24 @@ export class KeptTails {
   }
 
   async #tryToBegin(wanted: Wanted): Promise<void> {
-    const { link, clock } = this.#options;
-    const { stream, tail } = wanted;
+    const { link, clock, subjects } = this.#options;
+    const { app, channel, stream, tail, cursors } = wanted;
+    const kept = subjects.kept(app, stream.namespace, channel);
     const look = async () => {
       await link.flushed();
-      return stream.look();
+      const state = await stream.look();
+      const newest = cursors && (await stream.newestOf(kept).catch(() => undefined));
+      return { ...state, newest };
     };
     try {
-      const { last } = await within(clock, BEGIN_MS, look());
+      const { last, epoch, newest } = await within(clock, BEGIN_MS, look());
+      // What waits behind a gap is older, and would come too late for a cursor.
+      const isKnown = !this.#filler.gateOf(stream).isHeld;
+      cursors?.begin({ epoch, offset: last }, isKnown ? newest : undefined);
       tail.begin(last);
     } catch {
       // Whoever asked cannot wait for that.
+      cursors?.fail();
       wanted.failedAt = clock.now();
       this.#filler.catchUpLater();
     }

@@ -63,6 +63,8 @@ export interface MeshBrokerOptions {
 export class MeshBroker implements Broker {
   readonly worker: WorkerId;
   readonly needsIds: boolean;
+  /** Servers republish after they have stored, each publisher's messages by themselves. */
+  readonly isOrdered = false;
   readonly counters = new MeshCounters();
   readonly #inner: Broker;
   readonly #keys: MeshKeys;
@@ -281,9 +283,9 @@ function placeIn(
   app: string,
   channel: string,
 ): Place | undefined {
-  const { history } = optionsOf(apps, app, channel);
+  const { history, recover } = optionsOf(apps, app, channel);
   if (history === undefined) return undefined;
   const namespace = namespaceOf(channel);
   const isDeclared = apps.get(app)?.namespaces.has(namespace) === true;
-  return { ...history, namespace: isDeclared ? namespace : "" };
+  return { ...history, recover, namespace: isDeclared ? namespace : "" };
 }

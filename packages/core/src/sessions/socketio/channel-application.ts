@@ -35,7 +35,7 @@ export interface ChannelApplicationOptions {
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly auth: ClientAuth;
   /** Counts the rates by user and by address. */
-  readonly broker: Pick<Broker, "take" | "worker" | "call" | "gather">;
+  readonly broker: Pick<Broker, "take" | "worker" | "call" | "gather" | "isOrdered">;
   readonly handlers: Pick<WorkerHandlers, "method">;
   /** Milliseconds for which the state of a connection that broke is kept; 0 is not at all. */
   readonly recoveryMs: number;

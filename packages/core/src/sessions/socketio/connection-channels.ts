@@ -3,6 +3,7 @@ import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { WorkerHandlers } from "../../broker/handlers.ts";
 import type { Counters } from "../../hub/counters.ts";
+import { Cursor } from "../../hub/cursor.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
 import { type AppConfig, optionsOf } from "../../hub/namespace.ts";
@@ -15,13 +16,13 @@ import type { ClientInfo } from "./client-auth.ts";
 import type { SocketIoConnection } from "./connection.ts";
 import { type Claim, type KeptState, KeptStates } from "./kept-states.ts";
 import { Returns } from "./returns.ts";
-import { type ChannelStart, Standing, startsBehind } from "./standing.ts";
+import { type ChannelStart, type Resumption, resumptions, Standing } from "./standing.ts";
 import { returnWish, wantedFrom, wantedPositions } from "./wanted.ts";
 
 export interface ConnectionChannelsOptions {
   readonly hub: Hub;
   readonly apps: ReadonlyMap<string, AppConfig>;
-  readonly broker: Pick<Broker, "worker" | "call" | "gather">;
+  readonly broker: Pick<Broker, "worker" | "call" | "gather" | "isOrdered">;
   readonly handlers: Pick<WorkerHandlers, "method">;
   /** Milliseconds for which the state of a connection that broke is kept; 0 is not at all. */
   readonly recoveryMs: number;
@@ -34,7 +35,7 @@ export interface ConnectionChannelsOptions {
 
 type Connection = SocketIoConnection<ClientInfo>;
 
-const NO_POSITIONS: ReadonlyMap<string, Position> = new Map();
+const NO_POSITIONS: ReadonlyMap<string, Cursor> = new Map();
 
 /** The event that tells how a subscription of the handshake has begun. */
 const RECOVERY_EVENT = "starling:recovery";
@@ -56,7 +57,7 @@ interface Found {
 interface Arrival {
   readonly own?: OwnChannel;
   /** What the client missed of which channels; of no interest where it has come back. */
-  readonly positions?: ReadonlyMap<string, Position>;
+  readonly positions?: ReadonlyMap<string, Cursor>;
   /** Whether the client has come back to a connection, and is to be in its channels again. */
   readonly isReturning?: boolean;
 }
@@ -181,7 +182,14 @@ export class ConnectionChannels {
   restored(connection: Connection, channels: readonly string[]): void {
     const { standing } = connection;
     if (standing !== undefined) this.#standing.set(standing.pid, connection);
-    for (const channel of channels) void this.#options.hub.subscribe(connection, channel);
+    const { hub, broker } = this.#options;
+    const joined = allAnswers(channels.map((channel) => hub.subscribe(connection, channel)));
+    if (standing === undefined || broker.isOrdered) return;
+    // Until this worker follows the channels its cursors say nothing of them.
+    standing.beginning();
+    const begun = () => standing.begun();
+    if (joined instanceof Promise) void joined.then(begun, begun);
+    else begun();
   }
 
   /** A connection whose client never knew. */
@@ -206,20 +214,20 @@ export class ConnectionChannels {
 
   /** What a client comes back to, and from where it goes on; nothing where something would be missing. */
   #find(connection: Connection, auth: unknown): Answer<Found | undefined> {
-    const { hub, maySubscribe, counters } = this.#options;
+    const { maySubscribe, counters } = this.#options;
     const { app, user } = connection;
     const wish = this.#recoverable.has(app) ? returnWish(auth) : undefined;
     if (wish === undefined) return undefined;
     const state = wish === "lost" ? undefined : this.#returns.take({ pid: wish.pid, app, user });
     const found = whenAnswered(state, (known): Answer<Found | undefined> => {
       if (known === undefined || wish === "lost") return undefined;
-      const starts = startsBehind(known.standing, wish.cursor);
-      if (!starts?.every(([channel]) => maySubscribe(connection, channel))) return undefined;
-      const pages = starts.flatMap(([channel, since]) =>
-        since === undefined ? [] : hub.history(app, channel, { since, limit: 0 }),
-      );
-      return whenAnswered(allAnswers(pages), (read) =>
-        read.every(({ isComplete }) => isComplete) ? { state: known, starts } : undefined,
+      const wanted = resumptions(known.standing, wish.cursor);
+      if (!wanted?.every(({ channel }) => maySubscribe(connection, channel))) return undefined;
+      const starts = allAnswers(wanted.map((each) => this.#startOf(app, each)));
+      return whenAnswered(starts, (found) =>
+        found.every((start) => start !== undefined)
+          ? { state: known, starts: found.filter((start) => start !== undefined) }
+          : undefined,
       );
     });
     const count = (known: Found | undefined) => {
@@ -229,6 +237,14 @@ export class ConnectionChannels {
     };
     // Whose history cannot be had begins anew.
     return found instanceof Promise ? found.catch(() => undefined).then(count) : count(found);
+  }
+
+  /** From where a channel goes on; undefined where something is not kept any more. */
+  #startOf(app: string, { channel, start, seen }: Resumption): Answer<ChannelStart | undefined> {
+    if (start === undefined) return [channel, start];
+    const cursor = seen === undefined ? Cursor.behind(start) : new Cursor([seen]);
+    const position = this.#options.hub.standing(app, channel, cursor, start.offset);
+    return whenAnswered(position, (at): ChannelStart | undefined => at && [channel, at]);
   }
 
   #beginOwn(connection: Connection, { channel, start }: OwnChannel): Answer<void> {
@@ -245,7 +261,7 @@ export class ConnectionChannels {
   /** Subscribes to what the client names positions for, and tells it of each. */
   #beginAt(
     connection: Connection,
-    positions: ReadonlyMap<string, Position>,
+    positions: ReadonlyMap<string, Cursor>,
     own: OwnChannel | undefined,
   ): Answer<void> {
     const beginnings: Beginning[] = [];
@@ -302,8 +318,11 @@ export class ConnectionChannels {
   ): Answer<void> {
     const { hub } = this.#options;
     const { standing, app } = connection;
+    /** A channel of each stream that they are of. */
+    const kept = new Map<string, string>();
     const begun = (channels: readonly Begun[]) => {
       for (const { channel, position } of channels) {
+        if (position !== undefined) kept.set(position.epoch, channel);
         // One that it has already keeps its start.
         if (position !== undefined || !this.#recovers(app, channel)) {
           standing?.add(channel, position);
@@ -320,13 +339,14 @@ export class ConnectionChannels {
       standing.begun();
       throw error;
     }
-    const kept = beginnings.find(({ channel }) => this.#recovers(app, channel));
     const isInOrder =
       !(done instanceof Promise) && beginnings.every(({ from }) => from === undefined);
     const upTo = whenAnswered(done, () =>
-      kept === undefined || isInOrder ? undefined : this.#positionOf(app, kept.channel),
+      isInOrder ? [] : allAnswers([...kept.values()].map((each) => this.#positionOf(app, each))),
     );
-    const settled = whenAnswered(upTo, (position) => standing.begun(position?.offset));
+    const settled = whenAnswered(upTo, (positions) =>
+      standing.begun(positions.filter((position) => position !== undefined)),
+    );
     if (!(settled instanceof Promise)) return;
     return settled.catch((error: unknown) => {
       // Nobody knows how much of it the client has.

@@ -11,7 +11,7 @@ function setUp() {
 }
 
 function state(pid: string, starts: readonly ChannelStart[] = []): KeptState {
-  const standing = { pid, starts, origin: 0, floor: 0 };
+  const standing = { pid, starts, streams: [] };
   return { id: `id of ${pid}`, app: "default", user: "ada", standing };
 }
 

@@ -1,9 +1,20 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { type ChannelStart, Standing, startsBehind } from "./standing.ts";
+import { Cursor, MAX_STREAMS, parseCursor } from "../../hub/cursor.ts";
+import type { Position } from "../../hub/position.ts";
+import { type ChannelStart, resumptions, Standing, type StandingState } from "./standing.ts";
 
 const epoch = "e";
 const at = (offset: number) => ({ epoch, offset });
+
+/** From where each channel goes on, where everything up to a position has been seen. */
+function startsBehind(state: StandingState, position: Position | undefined) {
+  const found = resumptions(state, position && Cursor.behind(position));
+  return found?.map(({ channel, start, seen }): ChannelStart => {
+    const offset = Math.max(start?.offset ?? 0, seen?.offset ?? 0);
+    return [channel, start && { ...start, offset }];
+  });
+}
 
 const channel = fc.constantFrom("a", "b", "c");
 const step = fc.oneof(
@@ -39,7 +50,7 @@ class Model {
     this.standing.beginning();
     this.standing.add(name, at(start));
     for (const offset of this.after(name, start)) this.sent.push({ channel: name, offset });
-    this.standing.begun(start < this.offset ? this.offset : 0);
+    this.standing.begun(start < this.offset ? [at(this.offset)] : []);
   }
 
   unsubscribe(name: string): void {
@@ -120,7 +131,7 @@ test("a cursor from before this connection, or of another stream, says that noth
   standing.beginning();
   standing.add("a", at(3));
   standing.add("volatile", undefined);
-  standing.begun(9);
+  standing.begun([at(9)]);
   const { state } = standing;
   if (state === undefined) throw new Error("nothing is under way");
   const asIs: ChannelStart[] = [
@@ -134,4 +145,24 @@ test("a cursor from before this connection, or of another stream, says that noth
     ["a", at(10)],
     ["volatile", undefined],
   ]);
+});
+
+test("each stream of a cursor is looked at by itself", () => {
+  const standing = Standing.fresh("pid");
+  const of = (name: string, offset: number) => ({ epoch: name, offset });
+  standing.add("a", of("E1", 3));
+  standing.beginning();
+  standing.add("b", of("E2", 5));
+  standing.begun([of("E2", 8)]);
+  const { state } = standing;
+  if (state === undefined) throw new Error("nothing is under way");
+  const behind = (text: string) =>
+    resumptions(state, parseCursor(text))?.map(({ seen }) => seen?.offset);
+  expect(behind("E1.9")).toEqual([9, undefined]);
+  expect(behind("E1.3,E2.9")).toEqual([undefined, 9]);
+  expect(behind("E2.9,E1.9")).toEqual([9, 9]);
+  expect(behind("E1.9,E2.8")).toBeUndefined();
+  const others = Array.from({ length: MAX_STREAMS - 1 }, (_, index) => `X${index}.1`).join(",");
+  expect(behind(`E1.9,${others}`)).toBeUndefined();
+  expect(behind(`E1.9,${others}`.replace(",X0.1", ""))).toEqual([9, undefined]);
 });

@@ -1,10 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Position } from "../../hub/position.ts";
-import { parsePosition } from "../../hub/position.ts";
+import { Cursor, parseCursor } from "../../hub/cursor.ts";
 import type { Beginning } from "../../hub/recovery.ts";
-
-/** A place in no stream: from there nothing can be recovered. */
-const NOWHERE: Position = { epoch: "", offset: 0 };
 
 /** Positions that a client may name when it connects. */
 const MAX_POSITIONS = 1_000;
@@ -17,7 +13,7 @@ const MAX_LAST = 1_000_000;
  */
 export function wantedFrom(argument: unknown): Beginning["from"] {
   const { since, last } = membersOf(argument);
-  if (since !== undefined) return positionFrom(since, "since");
+  if (since !== undefined) return cursorFrom(since, "since");
   if (last === undefined) return undefined;
   if (typeof last !== "number" || !Number.isInteger(last) || last < 1 || last > MAX_LAST) {
     const message = `last: must be a whole number from 1 to ${MAX_LAST}`;
@@ -31,7 +27,7 @@ export function wantedFrom(argument: unknown): Beginning["from"] {
  *
  * @throws StarlingError `invalid_request` or `too_many_channels`
  */
-export function wantedPositions(auth: unknown): ReadonlyMap<string, Position> {
+export function wantedPositions(auth: unknown): ReadonlyMap<string, Cursor> {
   const { positions } = membersOf(auth);
   if (positions === undefined || positions === null) return new Map();
   if (typeof positions !== "object" || Array.isArray(positions)) {
@@ -40,14 +36,14 @@ export function wantedPositions(auth: unknown): ReadonlyMap<string, Position> {
   const entries = Object.entries(membersOf(positions));
   if (entries.length > MAX_POSITIONS) throw new StarlingError("too_many_channels");
   return new Map(
-    entries.map(([channel, position]) => [channel, positionFrom(position, `positions.${channel}`)]),
+    entries.map(([channel, position]) => [channel, cursorFrom(position, `positions.${channel}`)]),
   );
 }
 
 /** Who comes back: its proof, and the cursor of the last event that it saw, if it saw one. */
 export interface ReturnWish {
   readonly pid: string;
-  readonly cursor: Position | undefined;
+  readonly cursor: Cursor | undefined;
 }
 
 /** Undefined where the client does not come back, `lost` where it does not know where it stood. */
@@ -56,12 +52,12 @@ export function returnWish(auth: unknown): ReturnWish | "lost" | undefined {
   if (pid === undefined || pid === null) return undefined;
   if (typeof pid !== "string") return "lost";
   if (offset === undefined || offset === null) return { pid, cursor: undefined };
-  const cursor = typeof offset === "string" ? parsePosition(offset) : undefined;
+  const cursor = typeof offset === "string" ? parseCursor(offset) : undefined;
   return cursor === undefined ? "lost" : { pid, cursor };
 }
 
-function positionFrom(value: unknown, name: string): Position {
-  if (typeof value === "string") return parsePosition(value) ?? NOWHERE;
+function cursorFrom(value: unknown, name: string): Cursor {
+  if (typeof value === "string") return parseCursor(value) ?? Cursor.nowhere;
   throw new StarlingError("invalid_request", `${name}: must be a string`);
 }
 

@@ -3,10 +3,10 @@ import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { may } from "../../auth/permissions.ts";
 import type { Counters } from "../../hub/counters.ts";
+import { Cursor, parseCursor } from "../../hub/cursor.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { nameFault } from "../../hub/names.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
-import { parsePosition } from "../../hub/position.ts";
 import type { Beginning } from "../../hub/recovery.ts";
 import type { Clock, Random, TimerHandle } from "../../ports.ts";
 import { sseEnvelopeFormat, sseFormat } from "./format.ts";
@@ -129,8 +129,7 @@ export class SseServer {
  * @throws StarlingError `invalid_request`
  */
 function wantedFrom({ lastEventId, last }: SseRequest): Beginning["from"] {
-  // A place in no stream is one from which nothing can be recovered.
-  if (lastEventId !== undefined) return parsePosition(lastEventId) ?? { epoch: "", offset: 0 };
+  if (lastEventId !== undefined) return parseCursor(lastEventId) ?? Cursor.nowhere;
   if (last === undefined) return undefined;
   const count = Number(last);
   if (!/^\d+$/.test(last) || count < 1 || count > MAX_LAST) {

@@ -6,7 +6,6 @@ import type { Channel } from "../../hub/channel.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
-import { positionText } from "../../hub/position.ts";
 import type { Beginning, Begun } from "../../hub/recovery.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import { TURN_BYTES } from "../../limits/connection-limits.ts";
@@ -86,8 +85,8 @@ export class SseSession implements Subscriber {
     hub.register(this);
     this.#expiry.watch(expiresAt);
     const opened = Promise.withResolvers<void>();
-    const begun = (channels: readonly Begun[]) => {
-      this.#begun(channels);
+    const begun = (channels: readonly Begun[], cursor: string | undefined) => {
+      this.#begun(channels, cursor);
       opened.resolve();
     };
     try {
@@ -107,13 +106,8 @@ export class SseSession implements Subscriber {
   }
 
   /** Says from where the client can come back, and whether it gets what it missed. */
-  #begun(channels: readonly Begun[]): void {
-    const [first, ...others] = channels.flatMap(({ position }) => position ?? []);
-    if (first !== undefined) {
-      // What stands further on in one channel is not to be passed over in another.
-      const offset = Math.min(first.offset, ...others.map((position) => position.offset));
-      this.#write(`id: ${positionText({ ...first, offset })}\n\n`);
-    }
+  #begun(channels: readonly Begun[], cursor: string | undefined): void {
+    if (cursor !== undefined) this.#write(`id: ${cursor}\n\n`);
     if (channels.every(({ recovered }) => recovered === undefined)) return;
     const lost = channels.filter(({ recovered }) => recovered === false);
     const recovered = lost.length === 0;

@@ -1,0 +1,125 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Cursor, MAX_STREAMS, parseCursor, seenText } from "./cursor.ts";
+import { Seen, WINDOW } from "./seen.ts";
+
+const text = ({ streams }: Cursor) => streams.map(seenText).join(",");
+
+const seen = fc
+  .record({
+    epoch: fc.stringMatching(/^[\w-]{1,20}$/),
+    first: fc.oneof(fc.nat(1_000), fc.nat(Number.MAX_SAFE_INTEGER - 10_000)),
+    steps: fc.array(fc.nat(400), { maxLength: 40 }),
+    isSure: fc.boolean(),
+  })
+  .map(({ epoch, first, steps, isSure }) => {
+    const made = Seen.upTo({ epoch, offset: first });
+    for (const step of steps) made.mark(Math.max(1, made.offset + step - 100));
+    made.isSure = isSure;
+    return made;
+  });
+const cursor = fc
+  .uniqueArray(seen, { selector: ({ epoch }) => epoch, minLength: 1, maxLength: MAX_STREAMS })
+  .map((streams) => new Cursor(streams));
+
+describe("the text of a cursor", () => {
+  test("is read as the cursor that it was written from", () => {
+    fc.assert(
+      fc.property(cursor, (written) => {
+        const read = parseCursor(text(written));
+        expect(read?.streams.length).toBe(written.streams.length);
+        for (const { epoch, offset, floor, settled, isSure, has } of written.streams) {
+          const same = read?.of(epoch);
+          expect(same).toMatchObject({ offset, floor, settled, isSure });
+          for (let number = Math.max(1, offset - WINDOW); number <= offset; number++) {
+            expect(same?.has(number)).toBe(has.call(written.of(epoch), number));
+          }
+        }
+      }),
+    );
+  });
+
+  test("is one text only", () => {
+    const part = fc.stringMatching(/^[ab]\.\d{1,3}([~!][ABCgw_-]{0,6}(\.[0-9]{1,2})?)?$/);
+    const parts = fc.array(part, { minLength: 1, maxLength: 3 }).map((all) => all.join(","));
+    let cursors = 0;
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), parts), (given) => {
+        const read = parseCursor(given);
+        if (read === undefined) return;
+        cursors++;
+        expect(text(read)).toBe(given);
+      }),
+      { numRuns: 2_000 },
+    );
+    expect(cursors).toBeGreaterThan(100);
+  });
+
+  test("is that of a position where everything up to it has been seen", () => {
+    expect(text(Cursor.behind({ epoch: "E", offset: 5 }))).toBe("E.5");
+    const late = Seen.upTo({ epoch: "E", offset: 10 });
+    late.mark(12);
+    expect(seenText(late)).toBe("E.12~B");
+    late.mark(11);
+    expect(seenText(late)).toBe("E.12");
+  });
+
+  test("names the streams in their order, each once", () => {
+    expect(parseCursor("E1.5,E2.7")?.streams.map(({ offset }) => offset)).toEqual([5, 7]);
+    expect(parseCursor("E1.5,E1.7")).toBeUndefined();
+  });
+
+  test("has a bound", () => {
+    const of = (count: number) => Array.from({ length: count }, (_, index) => `e${index}.1`);
+    expect(parseCursor(of(MAX_STREAMS).join(","))).toBeDefined();
+    expect(parseCursor(of(MAX_STREAMS + 1).join(","))).toBeUndefined();
+    const longest = `${"e".repeat(16)}.${Number.MAX_SAFE_INTEGER}!${"_".repeat(42)}H.8999999999999999`;
+    const all = of(MAX_STREAMS).map((_, index) => `${index}`.padStart(2, "0") + longest.slice(2));
+    expect(parseCursor(all.join(","))?.streams.length).toBe(MAX_STREAMS);
+  });
+
+  test.each([
+    "",
+    ".",
+    "a",
+    "a.",
+    ".1",
+    "a.-1",
+    "a.01",
+    "a.1.2",
+    "a.1e3",
+    "a b.1",
+    "a.9007199254740992",
+    `${"a".repeat(100)}.1`,
+    "a.1\n",
+    "a.1,",
+    ",a.1",
+    "a.5~",
+    "a.5~A",
+    "a.5~BA",
+    "a.5~g",
+    "a.300~______________________________________________B",
+    "a.5?B",
+    "a.5.1",
+    "a.5~B.0",
+    "a.5~B.4",
+    "a.5~.6",
+  ])("%j is none", (given) => {
+    expect(parseCursor(given)).toBeUndefined();
+  });
+});
+
+test("of what lies further behind than the window nobody knows, until it is settled", () => {
+  const seen = Seen.upTo({ epoch: "E", offset: 10 });
+  seen.mark(11 + WINDOW);
+  expect(seen).toMatchObject({ settled: 10, floor: 11 });
+  expect(seen.has(11)).toBe(false);
+  seen.mark(11);
+  expect(seen.has(11)).toBe(false);
+  expect(seenText(seen)).toEndWith(".1");
+  seen.settle(11);
+  expect(seen.has(11)).toBe(true);
+  expect(seen.has(12)).toBe(false);
+  seen.mark(12);
+  expect(seen).toMatchObject({ settled: 12, floor: 12 });
+});
