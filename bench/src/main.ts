@@ -5,6 +5,7 @@ import { wrkVersion } from "./measure/wrk.ts";
 import { cluster, PARTS, type Part, parseParts } from "./modes/cluster.ts";
 import { fanout } from "./modes/fanout.ts";
 import { idle } from "./modes/idle.ts";
+import { mesh } from "./modes/mesh.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
@@ -19,6 +20,7 @@ import {
   presencePeers,
   quicPeers,
 } from "./peers/index.ts";
+import { natsMesh } from "./peers/nats-mesh.ts";
 import { nchanTwoWorkers } from "./peers/nchan.ts";
 import type { Server } from "./peers/peer.ts";
 import { endAll } from "./processes.ts";
@@ -214,6 +216,14 @@ subcommand("recovery", "what history costs, and storms of clients that come back
       options,
       {},
     ),
+  );
+
+subcommand("mesh", "what a message over NATS costs two nodes of Starling", [natsMesh])
+  .option("--channels <n>", "in which is published in turn", count(10_000), 100)
+  .option("--messages <n>", "of one measurement; even", even(10_000_000), 200_000)
+  .option("--rate <n>", "messages a second where they are paced", count(1_000_000), 20_000)
+  .action((options) =>
+    run(mesh({ ...options, atMost: { flood: 2, paced: 10 } }), [natsMesh], options, {}),
   );
 
 subcommand("webtransport", "sessions that send and hear datagrams", quicPeers)
