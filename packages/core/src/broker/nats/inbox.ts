@@ -43,10 +43,11 @@ export class Inbox {
     try {
       if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
       const publication = envelopes.open(message.data, app, channel);
-      const { origin } = Envelopes.stampOf(message.data);
       const { id } = publication;
-      if (id !== undefined && !this.#isOwnNode(origin)) {
-        publication.id = PublicationIds.of(origin, id);
+      // Nodes of one process give no ids, and are spared the search for where it comes from.
+      if (id !== undefined) {
+        const { origin } = Envelopes.stampOf(message.data);
+        if (!this.#isOwnNode(origin)) publication.id = PublicationIds.of(origin, id);
       }
       return publication;
     } catch (error) {

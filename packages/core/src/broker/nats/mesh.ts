@@ -123,7 +123,10 @@ export class MeshBroker implements Broker {
     // The own node has it also where NATS is away.
     const own = this.#inner.publish(delivery);
     const handedOver = this.#plain.publish(publication, channels);
-    return Promise.all([own, handedOver]).then(([published]) => published);
+    // Together, since either may be refused while the other is under way.
+    if (own instanceof Promise)
+      return Promise.all([own, handedOver]).then(([published]) => published);
+    return handedOver.then(() => own);
   }
 
   publishUnanswered(delivery: Delivery): void {
