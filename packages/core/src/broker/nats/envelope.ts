@@ -45,7 +45,7 @@ export class Envelopes {
 
   /** What a publication says in every channel. */
   content(publication: Publication): Uint8Array {
-    this.#writer.cut();
+    this.#writer.at = this.#writer.base;
     writePublication(this.#writer, publication);
     return this.#writer.cut();
   }
@@ -65,6 +65,17 @@ export class Envelopes {
     const at = this.#head.length - NUMBERS;
     putUint(message, at + LINK_AT, link);
     putUint(message, at + FIRST_AT, first);
+  }
+
+  /** The message of a publication that is sent once: the same as `seal` of its `content`, and cheaper. */
+  only(publication: Publication, sequence: number): Uint8Array {
+    const writer = this.#writer;
+    writer.at = writer.base;
+    writer.raw(this.#head);
+    writePublication(writer, publication);
+    const message = writer.bytes.slice(writer.base, writer.at);
+    putUint(message, this.#head.length - NUMBERS + SEQUENCE_AT, sequence);
+    return message;
   }
 
   static isSealed(message: Uint8Array): boolean {

@@ -122,11 +122,10 @@ export class MeshBroker implements Broker {
     if (streams.length > 0) return this.#publishKept(delivery);
     // The own node has it also where NATS is away.
     const own = this.#inner.publish(delivery);
-    const handedOver = this.#plain.publish(publication, channels);
-    // Together, since either may be refused while the other is under way.
-    if (own instanceof Promise)
-      return Promise.all([own, handedOver]).then(([published]) => published);
-    return handedOver.then(() => own);
+    // A promise less for each publication, where the node is this process.
+    if (!(own instanceof Promise)) return this.#plain.publish(publication, channels, own);
+    const handedOver = this.#plain.publish(publication, channels, undefined);
+    return Promise.all([own, handedOver]).then(([published]) => published);
   }
 
   publishUnanswered(delivery: Delivery): void {
