@@ -15,6 +15,7 @@ import {
   clusterPeers,
   historyPeers,
   httpPeers,
+  meshHistoryPeers,
   peerNamed,
   peers,
   presencePeers,
@@ -209,10 +210,11 @@ subcommand("recovery", "what history costs, and storms of clients that come back
   )
   .option("--channels <n>", "that they come back to", count(1_000), 20)
   .option("--window <n>", "connections in the making at the same time", count(2_000), 256)
+  .option("--nats", "as nodes of a mesh; needs nats-server", false)
   .action((options) =>
     run(
       recovery({ ...options, perTick: 1, atMost: { overNone: 1.03 } }),
-      historyPeers,
+      options.nats ? meshHistoryPeers : historyPeers,
       options,
       {},
     ),
