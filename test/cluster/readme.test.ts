@@ -1,11 +1,10 @@
 /** The commands of README.md and of the page about NATS do what is said there, but for the ports, which are free ones. */
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { EventStream } from "../support/event-stream.ts";
 import { freePort } from "../support/nats-server.ts";
 import { codeBelow, page } from "../support/readme.ts";
 import { ShellCommand } from "../support/shell-command.ts";
@@ -60,21 +59,16 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** What the second node tells, once it hears what `say` publishes; a stream does not say when it has begun. */
-async function heardFrom(say: () => Promise<void>): Promise<string> {
-  const ca = readFileSync(join(folder, ".starling-b/dev-cert.pem"), "utf8");
-  using events = await EventStream.open(
-    moved("https://localhost:8444/events?channel=demo:hello"),
-    ca,
-  );
-  let heard: string | undefined;
-  const listening = (async () => {
-    do heard = await events.next();
-    while (!heard.startsWith("event: "));
-  })();
-  while (heard?.startsWith("event: ") !== true) await Promise.race([say(), listening]);
-  await listening;
-  return heard;
+/** Says something again until the second node tells an event: a stream does not say when it has begun. */
+async function arrives(event: string, say: () => Promise<void>): Promise<void> {
+  const line = codeBelow(page("README.md"), "## Subscribe", "sh");
+  const there = line.replace(".starling/", ".starling-b/").replace("8443", "8444");
+  const listener = run(moved(there));
+  while (!listener.output.includes(`\n${event}\n\n`)) {
+    await say();
+    await Bun.sleep(20);
+  }
+  await listener.interrupt();
 }
 
 async function ends(line: string): Promise<string> {
@@ -85,23 +79,40 @@ async function ends(line: string): Promise<string> {
 
 test("what the line publishes that the first node prints arrives at the second", async () => {
   const line = (await first.says("  curl ")).split("\n").find((each) => each.startsWith("  curl "));
-  const event = await heardFrom(async () => {
+  await arrives('event: message\ndata: {"text":"Hello"}', async () => {
     expect(await ends(`${line}`)).toContain('{"ok":true');
   });
-  expect(event).toBe('event: message\ndata: {"text":"Hello"}');
 });
 
 test("what the line of the README publishes arrives there too", async () => {
   const line = codeBelow(page("README.md"), "## Publish", "sh");
-  const event = await heardFrom(async () => {
+  await arrives('event: message\ndata: {"text": "Hello"}', async () => {
     expect(await ends(moved(line))).toContain('{"ok":true');
   });
-  expect(event).toBe('event: message\ndata: {"text": "Hello"}');
 });
 
 test("the program of the page about NATS publishes without HTTP", async () => {
   const program = codeBelow(page("docs/protocol/nats.md"), "## Example", "js");
   writeFileSync(join(folder, "publish.mjs"), moved(program));
-  const event = await heardFrom(async () => void (await ends("bun publish.mjs")));
-  expect(event).toBe('event: message\ndata: {"text":"Hello over NATS"}');
+  await arrives('event: message\ndata: {"text":"Hello over NATS"}', async () => {
+    await ends("bun publish.mjs");
+  });
+});
+
+/** All names in a text that begin so. */
+function named(text: string, pattern: RegExp): string[] {
+  return [...new Set(text.match(pattern))].toSorted();
+}
+
+test("the guide names every setting and every metric of NATS, and no other", async () => {
+  const guide = page("docs/guide/mesh.md");
+  const reference = page("docs/reference/configuration.md")
+    .split("\n## NATS\n")[1]
+    ?.split("\n## ")[0];
+  const settings = /\bNATS_[A-Z]+/g;
+  expect(named(guide, settings)).toEqual(named(reference ?? "", settings));
+  const url = moved("https://localhost:2053/metrics");
+  const metrics = await ends(`curl -s --cacert .starling/dev-cert.pem ${url}`);
+  const names = /\bstarling_nats_\w+/g;
+  expect(named(guide, names)).toEqual(named(metrics, names));
 });

@@ -46,8 +46,9 @@ export class ShellCommand {
 
   /** Ends it as Ctrl+C does. */
   async interrupt(): Promise<void> {
-    const { pid, exitCode } = this.#child;
-    if (pid !== undefined && exitCode === null) process.kill(-pid, "SIGINT");
+    const { pid, exitCode, signalCode } = this.#child;
+    const isRunning = exitCode === null && signalCode === null;
+    if (pid !== undefined && isRunning) process.kill(-pid, "SIGINT");
     await this.#ended;
   }
 }
