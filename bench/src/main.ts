@@ -222,8 +222,9 @@ subcommand("recovery", "what history costs, and storms of clients that come back
 
 subcommand("mesh", "what a message over NATS costs two nodes of Starling", [natsMesh])
   .option("--channels <n>", "in which is published in turn", count(10_000), 100)
-  .option("--messages <n>", "of one measurement; even", even(10_000_000), 200_000)
-  .option("--rate <n>", "messages a second where they are paced", count(1_000_000), 20_000)
+  .option("--messages <n>", "of a flood; even", even(10_000_000), 300_000)
+  .option("--rate <n>", "messages a second where they are paced; even", even(1_000_000), 20_000)
+  .option("--seconds <n>", "for which they are", count(600), 4)
   .action((options) =>
     run(mesh({ ...options, atMost: { flood: 2, paced: 10 } }), [natsMesh], options, {}),
   );

@@ -15,7 +15,7 @@ test("what a node without NATS takes for the same is no cost of the mesh", () =>
 
 test("each flow has a limit of its own", () => {
   const { comparisons } = mesh({
-    ...{ channels: 1, messages: 2, rate: 20_000, atMost: { flood: 2, paced: 10 } },
+    ...{ channels: 1, messages: 2, rate: 20_000, seconds: 1, atMost: { flood: 2, paced: 10 } },
   });
   const cost = { publisher: 9, publisherAlone: 0, receiver: 9, receiverAlone: 0 };
   const facts = { ...cost, nats: 0, perSecond: 0 };

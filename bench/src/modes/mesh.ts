@@ -4,29 +4,31 @@ import type { Server } from "../peers/peer.ts";
 import { inTime } from "./in-time.ts";
 import type { Comparison, Mode, Sample } from "./mode.ts";
 
+/** For one flow, with what is published before it is measured. */
 const TIMEOUT_MS = 120_000;
 
 export interface MeshModeOptions {
   readonly channels: number;
-  /** Messages of each measurement. */
+  /** Messages of a flood. */
   readonly messages: number;
-  /** Messages a second where they are paced. */
+  /** Messages a second where they are paced, and for how many seconds. */
   readonly rate: number;
+  readonly seconds: number;
   /** Highest CPU microseconds of one node for one message, beyond local delivery, that are wanted. */
   readonly atMost: { readonly flood: number; readonly paced: number };
 }
 
 /** What a message costs two nodes of Starling that goes from one to the other over NATS. */
 export function mesh(options: MeshModeOptions): Mode<Server> {
-  const { channels, messages, rate, atMost } = options;
+  const { channels, messages, rate, seconds, atMost } = options;
   const flows = [
-    { name: "flood", perSecond: 0, limit: atMost.flood },
-    { name: `${rate} a second`, perSecond: rate, limit: atMost.paced },
+    { name: "flood", messages, perSecond: 0, limit: atMost.flood },
+    { name: `${rate} a second`, messages: rate * seconds, perSecond: rate, limit: atMost.paced },
   ];
   const all = kinds.flatMap((kind) => flows.map((flow) => ({ kind, ...flow })));
   return {
     name: "mesh",
-    parameters: { channels, messages, rate },
+    parameters: { channels, messages, rate, seconds },
     metrics: [
       { key: "publisherBeyond", title: "publisher beyond local µs", digits: 2 },
       { key: "receiverBeyond", title: "receiver beyond local µs", digits: 2 },
@@ -45,16 +47,12 @@ export function mesh(options: MeshModeOptions): Mode<Server> {
     async measure({ server }) {
       const nodes = new Mesh({ pid: server.pid, url: server.urls.publisher.href });
       const samples: Sample[] = [];
-      const run = async () => {
-        await nodes.start(channels);
-        for (const { kind, name, perSecond } of all) {
-          samples.push(
-            sample(series(kind, name), await nodes.measure(kind, { messages, perSecond })),
-          );
-        }
-      };
       try {
-        await inTime(run(), TIMEOUT_MS);
+        await nodes.start(channels);
+        for (const { kind, name, messages, perSecond } of all) {
+          const measured = nodes.measure(kind, { messages, perSecond });
+          samples.push(sample(series(kind, name), await inTime(measured, TIMEOUT_MS)));
+        }
       } finally {
         await nodes.end();
       }

@@ -84,21 +84,3 @@ test("TLS to NATS trusts the authority that is configured, and no other", async 
   expect(connection.info?.tls_required).toBe(true);
   expect(await trusting(other.certFile).then(() => "connected", String)).not.toBe("connected");
 });
-
-test("where no server is reached the error names them all", async () => {
-  const streams = { replicas: 1, storage: "file", idempotencyWindowMs: 60_000 } as const;
-  const servers = ["127.0.0.1:1", "localhost:1"];
-  const refused = connectToNats({ servers, prefix: "starling", streams }, "test");
-  await expect(refused).rejects.toThrow("127.0.0.1:1, localhost:1: connection refused");
-});
-
-test("of several servers one that is there is enough", async () => {
-  const server = await start("");
-  const { servers, ...others } = configOf(server);
-  const connection = await connectToNats(
-    { ...others, servers: ["127.0.0.1:1", ...servers] },
-    "test",
-  );
-  closing.push(() => connection.close());
-  await connection.flush();
-});

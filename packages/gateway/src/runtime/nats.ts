@@ -1,12 +1,8 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
-import {
-  connected,
-  connectionOptions,
-  type NatsConfig,
-} from "@starling/core/broker/nats/config.ts";
+import { connectionOptions, type NatsConfig } from "@starling/core/broker/nats/config.ts";
 
 /** Connects to NATS over TCP; `name` is what operators see there. */
 export function connectToNats(config: NatsConfig, name: string): Promise<NatsConnection> {
-  return connected(config, () => connect(connectionOptions(config, name)));
+  return connect(connectionOptions(config, name));
 }

@@ -55,23 +55,6 @@ export function connectionOptions(config: NatsConfig, name: string): ConnectionO
   };
 }
 
-/**
- * Connects as a runtime does it.
- *
- * @throws Error which names the servers, and why the last of them was not reached
- */
-export async function connected<T>(
-  { servers }: Pick<NatsConfig, "servers">,
-  connect: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await connect();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${servers.join(", ")}: ${why}`, { cause });
-  }
-}
-
 function defined(tls: NonNullable<NatsConfig["tls"]>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(tls).filter((entry): entry is [string, string] => entry[1] !== undefined),

@@ -152,16 +152,24 @@ export class KeptPublisher {
     }
   }
 
-  #watch(): void {
-    this.#repeat ??= this.#options.clock.setTimeout(() => {
+  /** Sends again what has had no answer for long; under load there is always something that was just sent. */
+  #watch(delayMs = REPEAT_MS): void {
+    const { clock } = this.#options;
+    this.#repeat ??= clock.setTimeout(() => {
       this.#repeat = undefined;
-      if (this.#outbox.first === undefined) return;
+      const { first } = this.#outbox;
+      if (first === undefined) return;
+      const waited = clock.now() - (first.place.deadline - DEADLINE_MS);
+      if (waited < REPEAT_MS) {
+        this.#watch(REPEAT_MS - waited);
+        return;
+      }
       for (const stream of new Set([...this.#outbox.messages()].map((each) => each.stream))) {
         stream.reset();
       }
       this.#sendAgain();
       this.#watch();
-    }, REPEAT_MS);
+    }, delayMs);
   }
 
   #answered(error: Error | null, reply: Msg): void {

@@ -111,10 +111,7 @@ export class MeshLink {
     } catch (error) {
       if (this.#isClosed) return;
       // The first says it; the others would only repeat it.
-      if (this.#attempts++ === 0) {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.error({ reason }, "NATS cannot be reached; trying again");
-      }
+      if (this.#attempts++ === 0) log.error({ error }, "NATS cannot be reached; trying again");
       this.#retry = clock.setTimeout(() => void this.#dial(), RETRY_MS);
     }
   }
