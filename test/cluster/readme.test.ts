@@ -55,7 +55,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const command of running.toReversed()) await command.interrupt();
+  // All at once, so that none outlives another one that does not end.
+  await Promise.all(running.map((command) => command.interrupt()));
   rmSync(folder, { recursive: true, force: true });
 });
 
