@@ -5,6 +5,7 @@ import { run } from "./stage.ts";
 const programs: Readonly<Record<string, string>> = {
   chromium: "chromium",
   curl: "curl",
+  "nats-server": "nats-server",
   openssl: "openssl",
 };
 
@@ -31,6 +32,9 @@ export function advice(absent: readonly string[]): string {
   return `the tests need ${absent.join(", ")}; on Debian: apt-get install ${packages}`;
 }
 
+/** Servers lie in sbin, which is not in the PATH of every user. */
 function missing(): string[] {
-  return Object.keys(programs).filter((program) => Bun.which(program) === null);
+  const { PATH = "" } = process.env;
+  const places = { PATH: `${PATH}:/usr/sbin` };
+  return Object.keys(programs).filter((program) => Bun.which(program, places) === null);
 }

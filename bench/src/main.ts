@@ -5,6 +5,7 @@ import { wrkVersion } from "./measure/wrk.ts";
 import { cluster, PARTS, type Part, parseParts } from "./modes/cluster.ts";
 import { fanout } from "./modes/fanout.ts";
 import { idle } from "./modes/idle.ts";
+import { mesh } from "./modes/mesh.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
 import { publish } from "./modes/publish.ts";
@@ -14,11 +15,13 @@ import {
   clusterPeers,
   historyPeers,
   httpPeers,
+  meshHistoryPeers,
   peerNamed,
   peers,
   presencePeers,
   quicPeers,
 } from "./peers/index.ts";
+import { natsMesh } from "./peers/nats-mesh.ts";
 import { nchanTwoWorkers } from "./peers/nchan.ts";
 import type { Server } from "./peers/peer.ts";
 import { endAll } from "./processes.ts";
@@ -208,13 +211,23 @@ subcommand("recovery", "what history costs, and storms of clients that come back
   )
   .option("--channels <n>", "that they come back to", count(1_000), 20)
   .option("--window <n>", "connections in the making at the same time", count(2_000), 256)
+  .option("--nats", "as nodes of a mesh; needs nats-server", false)
   .action((options) =>
     run(
       recovery({ ...options, perTick: 1, atMost: { overNone: 1.03 } }),
-      historyPeers,
+      options.nats ? meshHistoryPeers : historyPeers,
       options,
       {},
     ),
+  );
+
+subcommand("mesh", "what a message over NATS costs two nodes of Starling", [natsMesh])
+  .option("--channels <n>", "in which is published in turn", count(10_000), 100)
+  .option("--messages <n>", "of a flood; even", even(10_000_000), 300_000)
+  .option("--rate <n>", "messages a second where they are paced; even", even(1_000_000), 20_000)
+  .option("--seconds <n>", "for which they are", count(600), 4)
+  .action((options) =>
+    run(mesh({ ...options, atMost: { flood: 2, paced: 10 } }), [natsMesh], options, {}),
   );
 
 subcommand("webtransport", "sessions that send and hear datagrams", quicPeers)

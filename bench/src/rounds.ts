@@ -83,7 +83,7 @@ async function trial<S extends Server>(
       await load.end();
     }
   } finally {
-    await end(server.pid);
+    for (const pid of [server.pid, ...(server.beside ?? [])]) await end(pid);
   }
 }
 

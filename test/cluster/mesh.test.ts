@@ -48,6 +48,26 @@ function stream(node: GatewayProcess, channel: string, lastId?: string): Promise
   return EventStream.open(url, node.ca, headers);
 }
 
+/** A stream that has begun to hear the other node, which the head of its answer does not say. */
+async function hearing(node: GatewayProcess, channel: string): Promise<EventStream> {
+  const events = await stream(node, channel);
+  const isOver = Promise.withResolvers<void>();
+  const probing = (async () => {
+    for (let isDone = false; !isDone; ) {
+      const body = JSON.stringify({ channel, event: "probe", data: null });
+      await httpsCall(`${here.publisherUrl}/api/publish`, here.ca, { body });
+      isDone = await Promise.race([
+        isOver.promise.then(() => true),
+        Bun.sleep(20).then(() => false),
+      ]);
+    }
+  })();
+  while (!(await events.next()).includes("event: probe")) {}
+  isOver.resolve();
+  await probing;
+  return events;
+}
+
 /** The data and the id of the next event that is one of ours. */
 async function nextEvent(events: EventStream): Promise<{ data: unknown; id: string }> {
   for (;;) {
@@ -96,10 +116,10 @@ describe.each(["demo:a", "kept:a"])("in %s", (channel) => {
       const heard: unknown[] = [];
       socket.on("e", (data: unknown) => heard.push(data));
       expect(await ask(socket, "subscribe", { channel })).toMatchObject({ ok: true });
-      using events = await stream(there, channel);
+      using events = await hearing(there, channel);
+      using own = await hearing(here, channel);
       using member = await SignallingClient.open(there);
       await member.join(channel);
-      using own = await stream(here, channel);
       for (const n of [1, 2, 3]) expect((await publish(here, channel, n)).status).toBe(200);
       expect(await nextEvents(events, 3)).toEqual([1, 2, 3]);
       expect(await nextEvents(own, 3)).toEqual([1, 2, 3]);
@@ -117,7 +137,7 @@ describe.each(["demo:a", "kept:a"])("in %s", (channel) => {
 });
 
 test("who was away gets on one node what was published on the other", async () => {
-  const first = await stream(there, "kept:b");
+  const first = await hearing(there, "kept:b");
   await publish(here, "kept:b", "before");
   const { id } = await nextEvent(first);
   first[Symbol.dispose]();
@@ -129,7 +149,7 @@ test("who was away gets on one node what was published on the other", async () =
 });
 
 test("while NATS restarts nothing that is answered is lost where history is kept, and nothing comes twice", async () => {
-  using events = await stream(there, "kept:c");
+  using events = await hearing(there, "kept:c");
   await publish(here, "kept:c", "begin");
   expect(await nextEvents(events, 1)).toEqual(["begin"]);
   const answered: number[] = [];

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { cpuSince, cpuTime } from "../measure/proc.ts";
-import { end, track } from "../processes.ts";
-import type { Order, Reply } from "./orders.ts";
+import { Party } from "../party.ts";
+import { end } from "../processes.ts";
+import type { Order } from "./orders.ts";
+
+const PROGRAM = join(import.meta.dir, "process.ts");
 
 /** CPU microseconds of each process for one message. */
 export interface IpcCost {
@@ -17,38 +20,13 @@ export interface IpcOptions {
   readonly perSecond: number;
 }
 
-/** A process of the bench, which carries out one order at a time. */
-class Party {
-  readonly pid: number;
-  readonly #child;
-  #settle: ((reply: Reply) => void) | undefined;
-
-  constructor() {
-    this.#child = track(
-      Bun.spawn([process.execPath, join(import.meta.dir, "process.ts")], {
-        stdio: ["ignore", "inherit", "inherit"],
-        ipc: (reply: Reply) => this.#settle?.(reply),
-      }),
-    );
-    this.pid = this.#child.pid;
-    void this.#child.exited.then(() => this.#settle?.({ type: "failed", reason: "it ended" }));
-  }
-
-  async order(order: Order): Promise<void> {
-    const reply = await new Promise<Reply>((resolve) => {
-      this.#settle = resolve;
-      this.#child.send(order);
-    });
-    if (reply.type === "failed") throw new Error(`${order.type}: ${reply.reason}`);
-  }
-}
-
 /** What a message costs that one worker publishes and another one gets, through their node. */
 export async function measureIpc(
   directory: string,
   options: IpcOptions,
 ): Promise<{ readonly flood: IpcCost; readonly paced: IpcCost }> {
-  const [node, publisher, receiver] = [new Party(), new Party(), new Party()];
+  const start = () => new Party<Order>(PROGRAM);
+  const [node, publisher, receiver] = [start(), start(), start()];
   const socket = join(directory, "broker.sock");
   const stream = async (messages: number, perSecond: number): Promise<IpcCost> => {
     const parties = { publisher, node, receiver };

@@ -8,11 +8,6 @@ export type Order =
   | { readonly type: "wait"; readonly expected: number }
   | { readonly type: "publish"; readonly messages: number; readonly perSecond: number };
 
-/** What a process answers: that the order is carried out, or why not. */
-export type Reply =
-  | { readonly type: "done" }
-  | { readonly type: "failed"; readonly reason: string };
-
 export const CHANNEL = "bench";
 /** About what a chat message has. */
 export const DATA = JSON.stringify({ text: "x".repeat(88) });

@@ -7,7 +7,8 @@ import type { AppConfig } from "@starling/core/hub/namespace.ts";
 import type { Log } from "@starling/core/ports.ts";
 import { listenOnSocket, openSocket } from "@starling/gateway/runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "@starling/gateway/runtime/system.ts";
-import { CHANNEL, DATA, type Order, type Reply } from "./orders.ts";
+import { fail, obey } from "../party.ts";
+import { CHANNEL, DATA, type Order } from "./orders.ts";
 
 /** Of so many messages of a flood one is answered, and so many answers may be missing. */
 const ANSWERED_EACH = 500;
@@ -107,10 +108,6 @@ async function paced(messages: number, perSecond: number): Promise<void> {
   if (reached.size !== 1 || !reached.has(2)) fail(`answers were ${[...reached]}, not 2`);
 }
 
-function fail(reason: string): void {
-  process.send?.({ type: "failed", reason } satisfies Reply);
-}
-
 async function carryOut(order: Order): Promise<void> {
   switch (order.type) {
     case "serve":
@@ -128,10 +125,4 @@ async function carryOut(order: Order): Promise<void> {
   }
 }
 
-process.on("message", (order: Order) => {
-  carryOut(order).then(
-    () => process.send?.({ type: "done" } satisfies Reply),
-    (error: unknown) => fail(String(error)),
-  );
-});
-process.on("disconnect", () => process.exit());
+obey(carryOut);

@@ -1,5 +1,6 @@
 import { type IpcCost, measureIpc } from "../ipc/measure.ts";
 import { endAll } from "../processes.ts";
+import { inTime } from "./in-time.ts";
 import type { Comparison, Sample } from "./mode.ts";
 
 const FLOOD_MESSAGES = 500_000;
@@ -15,13 +16,18 @@ const atMost = { flood: 1, paced: 4 } as const;
 
 /** What one message costs each process on its way from one worker through the node to another. */
 export async function ipcSamples(directory: string): Promise<Sample[]> {
-  const costs = await inTime(
-    measureIpc(directory, {
-      floodMessages: FLOOD_MESSAGES,
-      pacedMessages: PACED_MESSAGES,
-      perSecond: PER_SECOND,
-    }),
-  );
+  const measured = measureIpc(directory, {
+    floodMessages: FLOOD_MESSAGES,
+    pacedMessages: PACED_MESSAGES,
+    perSecond: PER_SECOND,
+  });
+  let costs: Awaited<typeof measured>;
+  try {
+    costs = await inTime(measured, TIMEOUT_MS);
+  } finally {
+    // Nothing else runs beside this measurement.
+    await endAll();
+  }
   return each((flow, process) => ({
     series: series(flow, process),
     values: { cpuMicros: costs[flow][process] },
@@ -33,22 +39,6 @@ export const ipcComparisons: readonly Comparison[] = each((flow, process) => ({
   series: series(flow, process),
   atMost: atMost[flow],
 }));
-
-/** Whoever waited for a message that was lost would wait for ever. */
-async function inTime<T>(measured: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Error("not all messages arrived in time")),
-    TIMEOUT_MS,
-  );
-  try {
-    return await Promise.race([measured, late.promise]);
-  } finally {
-    clearTimeout(timer);
-    // Nothing else runs beside this measurement.
-    await endAll();
-  }
-}
 
 function series(flow: keyof typeof flows, process: keyof IpcCost): string {
   return `ipc message, ${flows[flow]}, ${process}`;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { natsAnnounced } from "./nats.ts";
+import { natsClientsAnnounced } from "./nats-mesh.ts";
 import { nginxAnnounced } from "./nchan.ts";
 import { gatewayAnnounced } from "./starling.ts";
 
@@ -11,6 +12,16 @@ test("nats-server's WebSocket address is found in its log, and not the one of pl
     subscriber: url,
   });
   expect(natsAnnounced(`${line} client connections on 127.0.0.1:43161`)).toEqual({});
+});
+
+test("nats-server's address for clients is found in its log, and no other", () => {
+  const url = new URL("nats://127.0.0.1:43161");
+  const line = "[7] 2026/11/22 00:29:51 [INF] Listening for";
+  expect(natsClientsAnnounced(`${line} client connections on 127.0.0.1:43161`)).toEqual({
+    publisher: url,
+    subscriber: url,
+  });
+  expect(natsClientsAnnounced(`${line} websocket clients on wss://127.0.0.1:37513`)).toEqual({});
 });
 
 test("the gateway listens once all of it has started", () => {

@@ -7,7 +7,9 @@ import { rawBun, rawBunPresence } from "./raw-bun.ts";
 import { socketIo } from "./socketio.ts";
 import { starling } from "./starling.ts";
 import { type ClusterPeer, oneProcess, oneWorker, twoWorkers } from "./starling-cluster.ts";
-import { type HistoryPeer, keptHistory, withHistory, withoutHistory } from "./starling-history.ts";
+
+export { historyPeers, meshHistoryPeers } from "./starling-history.ts";
+
 import { starlingConflating, starlingPresence } from "./starling-presence.ts";
 import { starlingQuic } from "./starling-quic.ts";
 
@@ -19,9 +21,6 @@ export const peers: readonly Peer[] = [...httpPeers, nchan, nchanTwoWorkers, nat
 
 /** Starling alone, with more and more processes. */
 export const clusterPeers: readonly ClusterPeer[] = [oneProcess, oneWorker, twoWorkers];
-
-/** Starling alone, whose channels keep history or do not. */
-export const historyPeers: readonly HistoryPeer[] = [withoutHistory, keptHistory, withHistory];
 
 /** Every server that has members. */
 export const presencePeers: readonly PresencePeer[] = [

@@ -36,6 +36,8 @@ export interface SubscriberDialect {
 export interface RunningPeer {
   /** CPU time and memory are measured of this process and its descendants. */
   readonly pid: number;
+  /** Other processes that it needs, which are ended after it and not measured. */
+  readonly beside?: readonly number[];
   readonly urls: { readonly publisher: URL; readonly subscriber: URL };
   /** SHA-256 of its certificate, base64, where clients know it by that. */
   readonly certificateHash?: string;

@@ -6,6 +6,6 @@ import { connectionOptions, type NatsConfig } from "@starling/core/broker/nats/c
 /** Connects to NATS over TCP; `name` is what operators see there. */
 export function connectToNats(config: NatsConfig, name: string): Promise<NatsConnection> {
   const options = connectionOptions(config, name);
-  // It may connect to the servers that are configured, and to no other that they tell of.
-  return connect({ ...options, ignoreClusterUpdates: true });
+  // It may connect to the servers that are configured, by their names, and to no other that they tell of.
+  return connect({ ...options, resolve: false, ignoreClusterUpdates: true });
 }

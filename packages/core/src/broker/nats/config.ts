@@ -46,6 +46,8 @@ export function connectionOptions(config: NatsConfig, name: string): ConnectionO
     reconnectTimeWait: RECONNECT_MS,
     pingInterval: PING_MS,
     maxPingOut: 2,
+    // A worker has delivered what it publishes; what streams have kept comes from the server.
+    noEcho: true,
     // An operator may be about to change what a server lets through.
     ignoreAuthErrorAbort: true,
     ...(user === undefined ? {} : { user }),

@@ -5,7 +5,7 @@ import type { Clock, Log, TimerHandle } from "../../ports.ts";
 import type { MeshCounters } from "./counters.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
-import { Outbox, type Outgoing } from "./outbox.ts";
+import { Outbox, type Outgoing, Place } from "./outbox.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const DEADLINE_MS = 5_000;
@@ -25,9 +25,11 @@ export interface KeptPublisherOptions {
   readonly counters: MeshCounters;
 }
 
-interface KeptMessage extends Outgoing {
+interface KeptMessage extends Outgoing<KeptMessage> {
   readonly stream: MeshStream;
   readonly token: string;
+  /** Writes it to the link that there is. */
+  send(): void;
   resolve(position: Position): void;
 }
 
@@ -72,6 +74,7 @@ export class KeptPublisher {
     const message: KeptMessage = {
       stream,
       token,
+      place: new Place(),
       bytes: bytes.length + MESSAGE_BYTES,
       resolve,
       send: () => {
@@ -149,16 +152,24 @@ export class KeptPublisher {
     }
   }
 
-  #watch(): void {
-    this.#repeat ??= this.#options.clock.setTimeout(() => {
+  /** Sends again what has had no answer for long; under load there is always something that was just sent. */
+  #watch(delayMs = REPEAT_MS): void {
+    const { clock } = this.#options;
+    this.#repeat ??= clock.setTimeout(() => {
       this.#repeat = undefined;
-      if (this.#outbox.size === 0) return;
+      const { first } = this.#outbox;
+      if (first === undefined) return;
+      const waited = clock.now() - (first.place.deadline - DEADLINE_MS);
+      if (waited < REPEAT_MS) {
+        this.#watch(REPEAT_MS - waited);
+        return;
+      }
       for (const stream of new Set([...this.#outbox.messages()].map((each) => each.stream))) {
         stream.reset();
       }
       this.#sendAgain();
       this.#watch();
-    }, REPEAT_MS);
+    }, delayMs);
   }
 
   #answered(error: Error | null, reply: Msg): void {

@@ -266,14 +266,15 @@ export class MeshBroker implements Broker {
   }
 
   /** The part in channels without history; the own node has it also where NATS is away. */
-  async #publishPlain(delivery: Delivery): Promise<Published> {
+  #publishPlain(delivery: Delivery): Promise<Published> {
     const { channels, publication, key } = delivery;
     const own =
       (key && this.#keys.delivered(key)) ??
       this.#inner.publish({ ...delivery, streams: [], key: key && MeshKeys.own(key) });
-    const handedOver = this.#plain.publish(publication, channels, key);
-    const [published] = await Promise.all([own, handedOver]);
-    return published;
+    // A promise less for each publication, where the node is this process.
+    if (!(own instanceof Promise)) return this.#plain.publish(publication, channels, own, key);
+    const handedOver = this.#plain.publish(publication, channels, undefined, key);
+    return Promise.all([own, handedOver]).then(([published]) => published);
   }
 }
 

@@ -10,7 +10,7 @@ import { deliveryId } from "./delivery-id.ts";
 import type { Envelopes } from "./envelope.ts";
 import type { Inbox } from "./inbox.ts";
 import type { MeshLink } from "./link.ts";
-import { Outbox, type Outgoing } from "./outbox.ts";
+import { Outbox, type Outgoing, Place } from "./outbox.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that may wait for NATS, and for how long, ms. */
@@ -35,11 +35,44 @@ export interface PlainChannelsOptions {
 interface Handover {
   left: number;
   /** Undefined where nobody waits. */
-  readonly done: PromiseWithResolvers<void> | undefined;
+  readonly done: (() => void) | undefined;
+  readonly failed: ((error: unknown) => void) | undefined;
 }
 
-interface PlainMessage extends Outgoing {
+/** A class, since an object with functions of its own would cost each message as much as sending it. */
+class PlainMessage implements Outgoing<PlainMessage> {
+  readonly place = new Place<PlainMessage>();
+  readonly bytes: number;
   readonly sequence: number;
+  readonly subject: string;
+  readonly content: Uint8Array;
+  readonly #handover: Handover;
+  readonly #counters: MeshCounters;
+
+  constructor(
+    sequence: number,
+    subject: string,
+    content: Uint8Array,
+    handover: Handover,
+    counters: MeshCounters,
+  ) {
+    this.bytes = content.length + MESSAGE_BYTES;
+    this.sequence = sequence;
+    this.subject = subject;
+    this.content = content;
+    this.#handover = handover;
+    this.#counters = counters;
+  }
+
+  settle(error: unknown): void {
+    const handover = this.#handover;
+    if (error !== undefined) {
+      this.#counters.refused++;
+      handover.failed?.(error);
+    }
+    handover.left--;
+    if (handover.left === 0) handover.done?.();
+  }
 }
 
 /**
@@ -86,19 +119,26 @@ export class PlainChannels {
   }
 
   /**
-   * Publishes in channels, once in each; what is sent is sent at once. Rejected with `broker_unavailable`
-   * when it is not handed over in time, or there is no room, and then nothing is sent. With the same key it can
-   * be published again: who has it drops it.
+   * Publishes in channels, once in each; what is sent is sent at once. Resolved with `answer` when it is handed
+   * over; rejected with `broker_unavailable` when it is not in time, or there is no room, and then nothing is sent.
+   * With the same key it can be published again: who has it drops it.
    */
-  publish(publication: Publication, channels: readonly string[], key?: DeliveryKey): Promise<void> {
-    const done = Promise.withResolvers<void>();
-    this.#publish(publication, channels, done, key);
-    return done.promise;
+  publish<T>(
+    publication: Publication,
+    channels: readonly string[],
+    answer: T,
+    key?: DeliveryKey,
+  ): Promise<T> {
+    return new Promise((resolve, failed) => {
+      const done = () => resolve(answer);
+      this.#publish(publication, { left: channels.length, done, failed }, channels, key);
+    });
   }
 
   /** The same for what nobody waits for. */
   publishUnanswered(publication: Publication, channels: readonly string[]): void {
-    this.#publish(publication, channels, undefined);
+    const handover = { left: channels.length, done: undefined, failed: undefined };
+    this.#publish(publication, handover, channels);
   }
 
   close(): void {
@@ -107,70 +147,64 @@ export class PlainChannels {
 
   #publish(
     publication: Publication,
+    handover: Handover,
     channels: readonly string[],
-    done: PromiseWithResolvers<void> | undefined,
     key?: DeliveryKey,
   ): void {
-    const { envelopes, subjects, counters } = this.#options;
-    const content = envelopes.content(publication);
-    const handover: Handover = { left: channels.length, done };
-    const refusal = this.#refusal(channels.length * (content.length + MESSAGE_BYTES));
+    const { counters, link } = this.#options;
+    const messages = this.#messages(publication, handover, channels, key);
+    const refusal = this.#refusal(messages.reduce((sum, { bytes }) => sum + bytes, 0));
     if (refusal !== undefined) {
       counters.refused++;
-      done?.reject(refusal);
+      handover.failed?.(refusal);
       return;
     }
-    for (const channel of channels) {
-      const subject = subjects.channel(publication.app, channel);
-      const id = key && deliveryId(key, channel);
-      const message = this.#message(subject, content, handover, id);
+    for (const message of messages) {
       this.#outbox.add(message);
-      if (this.#options.link.connection !== undefined) this.#send(message);
+      if (link.connection !== undefined) this.#send(message);
     }
     this.#confirm();
+  }
+
+  #messages(
+    publication: Publication,
+    handover: Handover,
+    channels: readonly string[],
+    key: DeliveryKey | undefined,
+  ): readonly PlainMessage[] {
+    const { envelopes, subjects, counters, nextSequence } = this.#options;
+    const [first] = channels;
+    if (first !== undefined && channels.length === 1) {
+      const subject = subjects.channel(publication.app, first);
+      const sequence = nextSequence();
+      const bytes = envelopes.only(publication, sequence, key && deliveryId(key, first));
+      return [new PlainMessage(sequence, subject, bytes, handover, counters)];
+    }
+    const content = envelopes.content(publication);
+    return channels.map((channel) => {
+      const subject = subjects.channel(publication.app, channel);
+      const sequence = nextSequence();
+      const bytes = envelopes.seal(content, sequence, key && deliveryId(key, channel));
+      return new PlainMessage(sequence, subject, bytes, handover, counters);
+    });
   }
 
   /** Why so many bytes more are not taken. */
   #refusal(bytes: number): StarlingError | undefined {
     const { link, clock } = this.#options;
-    if (link.hasBeenDownFor(DEADLINE_MS, clock.now())) {
+    if (link.connection === undefined && link.hasBeenDownFor(DEADLINE_MS, clock.now())) {
       return new StarlingError("broker_unavailable", "NATS is away");
     }
     if (this.#outbox.hasRoomFor(bytes)) return undefined;
     return new StarlingError("broker_unavailable", "too much waits for NATS");
   }
 
-  #message(
-    subject: string,
-    content: Uint8Array,
-    handover: Handover,
-    id: string | undefined,
-  ): PlainMessage {
-    const { envelopes, nextSequence, counters, link } = this.#options;
-    const sequence = nextSequence();
-    const bytes = envelopes.seal(content, sequence, id);
-    return {
-      sequence,
-      bytes: bytes.length + MESSAGE_BYTES,
-      send: () => {
-        counters.sent++;
-        envelopes.stamp(bytes, link.number, this.#first);
-        link.connection?.publish(subject, bytes);
-      },
-      settle(error) {
-        if (error !== undefined) {
-          counters.refused++;
-          handover.done?.reject(error);
-        }
-        handover.left--;
-        if (handover.left === 0) handover.done?.resolve();
-      },
-    };
-  }
-
   #send(message: PlainMessage): void {
+    const { envelopes, counters, link } = this.#options;
+    counters.sent++;
+    envelopes.stamp(message.content, link.number, this.#first);
     try {
-      message.send();
+      link.connection?.publish(message.subject, message.content);
     } catch (error) {
       // More than the server lets through, and it is so again next time.
       const refusal = new StarlingError("payload_too_large", "NATS does not take it", {
@@ -183,12 +217,13 @@ export class PlainChannels {
   /** Asks the server whether everything has arrived that was sent up to now, until it has. */
   #confirm(): void {
     const { link } = this.#options;
-    if (this.#isConfirming || link.connection === undefined || this.#outbox.size === 0) return;
+    if (this.#isConfirming || link.connection === undefined || this.#outbox.first === undefined)
+      return;
     this.#isConfirming = true;
     let upTo = 0;
     const { number } = link;
     const hasArrived = link.flushed(() => {
-      for (const { sequence } of this.#outbox.messages()) upTo = sequence;
+      upTo = this.#outbox.last?.sequence ?? 0;
     });
     void hasArrived.then((isDone) => {
       this.#isConfirming = false;
@@ -209,9 +244,9 @@ export class PlainChannels {
       // A connection that was closed for good has taken its subscriptions along.
       if (known === undefined || known.isClosed()) this.#subscribe(connection, app, channel);
     }
-    const [first] = this.#outbox.messages();
+    const { first } = this.#outbox;
     if (first !== undefined) this.#first = first.sequence;
-    for (const message of [...this.#outbox.messages()]) {
+    for (const message of this.#outbox.messages()) {
       counters.repeated++;
       this.#send(message);
     }

@@ -54,3 +54,13 @@ test("subjects and streams are named as the documentation says", () => {
   expect(subjects.live("my.app", "chat", "chat:1")).toBe("starling.live.my=2Eapp.chat.chat=3A1");
   expect(subjects.stream("default", "")).toBe("starling+default+=");
 });
+
+test("a channel has the same subject however many others there are", () => {
+  const subjects = new Subjects("starling");
+  for (let round = 0; round < 2; round++) {
+    for (let index = 0; index < 10_000; index++) {
+      expect(subjects.channel("default", `c:${index}`)).toBe(`starling.pub.default.c=3A${index}`);
+    }
+  }
+  expect(subjects.channel("another", "c:1")).toBe("starling.pub.another.c=3A1");
+});

@@ -1,4 +1,5 @@
 import { sha256 } from "@noble/hashes/sha2.js";
+import { ByChannel } from "../../hub/by-channel.ts";
 
 /** What the WHATWG Encoding Standard gives every runtime. */
 declare const TextEncoder: new () => { encode(text: string): Uint8Array };
@@ -34,9 +35,14 @@ export function subjectToken(name: string): string {
   return `=h${sha256(bytes).toBase64({ alphabet: "base64url", omitPadding: true })}`;
 }
 
+/** Subjects of channels that are remembered, since making one costs more than all else that a message needs. */
+const REMEMBERED = 8_192;
+
 /** The subjects of one mesh; systems that share a NATS server have other prefixes. */
 export class Subjects {
   readonly #prefix: string;
+  readonly #channels = new ByChannel<string>();
+  #remembered = 0;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -44,7 +50,15 @@ export class Subjects {
 
   /** Where a channel without history is published. */
   channel(app: string, channel: string): string {
-    return `${this.#prefix}.pub.${subjectToken(app)}.${subjectToken(channel)}`;
+    const known = this.#channels.get(app, channel);
+    if (known !== undefined) return known;
+    const subject = `${this.#prefix}.pub.${subjectToken(app)}.${subjectToken(channel)}`;
+    if (++this.#remembered > REMEMBERED) {
+      this.#channels.clear();
+      this.#remembered = 1;
+    }
+    this.#channels.set(app, channel, subject);
+    return subject;
   }
 
   /** Where a channel with history is published, for the stream to keep. */
