@@ -117,16 +117,16 @@ describe.each<[string, typeof delivery, boolean]>([
       () => here.close(),
       () => there.close(),
     );
-    const [worker, other] = [new RecordingWorker(), await join(there)];
-    const broker = await here.join(worker);
-    await other.broker.interest("default", "a", 1);
+    const [worker, other] = [new RecordingWorker(), new RecordingWorker()];
+    const [broker, otherBroker] = [await here.join(worker), await there.join(other)];
+    await otherBroker.interest("default", "a", 1);
     await broker.publish(said("a", "before"));
     await here.settle();
     await server.kill();
     await until(() => broker.downSince !== undefined);
     const isBack = async () => {
       await server.restart();
-      await until(() => broker.downSince === undefined);
+      for (const each of [broker, otherBroker]) await until(() => each.downSince === undefined);
       await until(() => isKept || other.missedCalls > 0);
       await there.settle();
     };
