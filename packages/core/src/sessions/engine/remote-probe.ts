@@ -34,8 +34,11 @@ export class RemoteProbe {
     this.#description = description;
   }
 
-  /** A publication was delivered to the session. */
+  /**
+   * A publication was delivered to the session. Also before the other worker follows it: over NATS that may get
+   * later what is here already.
+   */
   remember(id: number): void {
-    if (this.#description !== undefined && !this.isOverfull) this.#ids.add(id);
+    if (!this.isOverfull) this.#ids.add(id);
   }
 }
