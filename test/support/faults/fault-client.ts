@@ -8,11 +8,16 @@ export const UNAVAILABLE = 901;
 
 /** What every client of a run needs. */
 export interface ClientContext {
+  /** Where the next connection goes. */
   readonly server: { readonly subscriberUrl: string; readonly ca: string };
+  /** Which of the nodes that is. */
+  readonly node?: number;
   readonly recorder: Recorder;
   readonly random: SeededRandom;
   /** Whether clients ask for what they missed when they come back. */
   readonly recovers?: boolean | undefined;
+  /** Called when a connection has ended: the next may go to another node. */
+  moveOn?(): void;
 }
 
 /** What a subscription was acknowledged with. */
@@ -94,11 +99,12 @@ export abstract class FaultClient {
   /** Breaks the connection off as a network does. */
   protected abstract loseConnection(): void;
 
-  /** The subscriptions of a new connection, none of them acknowledged. */
-  protected beginStays(): void {
+  /** The subscriptions of a new connection, none of them acknowledged; `askedAt` is before it asked. */
+  protected beginStays(askedAt = this.context.recorder.now()): void {
     this.#endStays();
+    const { recorder, node } = this.context;
     for (const channel of this.channels) {
-      const stay = this.context.recorder.stay(this.name, channel);
+      const stay = recorder.stay(this.name, channel, askedAt, node);
       stay.isReturn = this.positions.has(channel);
       this.stays.set(channel, stay);
     }
@@ -127,6 +133,7 @@ export abstract class FaultClient {
       this.context.recorder.troubles.push(`${this.name} was closed with ${end.code}`);
     }
     this.#endStays(end);
+    this.context.moveOn?.();
   }
 
   /** A delay before the next attempt to connect. */

@@ -3,12 +3,15 @@ import { httpsCall } from "../https.ts";
 import { checkDelivery, losses, type Violation } from "./delivery-checker.ts";
 import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
-import type { History } from "./history.ts";
+import type { History, Moment } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
 import { checkKept } from "./kept-checker.ts";
+import { localLosses } from "./local-checker.ts";
 import { MemberClient } from "./member-client.ts";
+import { NatsPublisher } from "./nats-publisher.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
+import { Place } from "./place.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
 import { Recorder } from "./recorder.ts";
 import { SeededRandom } from "./seeded-random.ts";
@@ -23,6 +26,10 @@ export interface Plan {
   readonly oldMembers?: number;
   /** Backends of each kind: with and without a kept connection, with and without keys. */
   readonly publishers?: number;
+  /** Backends that publish straight over NATS. */
+  readonly backends?: number;
+  /** Whether clients go to another node whenever they come back. */
+  readonly isRoaming?: boolean;
   /** What the channels keep; then clients ask for what they missed when they come back. */
   readonly history?: KeptHistory;
 }
@@ -39,7 +46,11 @@ const USUAL = {
   members: 10,
   oldMembers: 2,
   publishers: 2,
+  backends: 0,
 } as const satisfies Plan;
+
+/** The namespace of all channels. */
+const NAMESPACE = "demo";
 
 const CHANNELS = 6;
 const CHANNELS_OF_A_CLIENT = 2;
@@ -49,7 +60,8 @@ const [EAGER, CALM] = [
   [20, 100],
 ] as const;
 const CONNECT_MS = 15_000;
-const SETTLE_MS = 8_000;
+/** Longer than anything that is late on a busy machine; what is complete is not waited for. */
+const SETTLE_MS = 25_000;
 const WHILE_MS = 25;
 /** What is shown of the violations of a run that has many. */
 const MAX_SHOWN = 15;
@@ -60,25 +72,31 @@ export class Load {
   readonly clients: readonly FaultClient[];
   readonly members: readonly MemberClient[];
   readonly publishers: readonly HttpPublisher[];
+  readonly backends: readonly NatsPublisher[];
   readonly channels: readonly string[];
   readonly random: SeededRandom;
   readonly #nodes: readonly NodeUnderTest[];
   readonly #end = new AbortController();
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}) {
+  /** `natsUrl` is where back ends publish that do so straight over NATS. */
+  constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}, natsUrl = "") {
     this.#nodes = nodes;
     const random = new SeededRandom(seed);
     this.random = random;
-    const channels = Array.from({ length: CHANNELS }, (_, index) => `demo:${seed}-${index}`);
+    const channels = Array.from(
+      { length: CHANNELS },
+      (_, index) => `${NAMESPACE}:${seed}-${index}`,
+    );
     this.channels = channels;
-    const { stock, streams, members, oldMembers, publishers } = { ...USUAL, ...plan };
-    const context = () => ({
-      server: random.pick(nodes).process,
-      recorder: this.recorder,
-      random: random.fork(),
-      recovers: plan.history !== undefined,
-    });
+    const { stock, streams, members, oldMembers, publishers, backends } = { ...USUAL, ...plan };
+    const servers = nodes.map(({ process }) => process);
+    const shared = () => ({ recorder: this.recorder, random: random.fork() });
+    const context = () => {
+      const recovers = plan.history !== undefined;
+      const home = random.integer(0, nodes.length - 1);
+      return new Place({ ...shared(), recovers }, servers, home, plan.isRoaming === true);
+    };
     this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
@@ -97,14 +115,23 @@ export class Load {
     const kinds = [true, false].flatMap((isKept) =>
       [true, false].map((isKeyed) => ({ isKept, isKeyed })),
     );
-    this.publishers = kinds.flatMap((kind) =>
+    // Who publishes often in few channels is at another node each time, and so are the others.
+    this.publishers = kinds.flatMap((kind, index) =>
       numbers(publishers).map((n) => {
         const name = `${kind.isKept ? "kept" : "fresh"}-${kind.isKeyed ? "keyed" : "plain"}-${n}`;
         // Whoever publishes often in few channels shows soonest what is out of order.
         const habits = n === 1 ? { channels: some(), pause: EAGER } : { channels, pause: CALM };
-        return new HttpPublisher({ name, ...habits, ...kind }, context());
+        const node = (index + n) % nodes.length;
+        const server = servers[node] ?? random.pick(servers);
+        return new HttpPublisher({ name, ...habits, ...kind }, { ...shared(), server, node });
       }),
     );
+    const namespace = plan.history === undefined ? undefined : NAMESPACE;
+    this.backends = numbers(backends).map((n) => {
+      const habits = n === 1 ? { channels: some(), pause: EAGER } : { channels, pause: CALM };
+      const options = { name: `nats-${n}`, url: natsUrl, namespace, ...habits };
+      return new NatsPublisher(options, shared());
+    });
   }
 
   /** Connects all clients, and then begins to publish. */
@@ -128,6 +155,7 @@ export class Load {
     const { signal } = this.#end;
     this.#publishing = Promise.all([
       ...this.publishers.map((each) => each.publish(signal)),
+      ...this.backends.map((each) => each.publish(signal)),
       ...this.members
         .filter(({ name }, index) => name.startsWith("v2") && index % 2 === 0)
         .map((each) => each.publish(signal, [20, 120])),
@@ -253,13 +281,23 @@ export class Load {
     return { complete: count(true), incomplete: count(false) };
   }
 
-  /** What is wrong with what the channels keep, for runs in which they keep everything. */
-  async keptFaults(): Promise<string[]> {
-    const { publications } = this.recorder.history();
+  /**
+   * What is wrong with what the channels keep, for runs in which they keep everything; or everything that was
+   * published after a moment.
+   */
+  async keptFaults(since = 0): Promise<string[]> {
+    const { publications: all } = this.recorder.history();
+    const publications = all.filter(({ sentAt }) => sentAt > since);
     const checks = this.#nodes.flatMap((node) =>
       this.channels.map((channel) => checkKept(node.process, channel, publications)),
     );
     return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
+  }
+
+  /** What clients missed of their own node, though nothing happened to them between those two moments. */
+  localFaults(from: Moment, until: Moment): string[] {
+    const found = localLosses(this.recorder.history(), from, until);
+    return found.map(({ kind, text }) => `${kind}: ${text}`).slice(0, MAX_SHOWN);
   }
 
   /** The clients that could have come back to something, and never did. */

@@ -41,7 +41,8 @@ export class MemberClient extends FaultClient {
       await sleep(random.integer(...pause));
       const client = this.#client;
       if (client === undefined || !this.isSubscribed) continue;
-      const publication = recorder.publication(this.name, random.pick(this.channels));
+      const { node } = this.context;
+      const publication = recorder.publication(this.name, random.pick(this.channels), false, node);
       const id = ++this.#requests;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#unanswered.set(id, publication);
@@ -68,9 +69,9 @@ export class MemberClient extends FaultClient {
   }
 
   async #run(): Promise<void> {
-    const { server } = this.context;
     const options = { id: this.name, v: String(this.#version) };
     while (this.isReturning) {
+      const { server } = this.context;
       const client = await SignallingClient.open(server, options).catch(() => undefined);
       if (client !== undefined) await this.#live(client);
       await this.pause();
@@ -214,7 +215,10 @@ export class MemberClient extends FaultClient {
 
   #settle(id: number, isOk: boolean): void {
     const publication = this.#unanswered.get(id);
-    if (publication !== undefined && isOk) publication.answeredAt = this.context.recorder.now();
+    if (publication !== undefined) {
+      publication.endedAt = this.context.recorder.now();
+      if (isOk) publication.answeredAt = publication.endedAt;
+    }
     this.#unanswered.delete(id);
     this.#answered.get(id)?.();
     this.#answered.delete(id);

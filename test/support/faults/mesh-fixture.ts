@@ -9,6 +9,8 @@ import { NodeUnderTest } from "./node-under-test.ts";
 /** What a mesh runs on. */
 export interface NatsUnderTest {
   readonly url: string;
+  /** Where a node finds it that does not go there by the usual address. */
+  urlOf?(node: number): string;
   stop(): Promise<void>;
 }
 
@@ -52,20 +54,23 @@ export class MeshFixture {
     this.#nats = nats;
     if (plan.history !== undefined) this.#file = keeping(plan.history);
     const shared = {
-      NATS_URL: nats.url,
       DRAIN_SECONDS: "1",
       ...(this.#file === undefined ? {} : { CONFIG_FILE: this.#file.path }),
       ...environment,
     };
     const nodes = await Promise.all(
       WORKERS.map(async (workers, index) => {
-        const node = await NodeUnderTest.start(workers, { ...shared, MESH_ID: `node-${index}` });
+        const node = await NodeUnderTest.start(workers, {
+          ...shared,
+          NATS_URL: nats.urlOf?.(index) ?? nats.url,
+          MESH_ID: `node-${index}`,
+        });
         this.#nodes.push(node);
         return node;
       }),
     );
     await allReady(nodes);
-    const load = new Load(nodes, seed, plan);
+    const load = new Load(nodes, seed, plan, nats.url);
     this.#load = load;
     return { nats, nodes, load };
   }
