@@ -49,7 +49,7 @@ export abstract class FaultClient {
   protected readonly positions = new Map<string, string>();
   #isStopped = false;
   #mayReturn = true;
-  #awayUntil = 0;
+  #away: Promise<unknown> = Promise.resolve();
 
   constructor(context: ClientContext, name: string, channels: readonly string[]) {
     this.context = context;
@@ -72,9 +72,9 @@ export abstract class FaultClient {
     this.#mayReturn = false;
   }
 
-  /** Loses its connection, and stays away for that long at least. */
-  breakOff(awayMs: number): void {
-    this.#awayUntil = performance.now() + awayMs;
+  /** Loses its connection, and stays away until that is resolved at least. */
+  breakOff(away: Promise<unknown>): void {
+    this.#away = away;
     this.loseConnection();
   }
 
@@ -137,9 +137,9 @@ export abstract class FaultClient {
   }
 
   /** A delay before the next attempt to connect. */
-  protected pause(): Promise<void> {
-    const away = Math.max(0, this.#awayUntil - performance.now());
-    return sleep(away + this.context.random.integer(20, 250));
+  protected async pause(): Promise<void> {
+    await this.#away;
+    await sleep(this.context.random.integer(20, 250));
   }
 
   #endStays({ ending, isFetched }: Partial<EndOfConnection> = {}): void {

@@ -93,10 +93,10 @@ export interface History {
    */
   readonly cuts: readonly Moment[];
   /**
-   * When histories were lost with the server that had them. What was on its way then may have been kept
-   * before as well as after, when its publisher or its node sent it again.
+   * When histories were lost with the server that had them, from and up to. What was on its way then may have
+   * been kept before as well as after, when its publisher or its node sent it again.
    */
-  readonly renewals?: readonly Moment[];
+  readonly renewals?: readonly (readonly [Moment, Moment])[];
   /** Whether the channels keep history, so that all clients see one order. */
   readonly isKept?: boolean | undefined;
   /** The last moment. */

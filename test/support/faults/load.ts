@@ -62,6 +62,7 @@ const [EAGER, CALM] = [
 const CONNECT_MS = 15_000;
 /** Longer than anything that is late on a busy machine; what is complete is not waited for. */
 const SETTLE_MS = 25_000;
+const OVERRUN_MS = 30_000;
 const WHILE_MS = 25;
 /** What is shown of the violations of a run that has many. */
 const MAX_SHOWN = 15;
@@ -266,11 +267,32 @@ export class Load {
   }
 
   /** All clients lose their connections at once, and come back at about the same time. */
-  async breakAllOff(awayMs: number): Promise<void> {
+  breakAllOff(awayMs: number): Promise<void> {
+    return this.breakAllOffFor(Bun.sleep(awayMs));
+  }
+
+  /** The same until each channel has that many publications more, all of them answered. */
+  async breakAllOffUntilOverrun(count: number): Promise<void> {
+    const leftAt = this.recorder.now();
+    const isOverrun = () => {
+      const fresh = this.recorder
+        .history()
+        .publications.filter(
+          ({ sentAt, answeredAt }) => sentAt > leftAt && answeredAt !== undefined,
+        );
+      const byChannel = Map.groupBy(fresh, ({ channel }) => channel);
+      return this.channels.every((channel) => (byChannel.get(channel)?.length ?? 0) >= count);
+    };
+    await this.breakAllOffFor(this.until(`${count} more in each channel`, isOverrun, OVERRUN_MS));
+  }
+
+  /** The same until that is resolved. */
+  async breakAllOffFor(away: Promise<void>): Promise<void> {
     const { ends } = this.recorder;
     const expected = ends.length + this.clients.length;
-    for (const client of this.clients) client.breakOff(awayMs);
+    for (const client of this.clients) client.breakOff(away);
     await this.until("all have noticed", () => ends.length >= expected, CONNECT_MS);
+    await away;
     await this.allSubscribed();
   }
 

@@ -1,4 +1,4 @@
-import type { Moment, Publication } from "./history.ts";
+import type { History, Publication } from "./history.ts";
 import type { Journey } from "./journeys.ts";
 import { epochOf, keyOf, type Violation } from "./violation.ts";
 
@@ -13,7 +13,7 @@ export function disagreements(
   channel: string,
   published: readonly Publication[],
   journeys: readonly Journey[],
-  renewals: readonly Moment[] = [],
+  renewals: NonNullable<History["renewals"]>,
 ): Violation[] {
   // What was on its way when histories were lost may stand in the old one and in the new one.
   const keys = new Set(published.filter((each) => isUnderWay(each, renewals)).map(keyOf));
@@ -29,9 +29,9 @@ type Said = Parameters<typeof keyOf>[0];
 
 function isUnderWay(
   { sentAt, answeredAt = Number.POSITIVE_INFINITY }: Publication,
-  renewals: readonly Moment[],
+  renewals: NonNullable<History["renewals"]>,
 ): boolean {
-  return renewals.some((at) => sentAt < at && at < answeredAt);
+  return renewals.some(([from, until]) => sentAt < until && from < answeredAt);
 }
 
 function twoPositions(

@@ -58,7 +58,7 @@ export class Recorder {
   isKept = false;
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
-  readonly #renewals: Moment[] = [];
+  readonly #renewals: [Moment, Moment][] = [];
   readonly #numbers = new Map<string, number>();
   #now = 0;
 
@@ -133,9 +133,9 @@ export class Recorder {
     this.#cuts.push(this.now());
   }
 
-  /** At this moment the server goes that has the histories, and they with it. */
-  renewed(): void {
-    this.#renewals.push(this.now());
+  /** From that moment until now the server has gone that had the histories, and they with it. */
+  renewed(from: Moment): void {
+    this.#renewals.push([from, this.now()]);
   }
 
   /** Takes every end that there was for one of that kind. */
