@@ -1,4 +1,5 @@
 import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
+import { PublicationIds } from "../broker/publication-ids.ts";
 import type { Stream } from "../broker/stream.ts";
 import type { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
@@ -74,11 +75,12 @@ export class Publishing {
   /** What the broker brings. */
   delivered(publication: Publication): void {
     const { app, channel, position, sender } = publication;
-    const { apps, recoveries } = this.#options;
+    const { apps, recoveries, broker } = this.#options;
     const options = optionsOf(apps, app, channel);
     if (position !== undefined && options.recover === true) {
       publication.cursor = positionText(position);
     }
+    if (broker.needsIds && position !== undefined) publication.id = PublicationIds.at(position);
     const except = sender === undefined ? undefined : this.#senders.get(sender);
     const standIn = except && recoveries.standIn(except, channel);
     this.#deliver(publication, options, standIn ?? except);

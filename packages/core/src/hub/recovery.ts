@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers } from "../answer.ts";
+import { PublicationIds } from "../broker/publication-ids.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
 import { batches, byStream, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
@@ -193,7 +194,11 @@ export class Recovery {
   #send({ standIn, entry: { content, offset } }: MergedEntry): void {
     const { subscriber, isOwn } = this.#options;
     if (content.sender === subscriber.id || isOwn(content)) return;
-    if (content.position !== undefined) content.cursor ??= positionText(content.position);
+    const { position } = content;
+    if (position !== undefined) {
+      content.cursor ??= positionText(position);
+      content.id = PublicationIds.at(position);
+    }
     subscriber.deliver(standIn.format.encode(content), content.id, offset);
   }
 

@@ -113,6 +113,16 @@ export class MeshBroker implements Broker {
     return whenAnswered(own, () => noted);
   }
 
+  caughtUp(app: string, channel: string): Answer<void> {
+    const own = this.#inner.caughtUp(app, channel);
+    const caughtUp =
+      this.#placeOf(app, channel) === undefined
+        ? this.#link.flushed()
+        : // A page is answered when what is in it was delivered.
+          this.#kept.history(app, channel, { limit: 0 });
+    return whenAnswered(own, () => caughtUp.then(() => {}));
+  }
+
   nextId(): number {
     return this.#inner.nextId();
   }
