@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { within } from "../deadline.ts";
 
 /** What a line is like. */
@@ -42,13 +43,11 @@ export class SlowLink implements Disposable {
     return address.port;
   }
 
-  /** Nothing passes until `resume`; connections stay, new ones as well. */
-  stall(): void {
+  /** Nothing passes for that long; connections stay, new ones as well. */
+  async stallFor(ms: number): Promise<void> {
     this.#isStalled = true;
     for (const pipe of this.#pipes) pipe.stall();
-  }
-
-  resume(): void {
+    await sleep(ms);
     this.#isStalled = false;
     for (const pipe of this.#pipes) pipe.resume();
   }
