@@ -30,8 +30,12 @@ const BATCH = 200;
 const TIMEOUT_MS = 3_000;
 /** Milliseconds after which a reader is made elsewhere, too. */
 const ELSEWHERE_MS = 500;
-/** The status of a reader that has nothing more. */
-const NO_MORE = 404;
+/** What a reader says that has nothing more: for nobody, and beside what it has given. */
+const NO_MORE = new Set([404, 408]);
+/** Nanoseconds for which a reader waits that takes what was dropped meanwhile for there; else it never answers. */
+const EXPIRES_NANOS = 250_000_000;
+/** How often a reader may give nothing though there is something. */
+const MAX_IDLE = 3;
 /** Nanoseconds after which a server forgets a reader that was not done away with. */
 const FORGOTTEN_NANOS = 5_000_000_000;
 const NANOS = 1_000_000;
@@ -77,12 +81,16 @@ async function readPart(
   let left = consumer.num_pending;
   try {
     let bytes = 0;
+    let idle = 0;
     while (left > 0 && messages.length < limit && bytes < maxBytes) {
       const batch = Math.min(left, limit - messages.length, BATCH);
       const next = await pull(connection, clock, stream.name, consumer.name, batch);
       if (next.length === 0) {
-        left = 0;
-        break;
+        const last = messages.at(-1)?.offset ?? start - 1;
+        if ((await stream.newestOf(subject)) <= last) return { messages, left: 0 };
+        if (++idle > MAX_IDLE) {
+          throw new StarlingError("broker_unavailable", "a reader of NATS stands still");
+        }
       }
       for (const message of next) {
         const place = placeOf(message);
@@ -145,15 +153,16 @@ function pull(
     callback(error, message) {
       if (error !== null) return reject(error);
       const code = message.data.length === 0 ? (message.headers?.code ?? 0) : 0;
-      if (code === NO_MORE) return resolve(messages);
+      if (NO_MORE.has(code)) return resolve(messages);
       // A reader that is gone, with its server perhaps, says nothing of what there is.
       if (code > 0) return reject(new StarlingError("broker_unavailable", "a reader is gone"));
       messages.push(message);
       if (messages.length === batch) resolve(messages);
     },
   });
+  const request = { batch, no_wait: true, expires: EXPIRES_NANOS };
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
-  connection.publish(subject, JSON.stringify({ batch, no_wait: true }), { reply });
+  connection.publish(subject, JSON.stringify(request), { reply });
   return promise.finally(() => {
     clock.clearTimeout(timer);
     subscription.unsubscribe();
