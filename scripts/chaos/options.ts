@@ -3,7 +3,8 @@ import { parseArgs } from "node:util";
 export const HELP = `Usage: npm run chaos -- [--minutes N] [--seed S]
 
 Runs the fault scenarios of test/cluster again and again, one at a time, each run with another seed,
-and checks what every client got. A scenario is any test there whose seeds come from FAULT_SEED.
+and checks what every client got. A scenario is any test there whose seeds come from FAULT_SEED. With
+FAULT_LONG, which is set, servers stay away for half a minute that otherwise do for seconds.
 
 Options:
   --minutes N  how long new runs begin; the last one is waited for (default: 10)

@@ -5,7 +5,8 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Plan } from "../support/faults/load.ts";
-import { allReady, MeshFixture } from "../support/faults/mesh-fixture.ts";
+import { longMs, outageMs } from "../support/faults/long-runs.ts";
+import { allReady, allUnready, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import {
   expectGapsTold,
   expectNothingMissed,
@@ -14,16 +15,18 @@ import {
 import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(60_000 + longMs);
 
-/** Longer than a publication waits for NATS, so that some are refused, ms. */
-const AWAY_MS = 7_000;
+/** How long it may take until all clients have heard of a gap, ms. */
+const TOLD_MS = 20_000;
 
 const PLAIN = {
   stock: { polling: 3, "polling-kept": 2, websocket: 6, upgrade: 4 },
   streams: 4,
   members: 6,
   oldMembers: 2,
+  publishers: 1,
+  backends: 2,
 } as const satisfies Plan;
 /** More than any run publishes in one channel. */
 const KEPT = {
@@ -73,14 +76,42 @@ describe("NATS is killed and started again", () => {
     await Bun.sleep(load.random.integer(0, 1_500));
     await nats.restart();
     await allReady(nodes);
-    const { ends } = load.recorder;
-    const returned = () => new Set(ends.map(({ client }) => client)).size;
-    await load.until("all were told", () => returned() === load.clients.length, 8_000);
+    await load.allEnded(TOLD_MS);
     await load.allSubscribed();
     await Bun.sleep(1_000);
     await expectGapsTold(load);
     expectRefusalsOnly(load);
   });
+});
+
+describe("NATS is started again without its histories", () => {
+  test.each(seeds(236))(
+    "and everybody is told, and goes on in the new ones (seed %i)",
+    async (seed) => {
+      const nats = await NatsServer.start();
+      const { load, nodes } = await fixture.start(nats, seed, KEPT, { NATS_STORAGE: "memory" });
+      const { recorder } = load;
+      await Bun.sleep(load.random.integer(500, 1_000));
+      const goneAt = recorder.now();
+      await nats.kill();
+      recorder.renewed(goneAt);
+      await Bun.sleep(load.random.integer(0, 1_000));
+      await nats.restart();
+      await allReady(nodes);
+      await load.allEnded(TOLD_MS);
+      await load.allSubscribed();
+      await load.allKeptAgain(goneAt, TOLD_MS);
+      const renewedAt = recorder.now();
+      const { complete } = load.recoveries;
+      await load.breakAllOff(load.random.integer(0, 500));
+      load.takeEndsForMissed();
+      expect(await load.violations()).toEqual([]);
+      expect(await load.keptFaults(renewedAt)).toEqual([]);
+      expect(complete).toBe(0);
+      expect(load.unrecovered).toEqual([]);
+      expectRefusalsOnly(load);
+    },
+  );
 });
 
 describe.each<[string, (nats: NatsServer) => unknown, (nats: NatsServer) => unknown]>([
@@ -92,14 +123,47 @@ describe.each<[string, (nats: NatsServer) => unknown, (nats: NatsServer) => unkn
     async (seed) => {
       const { load, nats, nodes } = await fixture.start(await NatsServer.start(), seed, KEPT);
       await Bun.sleep(load.random.integer(500, 1_000));
+      const away = Bun.sleep(outageMs(load.random));
       await leave(nats);
-      await Bun.sleep(AWAY_MS);
+      await allUnready(nodes);
+      const { failures } = load.recorder;
+      await load.until("a refusal", () => failures.length > 0, TOLD_MS);
+      await away;
       await comeBack(nats);
       await allReady(nodes);
       await Bun.sleep(load.random.integer(500, 1_000));
       await expectNothingMissed(load);
       expectRefusalsOnly(load);
-      expect(load.recorder.failures).not.toEqual([]);
+    },
+  );
+
+  test.each(seeds(246))(
+    "and what keeps no history goes on in each node, and is told of the gap (seed %i)",
+    async (seed) => {
+      const { load, nats, nodes } = await fixture.start(await NatsServer.start(), seed, PLAIN);
+      await Bun.sleep(load.random.integer(500, 1_000));
+      const away = Bun.sleep(outageMs(load.random));
+      await leave(nats);
+      await allUnready(nodes);
+      const { recorder } = load;
+      const unreadyAt = recorder.now();
+      const published = () =>
+        recorder
+          .history()
+          .publications.filter(({ sentAt, node }) => sentAt > unreadyAt && node !== undefined);
+      await load.until("something is published", () => published().length > 50, TOLD_MS);
+      await away;
+      expect(recorder.ends).toEqual([]);
+      const local = load.localFaults(unreadyAt, recorder.now());
+      await comeBack(nats);
+      await allReady(nodes);
+      await load.allEnded(TOLD_MS);
+      await load.allSubscribed();
+      await Bun.sleep(1_000);
+      expect(local).toEqual([]);
+      await expectGapsTold(load);
+      expectRefusalsOnly(load);
+      expect(recorder.failures).not.toEqual([]);
     },
   );
 });

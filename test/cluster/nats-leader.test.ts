@@ -18,6 +18,8 @@ const PLAN = {
   stock: { polling: 3, "polling-kept": 2, websocket: 6, upgrade: 4, switching: 4 },
   streams: 4,
   members: 6,
+  publishers: 1,
+  backends: 2,
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;
 

@@ -274,15 +274,7 @@ export class Load {
   /** The same until each channel has that many publications more, all of them answered. */
   async breakAllOffUntilOverrun(count: number): Promise<void> {
     const leftAt = this.recorder.now();
-    const isOverrun = () => {
-      const fresh = this.recorder
-        .history()
-        .publications.filter(
-          ({ sentAt, answeredAt }) => sentAt > leftAt && answeredAt !== undefined,
-        );
-      const byChannel = Map.groupBy(fresh, ({ channel }) => channel);
-      return this.channels.every((channel) => (byChannel.get(channel)?.length ?? 0) >= count);
-    };
+    const isOverrun = () => this.#isInEach(count, leftAt);
     await this.breakAllOffFor(this.until(`${count} more in each channel`, isOverrun, OVERRUN_MS));
   }
 
@@ -294,6 +286,20 @@ export class Load {
     await this.until("all have noticed", () => ends.length >= expected, CONNECT_MS);
     await away;
     await this.allSubscribed();
+  }
+
+  /** Resolves once something is kept again in each channel that was published after a moment. */
+  async allKeptAgain(since: Moment, ms: number): Promise<void> {
+    await this.until("something kept in each channel", () => this.#isInEach(1, since), ms);
+  }
+
+  #isInEach(count: number, since: Moment): boolean {
+    const { publications } = this.recorder.history();
+    const fresh = publications.filter(
+      ({ sentAt, answeredAt }) => sentAt > since && answeredAt !== undefined,
+    );
+    const byChannel = Map.groupBy(fresh, ({ channel }) => channel);
+    return this.channels.every((channel) => (byChannel.get(channel)?.length ?? 0) >= count);
   }
 
   /** What clients that came back were told, as often as they were. */

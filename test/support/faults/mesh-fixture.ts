@@ -87,12 +87,21 @@ export class MeshFixture {
 
 /** Resolves once every node says that it is ready. */
 export async function allReady(nodes: readonly NodeUnderTest[]): Promise<void> {
+  await allSay(nodes, 200);
+}
+
+/** Resolves once every node says that it is not. */
+export async function allUnready(nodes: readonly NodeUnderTest[]): Promise<void> {
+  await allSay(nodes, 503);
+}
+
+async function allSay(nodes: readonly NodeUnderTest[], wanted: number): Promise<void> {
   for (const { process } of nodes) {
     await eventually(
-      "a node that is ready",
+      `a node whose readiness is ${wanted}`,
       async () => {
         const { status } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
-        if (status === 200) return true;
+        if (status === wanted) return true;
         await Bun.sleep(50);
         return undefined;
       },
