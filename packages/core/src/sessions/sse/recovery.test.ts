@@ -150,34 +150,3 @@ test("nothing is lost or doubled on one of several workers, whenever something i
     expect(hub.subscribers().length).toBe(1);
   }
 });
-
-test("a stream begins when its channels are there, and has what is said from then on", async () => {
-  let broker: DelayedBroker | undefined;
-  const { local, open } = setUp((node) => {
-    const far = node.place(DelayedBroker.join);
-    broker = far.broker;
-    return far;
-  });
-  const near = local.join();
-  let stream: FakeStream | undefined;
-  void open(["kept:1"]).then((opened) => {
-    stream = opened.stream;
-  });
-  const step = async () => {
-    broker?.up.step();
-    broker?.down.step();
-    await turn();
-  };
-  for (let steps = 0; steps < 40 && (stream?.text ?? "") === ""; steps++) await step();
-  near.broker.publishUnanswered({
-    app: "default",
-    channels: [],
-    streams: [{ channel: "kept:1", ...(recoverable.history ?? { size: 0, ttlMs: 0 }) }],
-    publication: { app: "default", channel: "kept:1", event: "e", data: "1" },
-    reached: 0,
-  });
-  for (let steps = 0; steps < 40; steps++) await step();
-  const blocks = stream?.take() ?? [];
-  expect(blocks[0]).toBe("retry: 3000");
-  expect(blocks.at(-1)).toMatch(/\nevent: e\ndata: 1$/);
-});

@@ -73,22 +73,18 @@ export class SseSession implements Subscriber {
   }
 
   /**
-   * Begins to deliver the channels; `retryMs` is how long the client waits before it reconnects. Only once all
-   * of them are there it is told so, since that is what a client can know of its subscriptions.
+   * Begins to deliver the channels; `retryMs` is how long the client waits before it reconnects.
    *
    * @throws StarlingError `app_channels_full`, and the session is over
    */
   open(stream: TextStream, retryMs: number): void {
     const { hub, beginnings, expiresAt } = this.#options;
     this.#stream = stream;
+    stream.write(`retry: ${retryMs}\n\n`);
     hub.register(this);
     this.#expiry.watch(expiresAt);
     try {
-      const begun = (channels: readonly Begun[]) => {
-        this.#write(`retry: ${retryMs}\n\n`);
-        this.#begun(channels);
-      };
-      const done = hub.begin(this, beginnings, { begun });
+      const done = hub.begin(this, beginnings, { begun: (channels) => this.#begun(channels) });
       // Whoever has ended knows; the others come back and try again.
       if (done instanceof Promise) done.catch(() => this.disconnect("internal_error"));
     } catch (error) {
