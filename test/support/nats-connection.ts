@@ -1,8 +1,5 @@
 import { connect, type Socket } from "node:net";
 
-/** What a server of NATS says at the head of a message: its subject, and the bytes of headers and of all. */
-const MESSAGE = /^(?:MSG|HMSG) (\S+) \S+ (?:\S+ )?(?:(\d+) )?(\d+)$/;
-
 /** A back end's own connection to NATS, which speaks the protocol by itself and is lost for good with its server. */
 export class NatsConnection implements Disposable {
   readonly #socket: Socket;
@@ -86,13 +83,13 @@ export class NatsConnection implements Disposable {
       const end = this.#received.indexOf("\r\n");
       if (end < 0) return;
       const line = this.#received.toString("latin1", 0, end);
-      const [, subject, headerSize = "0", size] = MESSAGE.exec(line) ?? [];
-      const next = end + 2 + (size === undefined ? 0 : Number(size) + 2);
+      const message = messageOf(line);
+      const next = end + 2 + (message === undefined ? 0 : message.size + 2);
       if (this.#received.length < next) return;
-      if (subject === undefined) this.#command(line);
+      if (message === undefined) this.#command(line);
       else {
-        const from = end + 2 + Number(headerSize);
-        this.#answered(subject, this.#received.toString("utf8", from, next - 2));
+        const body = this.#received.toString("utf8", end + 2 + message.headerSize, next - 2);
+        this.#answered(message.subject, body);
       }
       this.#received = this.#received.subarray(next);
     }
@@ -129,6 +126,17 @@ export class NatsConnection implements Disposable {
       each.reject(lost());
     }
   }
+}
+
+/** What stands at the head of a message; undefined where that is another command. */
+function messageOf(
+  line: string,
+): { readonly subject: string; readonly headerSize: number; readonly size: number } | undefined {
+  // The subject of an answer may be left out, or empty.
+  const [command, subject = "", ...rest] = line.split(/ +/);
+  const size = Number(rest.at(-1));
+  if (command === "MSG") return { subject, headerSize: 0, size };
+  return command === "HMSG" ? { subject, headerSize: Number(rest.at(-2)), size } : undefined;
 }
 
 function lost(): Error {

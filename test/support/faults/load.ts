@@ -205,6 +205,11 @@ export class Load {
   async quiet(): Promise<History> {
     this.#end.abort();
     await this.#publishing;
+    const answered = this.recorder.history().publications.filter(({ answeredAt }) => answeredAt);
+    const silent = this.backends.filter(
+      ({ name }) => !answered.some((each) => each.publisher === name),
+    );
+    this.recorder.troubles.push(...silent.map(({ name }) => `${name} has never had an answer`));
     const isComplete = () => {
       const { publications, stays } = this.recorder.history();
       const byChannel = Map.groupBy(publications, ({ channel }) => channel);
