@@ -4,6 +4,7 @@ import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
 import { type AppConfig, namespaceOf, optionsOf } from "../../hub/namespace.ts";
+import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { AfterTurn, Clock, Log, Random } from "../../ports.ts";
 import type {
@@ -27,6 +28,8 @@ import type { StreamSettings } from "./mesh-stream.ts";
 import { PlainChannels } from "./plain-channels.ts";
 import { Subjects } from "./subjects.ts";
 
+/** A position of no history. */
+const NOWHERE: Position = { epoch: "", offset: 0 };
 /** Bytes of a random name. */
 const NAME_BYTES = 9;
 
@@ -118,8 +121,8 @@ export class MeshBroker implements Broker {
     const caughtUp =
       this.#placeOf(app, channel) === undefined
         ? this.#link.flushed()
-        : // A page is answered when what is in it was delivered.
-          this.#kept.history(app, channel, { limit: 0 });
+        : // A page is answered when what lies before it was delivered.
+          this.#kept.history(app, channel, { limit: 0, since: NOWHERE });
     return whenAnswered(own, () => caughtUp.then(() => {}));
   }
 
