@@ -80,7 +80,8 @@ export class NatsPublisher {
   async #deliver(publication: OpenPublication, body: string): Promise<boolean> {
     const { namespace } = this.#options;
     const { publisher, channel, number } = publication;
-    const headers = { Event: "n", Publisher: publisher };
+    const id = `${publisher} ${channel} ${number}`;
+    const headers = { Event: "n", Publisher: publisher, "Nats-Msg-Id": id };
     const connection = await this.#connected();
     if (connection === undefined) return false;
     try {
@@ -89,8 +90,7 @@ export class NatsPublisher {
         await within(sent, "a server of NATS", ANSWER_MS);
       } else {
         const subject = `starling.kept.default.${token(namespace)}.${token(channel)}`;
-        const id = `${publisher} ${channel} ${number}`;
-        const asked = connection.request(subject, { ...headers, "Nats-Msg-Id": id }, body);
+        const asked = connection.request(subject, headers, body);
         if (!isKept(await within(asked, "a stream", ANSWER_MS))) return false;
       }
     } catch {

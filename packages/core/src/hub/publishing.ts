@@ -1,10 +1,10 @@
 import type { Broker, Delivery, DeliveryKey } from "../broker/broker.ts";
-import { PublicationIds } from "../broker/publication-ids.ts";
 import type { Stream } from "../broker/stream.ts";
 import type { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
 import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import { Outlet, type OutletOptions } from "./outlet.ts";
+import { idAt } from "./place-id.ts";
 import { positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import type { Recoveries } from "./recoveries.ts";
@@ -80,7 +80,7 @@ export class Publishing {
     if (position !== undefined && options.recover === true) {
       publication.cursor = positionText(position);
     }
-    if (broker.needsIds && position !== undefined) publication.id = PublicationIds.at(position);
+    if (broker.needsIds && position !== undefined) publication.id = idAt(position);
     const except = sender === undefined ? undefined : this.#senders.get(sender);
     const standIn = except && recoveries.standIn(except, channel);
     this.#deliver(publication, options, standIn ?? except);

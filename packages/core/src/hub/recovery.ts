@@ -1,10 +1,10 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, allAnswers } from "../answer.ts";
-import { PublicationIds } from "../broker/publication-ids.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
 import { batches, byStream, type CaughtUp, type MergedEntry, merge, StandIn } from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
+import { idAt } from "./place-id.ts";
 import { positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import type { Subscriber, WireFormat } from "./subscriber.ts";
@@ -197,7 +197,7 @@ export class Recovery {
     const { position } = content;
     if (position !== undefined) {
       content.cursor ??= positionText(position);
-      content.id = PublicationIds.at(position);
+      content.id = idAt(position);
     }
     subscriber.deliver(standIn.format.encode(content), content.id, offset);
   }

@@ -3,7 +3,6 @@ import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
 import { validateJson } from "../../json/raw-json.ts";
-import { PublicationIds } from "../publication-ids.ts";
 
 /** What the WHATWG Encoding Standard gives every runtime. */
 declare const TextDecoder: new (
@@ -26,10 +25,9 @@ export function foreignPublication(message: Msg, app: string, channel: string): 
   if (RESERVED_EVENTS.has(event)) throw new RangeError(`the event ${event} is reserved`);
   const publisher = message.headers?.get("Publisher") || undefined;
   const data = jsonOf(message.data);
-  const id = PublicationIds.ofBytes(message.data, channel);
   return publisher === undefined
-    ? { id, app, channel, event, data }
-    : { id, app, channel, event, data, publisher };
+    ? { app, channel, event, data }
+    : { app, channel, event, data, publisher };
 }
 
 function jsonOf(bytes: Uint8Array): string {

@@ -46,7 +46,7 @@ export class Inbox {
       const { origin } = Envelopes.stampOf(message.data);
       const { id } = publication;
       if (id !== undefined && !this.#isOwnNode(origin)) {
-        publication.id = PublicationIds.of(origin, id, channel);
+        publication.id = PublicationIds.of(origin, id);
       }
       return publication;
     } catch (error) {
