@@ -59,7 +59,8 @@ const [EAGER, CALM] = [
   [1, 15],
   [20, 100],
 ] as const;
-const CONNECT_MS = 15_000;
+/** Who is refused for now asks again, for longer where a machine is busy. */
+const CONNECT_MS = 30_000;
 /** Longer than anything that is late on a busy machine; what is complete is not waited for. */
 const SETTLE_MS = 25_000;
 const OVERRUN_MS = 30_000;

@@ -61,7 +61,8 @@ export interface MeshBrokerOptions {
  */
 export class MeshBroker implements Broker {
   readonly worker: WorkerId;
-  readonly needsIds: boolean;
+  /** Also where the node is this worker alone: others have to be told of what it wants. */
+  readonly needsIds = true;
   readonly counters = new MeshCounters();
   readonly #inner: Broker;
   readonly #link: MeshLink;
@@ -75,7 +76,6 @@ export class MeshBroker implements Broker {
     const { placeOf = (app, channel) => placeIn(apps, app, channel) } = options;
     const { counters } = this;
     this.worker = inner.worker;
-    this.needsIds = inner.needsIds;
     this.#inner = inner;
     this.#placeOf = placeOf;
     const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
