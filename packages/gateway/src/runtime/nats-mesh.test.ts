@@ -58,11 +58,6 @@ async function until(condition: () => boolean): Promise<void> {
 const data = ({ received }: Joined) => received.map((each) => each.data);
 const hasMissed = ({ missedCalls }: Joined) => missedCalls > 0;
 
-test("a node that is one worker tells others of whom it expects: what they publish comes over NATS", async () => {
-  const { first } = await mesh(2, { isAlone: true });
-  expect(first.broker.needsIds).toBe(true);
-});
-
 describe("channels without history", () => {
   test("what one node publishes reaches the others once, with all that it says", async () => {
     const { first, second, settle } = await mesh(2);

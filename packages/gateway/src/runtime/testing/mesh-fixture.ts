@@ -36,8 +36,6 @@ export interface MeshNodeOptions {
   readonly placeOf?: (app: string, channel: string) => Place | undefined;
   /** Default: without a user. */
   readonly connect?: () => Promise<NatsConnection>;
-  /** Whether the node is one worker, and stays so; default `false`. */
-  readonly isAlone?: boolean;
   /** Whether time passes on the machine as well, for what the server does; default `false`. */
   readonly isReal?: boolean;
 }
@@ -95,8 +93,8 @@ export class MeshNode implements BrokerFixture {
 
   async join(handler: BrokerHandler): Promise<MeshBroker> {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
-    const { connect = () => connectTo(server), isAlone = false } = this.#options;
-    const inner = new LocalBroker(this.#node, ++this.#last, handler, { isAlone });
+    const { connect = () => connectTo(server) } = this.#options;
+    const inner = new LocalBroker(this.#node, ++this.#last, handler);
     const up = Promise.withResolvers<void>();
     const mesh = new WatchedMesh({
       inner,
