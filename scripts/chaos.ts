@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { SeededRandom } from "../test/support/faults/seeded-random.ts";
 import { findScenarios, runScenario } from "./chaos/bun-scenarios.ts";
 import { HELP, type Options, parseOptions } from "./chaos/options.ts";
+import { label } from "./chaos/scenario.ts";
 import { runSeries } from "./chaos/series.ts";
 import { summary, told } from "./chaos/summary.ts";
 
@@ -22,7 +23,7 @@ function options(): Options | "help" {
 }
 
 /** Runs the series and answers the exit code. */
-async function chaos({ minutes, seed }: Options, logs: string): Promise<number> {
+async function chaos({ minutes, seed, only }: Options, logs: string): Promise<number> {
   const interrupt = new AbortController();
   const { signal } = interrupt;
   // npm hands on a Ctrl+C that has reached this process already, so a second one says nothing new.
@@ -31,7 +32,8 @@ async function chaos({ minutes, seed }: Options, logs: string): Promise<number> 
   }
 
   const place = { root: join(import.meta.dir, ".."), logs, limitMs: LIMIT_MS, signal };
-  const scenarios = await findScenarios(place, FOLDER);
+  const all = await findScenarios(place, FOLDER);
+  const scenarios = all.filter((scenario) => label(scenario).includes(only));
   if (signal.aborted) return 130;
   console.log(`${scenarios.length} scenarios for ${minutes} min, --seed ${seed}\n`);
   const runs = await runSeries({

@@ -65,7 +65,7 @@ async function bunTest(place: Place, args: readonly string[], seed: number) {
   const log = join(place.logs, "running.log");
   const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
   const end = await runChild([process.execPath, ...args, ...reporter], {
-    environment: { FAULT_SEED: String(seed) },
+    environment: { FAULT_SEED: String(seed), FAULT_LONG: "1" },
     cwd: place.root,
     log,
     limitMs: place.limitMs,

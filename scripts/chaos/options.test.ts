@@ -3,8 +3,16 @@ import { parseOptions } from "./options.ts";
 
 describe("the command line", () => {
   test("has a length and a seed, and each has a default", () => {
-    expect(parseOptions(["--minutes", "0.5", "--seed", "0"], 9)).toEqual({ minutes: 0.5, seed: 0 });
-    expect(parseOptions([], 9)).toEqual({ minutes: 10, seed: 9 });
+    expect(parseOptions(["--minutes", "0.5", "--seed", "0"], 9)).toEqual({
+      minutes: 0.5,
+      seed: 0,
+      only: "",
+    });
+    expect(parseOptions([], 9)).toEqual({ minutes: 10, seed: 9, only: "" });
+  });
+
+  test("can name some scenarios", () => {
+    expect(parseOptions(["--only", "nats-"], 9)).toEqual({ minutes: 10, seed: 9, only: "nats-" });
   });
 
   test("can ask for help", () => {

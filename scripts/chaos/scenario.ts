@@ -54,5 +54,5 @@ export function repeatCommand(scenario: Scenario, seed: number): string {
   const words = bunArguments(scenario, seed).map((word) =>
     /^[\w./=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
   );
-  return `FAULT_SEED=${seed} npx bun ${words.join(" ")}`;
+  return `FAULT_SEED=${seed} FAULT_LONG=1 npx bun ${words.join(" ")}`;
 }

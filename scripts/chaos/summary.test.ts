@@ -33,6 +33,6 @@ test("of a failed run it is told what was wrong and how to repeat it", () => {
   expect(told(run).trim().split("\n")).toEqual([
     "FAIL  1.2 s  a: holds (seed 7)",
     "    lost 3",
-    "    repeat: FAULT_SEED=7 npx bun test ./test/cluster/a.test.ts --timeout=60000 -t '^holds \\(seed 7\\)$'",
+    "    repeat: FAULT_SEED=7 FAULT_LONG=1 npx bun test ./test/cluster/a.test.ts --timeout=60000 -t '^holds \\(seed 7\\)$'",
   ]);
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checkDelivery, type Violation } from "../support/faults/delivery-checker.ts";
 import type { History, Membership, Publication, Sight, Stay } from "../support/faults/history.ts";
+import { localLosses } from "../support/faults/local-checker.ts";
 import { checkPresence } from "../support/faults/presence-checker.ts";
 import { type Draft, randomHistory, randomLimits } from "../support/faults/random-history.ts";
 import { randomKeptHistory } from "../support/faults/random-kept-history.ts";
@@ -152,6 +153,69 @@ describe("a message that arrived", () => {
   });
 });
 
+describe("a history that is lost with its server", () => {
+  const under = (epoch: string, number: number, sentAt: number, answeredAt?: number) => ({
+    ...published(number, sentAt, answeredAt),
+    position: `${epoch}.${number}`,
+  });
+  const got = (epoch: string, ...numbers: number[]) =>
+    numbers.map((number) => ({
+      publisher: "ada",
+      number,
+      at: 100 * number,
+      position: `${epoch}.${number}`,
+    }));
+  const before = stay([], { until: 150, ending: "broken", receipts: got("old", 1) });
+  const after = stay([], { from: 160, isReturn: true, askedAt: 155, receipts: got("new", 2) });
+  const check = (publications: Publication[], renewals: [number, number][], ...stays: Stay[]) =>
+    kinds(checkDelivery({ ...empty, isKept: true, publications, stays, renewals }));
+
+  test("cannot be recovered", () => {
+    const publications = [under("old", 1, 10, 11), under("new", 2, 165, 166)];
+    expect(check(publications, [[139, 140]], before, { ...after, recovered: false })).toEqual([]);
+    expect(check(publications, [[139, 140]], before, { ...after, recovered: true })).toEqual([
+      "false recovery",
+    ]);
+  });
+
+  test("may have had what was on its way, which then has two places", () => {
+    const again = { ...after, recovered: false, receipts: got("new", 1, 2) };
+    const twice = (answeredAt: number) => [
+      under("new", 1, 90, answeredAt),
+      under("new", 2, 165, 166),
+    ];
+    const both = stay([], { client: "bob", until: 150, receipts: got("old", 1), ending: "missed" });
+    expect(check(twice(170), [[139, 140]], both, again)).toEqual([]);
+    expect(check(twice(138), [[139, 140]], both, again)).toContain("two positions");
+  });
+});
+
+describe("what a node owes its own subscribers", () => {
+  const here = { ...published(1, 10), node: 0, endedAt: 20 };
+  const lost = (each: Partial<Stay>, publication: Publication = here) =>
+    localLosses({ publications: [publication], stays: [stay([], { node: 0, ...each })] }, 5, 50);
+
+  test("is what is published there, whatever its publisher was told", () => {
+    expect(lost({}).map(({ kind }) => kind)).toEqual(["loss"]);
+    expect(lost({ receipts: [{ publisher: "ada", number: 1, at: 12 }] })).toEqual([]);
+  });
+
+  test.each<[string, Partial<Stay>]>([
+    ["not what is published at another", { node: 1 }],
+    ["not what they said themselves", { client: "ada" }],
+    ["not what came before them", { from: 11 }],
+    ["not what came while they lost their connection", { until: 49 }],
+  ])("is %s", (_name, each) => {
+    expect(lost(each)).toEqual([]);
+  });
+
+  test("is decided of those moments alone", () => {
+    expect(lost({}, { ...here, sentAt: 4 })).toEqual([]);
+    expect(lost({}, { ...here, endedAt: 51 })).toEqual([]);
+    expect(lost({}, { ...here, node: undefined })).toEqual([]);
+  });
+});
+
 describe("a member", () => {
   const limits = { leaseMs: 2_000, slackMs: 500 };
   const bob: Membership = { member: "bob", channel, from: 1_000, until: 10_000, sights: [] };
@@ -223,7 +287,7 @@ describe("a member", () => {
 type Injection = (draft: Draft, random: SeededRandom) => void;
 
 type Kind = Violation["kind"];
-const ofKept = ["false recovery", "untold", "disagreement", "two positions"] as const;
+const ofKept = ["false recovery", "partial", "untold", "disagreement", "two positions"] as const;
 
 const injections: Readonly<Record<Exclude<Kind, (typeof ofKept)[number]>, Injection>> = {
   loss({ stays: [first], publications }, random) {
@@ -280,6 +344,11 @@ const keptInjections: Readonly<Record<(typeof ofKept)[number] | "duplicate" | "o
     "false recovery"({ stays }) {
       // Published while the client was away, or before it noticed that it was.
       required(stays[1]).receipts.splice(0, 1);
+    },
+    partial({ stays }) {
+      // It begins anew, and gets all the same what was published while it was away.
+      const second = required(stays[1]);
+      stays.splice(1, 1, { ...second, askedAt: second.from, recovered: false });
     },
     untold({ stays }, random) {
       const returned = random.pick(stays.filter(({ isReturn }) => isReturn));

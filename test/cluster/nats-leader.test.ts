@@ -21,6 +21,8 @@ const PLAN = {
   // Three servers of NATS and two nodes are processes enough.
   quicMembers: 0,
   switchingMembers: 0,
+  publishers: 1,
+  backends: 2,
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;
 

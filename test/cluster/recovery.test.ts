@@ -119,7 +119,7 @@ describe("members that change between WebSocket and WebTransport", () => {
     for (let round = 0; round < 5; round++) {
       for (const member of load.random.some(changing, changing.length)) {
         await Bun.sleep(load.random.integer(0, 60));
-        member.breakOff(0);
+        member.breakOff(Promise.resolve());
       }
     }
     await expectAllRecovered(load);

@@ -1,7 +1,7 @@
 import type { History, Moment, Publication } from "./history.ts";
 import { type Journey, journeysOf } from "./journeys.ts";
 import { disagreements } from "./one-order.ts";
-import { keyOf, nameOf, type Violation } from "./violation.ts";
+import { epochOf, keyOf, nameOf, type Violation } from "./violation.ts";
 
 export type { Violation } from "./violation.ts";
 
@@ -17,7 +17,8 @@ const FETCHED_GRACE_MS = 5_000;
  * Finds messages that were lost, doubled, out of order or never published, also where a client
  * went away and was promised, when it came back, that it would get all that it had missed.
  */
-export function checkDelivery({ publications, stays, lags, cuts, isKept }: History): Violation[] {
+export function checkDelivery(history: History): Violation[] {
+  const { publications, stays, lags, cuts, isKept, renewals = [] } = history;
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
   const journeys = journeysOf(stays);
   const untold = stays
@@ -29,12 +30,17 @@ export function checkDelivery({ publications, stays, lags, cuts, isKept }: Histo
     });
   const found = journeys.flatMap((journey) => {
     const published = byChannel.get(journey.channel) ?? [];
-    return [...losses(journey, published), ...wrongReceipts(journey, published, { lags, cuts })];
+    return [
+      ...losses(journey, published),
+      ...wrongReceipts(journey, published, { lags, cuts }),
+      ...parts(journey, published),
+      ...unnoticedRenewals(journey),
+    ];
   });
   if (isKept !== true) return [...found, ...untold];
   const orders = [...byChannel].flatMap(([channel, published]) => {
     const there = journeys.filter((journey) => journey.channel === channel);
-    return disagreements(channel, published, there);
+    return disagreements(channel, published, there, renewals);
   });
   return [...found, ...untold, ...orders];
 }
@@ -106,6 +112,30 @@ function wrongReceipts(
     highest.set(publisher, Math.max(before, number));
   }
   return violations;
+}
+
+/** What a client got of a past of which it had been told that it gets nothing. */
+function parts(journey: Journey, published: readonly Publication[]): Violation[] {
+  const [{ isReturn, recovered, askedAt, receipts } = { receipts: [] }] = journey.stays;
+  if (isReturn !== true || recovered !== false || askedAt === undefined) return [];
+  const past = published.filter(
+    ({ answeredAt }) => answeredAt !== undefined && answeredAt < askedAt,
+  );
+  const keys = new Set(past.map(keyOf));
+  return receipts
+    .filter((receipt) => keys.has(keyOf(receipt)))
+    .map((receipt) => ({
+      kind: "partial",
+      text: `${describe(journey)} got ${keyOf(receipt)}, which is from before`,
+    }));
+}
+
+/** A history that was lost cannot be recovered, so nobody may go on over it untold. */
+function unnoticedRenewals(journey: Journey): Violation[] {
+  const epochs = new Set(journey.receipts.flatMap(({ position }) => epochOf(position) ?? []));
+  if (epochs.size < 2) return [];
+  const text = `${describe(journey)} went on from ${[...epochs].join(" to ")} as if nothing were lost`;
+  return [{ kind: "false recovery", text }];
 }
 
 /**

@@ -31,25 +31,26 @@ export class EventStreamClient extends FaultClient {
   }
 
   async #run(): Promise<void> {
-    const { subscriberUrl, ca } = this.context.server;
-    const url = eventsUrl(subscriberUrl, this.channels, { envelope: "1" });
     while (this.isReturning) {
+      const { subscriberUrl, ca } = this.context.server;
+      const url = eventsUrl(subscriberUrl, this.channels, { envelope: "1" });
       const { recovers } = this.context;
       const id = recovers === true ? this.#lastEventId : undefined;
       const headers = id === undefined ? {} : { "last-event-id": id };
+      const askedAt = this.context.recorder.now();
       const stream = await EventStream.open(url, ca, headers).catch(() => undefined);
-      if (stream !== undefined) await this.#read(stream);
+      if (stream !== undefined) await this.#read(stream, askedAt);
       await this.pause();
     }
   }
 
-  async #read(stream: EventStream): Promise<void> {
+  async #read(stream: EventStream, askedAt: number): Promise<void> {
     if (this.isStopped) {
       stream[Symbol.dispose]();
       return;
     }
     this.#stream = stream;
-    this.beginStays();
+    this.beginStays(askedAt);
     let code: number | undefined;
     stream.readWith((block) => {
       if (block.startsWith(CLOSE)) code = Number(dataOf(block).code);

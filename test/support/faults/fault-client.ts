@@ -8,11 +8,16 @@ export const UNAVAILABLE = 901;
 
 /** What every client of a run needs. */
 export interface ClientContext {
+  /** Where the next connection goes. */
   readonly server: { readonly subscriberUrl: string; readonly ca: string };
+  /** Which of the nodes that is. */
+  readonly node?: number;
   readonly recorder: Recorder;
   readonly random: SeededRandom;
   /** Whether clients ask for what they missed when they come back. */
   readonly recovers?: boolean | undefined;
+  /** Called when a connection has ended: the next may go to another node. */
+  moveOn?(): void;
 }
 
 /** What a subscription was acknowledged with. */
@@ -44,7 +49,7 @@ export abstract class FaultClient {
   protected readonly positions = new Map<string, string>();
   #isStopped = false;
   #mayReturn = true;
-  #awayUntil = 0;
+  #away: Promise<unknown> = Promise.resolve();
 
   constructor(context: ClientContext, name: string, channels: readonly string[]) {
     this.context = context;
@@ -67,9 +72,9 @@ export abstract class FaultClient {
     this.#mayReturn = false;
   }
 
-  /** Loses its connection, and stays away for that long at least. */
-  breakOff(awayMs: number): void {
-    this.#awayUntil = performance.now() + awayMs;
+  /** Loses its connection, and stays away until that is resolved at least. */
+  breakOff(away: Promise<unknown>): void {
+    this.#away = away;
     this.loseConnection();
   }
 
@@ -94,11 +99,12 @@ export abstract class FaultClient {
   /** Breaks the connection off as a network does. */
   protected abstract loseConnection(): void;
 
-  /** The subscriptions of a new connection, none of them acknowledged. */
-  protected beginStays(): void {
+  /** The subscriptions of a new connection, none of them acknowledged; `askedAt` is before it asked. */
+  protected beginStays(askedAt = this.context.recorder.now()): void {
     this.#endStays();
+    const { recorder, node } = this.context;
     for (const channel of this.channels) {
-      const stay = this.context.recorder.stay(this.name, channel);
+      const stay = recorder.stay(this.name, channel, askedAt, node);
       stay.isReturn = this.positions.has(channel);
       this.stays.set(channel, stay);
     }
@@ -128,12 +134,13 @@ export abstract class FaultClient {
       this.context.recorder.troubles.push(`${this.name} was closed with ${end.code}`);
     }
     this.#endStays(end);
+    this.context.moveOn?.();
   }
 
   /** A delay before the next attempt to connect. */
-  protected pause(): Promise<void> {
-    const away = Math.max(0, this.#awayUntil - performance.now());
-    return sleep(away + this.context.random.integer(20, 250));
+  protected async pause(): Promise<void> {
+    await this.#away;
+    await sleep(this.context.random.integer(20, 250));
   }
 
   #endStays({ ending, isFetched }: Partial<EndOfConnection> = {}): void {

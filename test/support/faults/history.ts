@@ -15,6 +15,10 @@ export interface Publication {
   readonly isKeyed?: boolean | undefined;
   /** Where it stands in the history of the channel, `EPOCH.OFFSET`, where the answer said so. */
   readonly position?: string | undefined;
+  /** Which node it was published at, by its place among them; undefined where at none. */
+  readonly node?: number | undefined;
+  /** When its publisher was told ok or refused, the last time. */
+  readonly endedAt?: Moment | undefined;
 }
 
 /** What a client got. */
@@ -36,6 +40,10 @@ export type Ending = "broken" | "orderly" | "missed";
 export interface Stay {
   readonly client: string;
   readonly channel: string;
+  /** Which node it is connected to, by its place among them. */
+  readonly node?: number | undefined;
+  /** Before anything was asked for. */
+  readonly askedAt?: Moment | undefined;
   /** When the subscription was acknowledged; undefined where the connection ended before. */
   readonly from?: Moment | undefined;
   /** When the connection ended; undefined where it had not by the end of the run. */
@@ -86,6 +94,11 @@ export interface History {
    * clients have and the node may not: sent again under its key, it reaches those clients twice.
    */
   readonly cuts: readonly Moment[];
+  /**
+   * When histories were lost with the server that had them, from and up to. What was on its way then may have
+   * been kept before as well as after, when its publisher or its node sent it again.
+   */
+  readonly renewals?: readonly (readonly [Moment, Moment])[];
   /** Whether the channels keep history, so that all clients see one order. */
   readonly isKept?: boolean | undefined;
   /** The last moment. */

@@ -30,6 +30,7 @@ export class HttpPublisher {
   readonly name: string;
   readonly #options: PublisherOptions;
   readonly #server: { readonly publisherUrl: string; readonly ca: string };
+  readonly #node: number | undefined;
   readonly #recorder: Recorder;
   readonly #random: SeededRandom;
   readonly #agent: Agent | undefined;
@@ -40,11 +41,14 @@ export class HttpPublisher {
       readonly server: { readonly publisherUrl: string; readonly ca: string };
       readonly recorder: Recorder;
       readonly random: SeededRandom;
+      /** Which of the nodes the server is. */
+      readonly node?: number;
     },
   ) {
     this.name = options.name;
     this.#options = options;
     this.#server = context.server;
+    this.#node = context.node;
     this.#recorder = context.recorder;
     this.#random = context.random;
     this.#agent = options.isKept ? new Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
@@ -57,6 +61,7 @@ export class HttpPublisher {
         this.name,
         this.#random.pick(channels),
         isKeyed,
+        this.#node,
       );
       const body = this.#body(publication);
       const attempts = isKeyed ? MAX_ATTEMPTS : 1;
@@ -93,6 +98,7 @@ export class HttpPublisher {
       (error: unknown) => String(error),
     );
     const at = this.#recorder.now();
+    publication.endedAt = at;
     if (outcome === undefined) publication.answeredAt = at;
     else this.#recorder.failures.push({ publisher: this.name, at, reason: outcome });
     return outcome === undefined;

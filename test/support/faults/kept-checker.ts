@@ -1,6 +1,10 @@
+import { eventually } from "../deadline.ts";
 import { httpsCall } from "../https.ts";
 import type { Publication } from "./history.ts";
 import { keyOf } from "./violation.ts";
+
+/** How long a busy machine may refuse to read, ms. */
+const READ_MS = 20_000;
 
 /** One publication of a page of the publisher API. */
 interface Entry {
@@ -31,8 +35,7 @@ export async function checkKept(
       limit: "1000",
       ...(since === undefined ? {} : { since }),
     });
-    const { text } = await httpsCall(`${server.publisherUrl}/api/history?${query}`, server.ca);
-    const page: Page = JSON.parse(text);
+    const page = await eventually("a page of a history", () => read(server, query), READ_MS);
     if (!page.complete) faults.push(`the history of ${channel} is not complete behind ${since}`);
     entries.push(...page.publications);
     more = page.more && page.publications.length > 0;
@@ -52,4 +55,17 @@ export async function checkKept(
     }
   }
   return faults;
+}
+
+/** Undefined where the history cannot be read at this moment. */
+async function read(
+  server: { readonly publisherUrl: string; readonly ca: string },
+  query: URLSearchParams,
+): Promise<Page | undefined> {
+  const { status, text } = await httpsCall(
+    `${server.publisherUrl}/api/history?${query}`,
+    server.ca,
+  );
+  if (status === 503) return undefined;
+  return JSON.parse(text);
 }

@@ -3,19 +3,25 @@ import { httpsCall } from "../https.ts";
 import { checkDelivery, losses, type Violation } from "./delivery-checker.ts";
 import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
-import type { History } from "./history.ts";
+import type { History, Moment } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
 import { checkKept } from "./kept-checker.ts";
+import { localLosses } from "./local-checker.ts";
 import { MemberClient, type MemberTransport } from "./member-client.ts";
 import { overWebSocket } from "./member-connection.ts";
+import { NatsPublisher } from "./nats-publisher.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
+import { Place } from "./place.ts";
 import { type Plan, USUAL, usesQuic } from "./plan.ts";
 import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
 import { Recorder } from "./recorder.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SocketIoClient, type StockWay } from "./socket-io-client.ts";
 import { WebTransportProcess } from "./webtransport-process.ts";
+
+/** The namespace of all channels. */
+const NAMESPACE = "demo";
 
 const CHANNELS = 6;
 const CHANNELS_OF_A_CLIENT = 2;
@@ -24,8 +30,11 @@ const [EAGER, CALM] = [
   [1, 15],
   [20, 100],
 ] as const;
-const CONNECT_MS = 15_000;
-const SETTLE_MS = 8_000;
+/** Who is refused for now asks again, for longer where a machine is busy. */
+const CONNECT_MS = 30_000;
+/** Longer than anything that is late on a busy machine; what is complete is not waited for. */
+const SETTLE_MS = 25_000;
+const OVERRUN_MS = 30_000;
 const WHILE_MS = 25;
 /** What is shown of the violations of a run that has many. */
 const MAX_SHOWN = 15;
@@ -36,6 +45,7 @@ export class Load {
   readonly clients: readonly FaultClient[];
   readonly members: readonly MemberClient[];
   readonly publishers: readonly HttpPublisher[];
+  readonly backends: readonly NatsPublisher[];
   readonly channels: readonly string[];
   readonly random: SeededRandom;
   readonly #nodes: readonly NodeUnderTest[];
@@ -43,21 +53,26 @@ export class Load {
   readonly #quic: WebTransportProcess | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
 
-  constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}) {
+  /** `natsUrl` is where back ends publish that do so straight over NATS. */
+  constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}, natsUrl = "") {
     this.#nodes = nodes;
     const random = new SeededRandom(seed);
     this.random = random;
-    const channels = Array.from({ length: CHANNELS }, (_, index) => `demo:${seed}-${index}`);
+    const channels = Array.from(
+      { length: CHANNELS },
+      (_, index) => `${NAMESPACE}:${seed}-${index}`,
+    );
     this.channels = channels;
     const complete = { ...USUAL, ...plan };
-    const { stock, streams, publishers, quicSilentMs } = complete;
+    const { stock, streams, publishers, backends, quicSilentMs } = complete;
     if (usesQuic(plan)) this.#quic = new WebTransportProcess(quicSilentMs);
-    const context = () => ({
-      server: random.pick(nodes).process,
-      recorder: this.recorder,
-      random: random.fork(),
-      recovers: plan.history !== undefined,
-    });
+    const servers = nodes.map(({ process }) => process);
+    const shared = () => ({ recorder: this.recorder, random: random.fork() });
+    const context = () => {
+      const recovers = plan.history !== undefined;
+      const home = random.integer(0, nodes.length - 1);
+      return new Place({ ...shared(), recovers }, servers, home, plan.isRoaming === true);
+    };
     this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
@@ -84,14 +99,23 @@ export class Load {
     const kinds = [true, false].flatMap((isKept) =>
       [true, false].map((isKeyed) => ({ isKept, isKeyed })),
     );
-    this.publishers = kinds.flatMap((kind) =>
+    // Who publishes often in few channels is at another node each time, and so are the others.
+    this.publishers = kinds.flatMap((kind, index) =>
       numbers(publishers).map((n) => {
         const name = `${kind.isKept ? "kept" : "fresh"}-${kind.isKeyed ? "keyed" : "plain"}-${n}`;
         // Whoever publishes often in few channels shows soonest what is out of order.
         const habits = n === 1 ? { channels: some(), pause: EAGER } : { channels, pause: CALM };
-        return new HttpPublisher({ name, ...habits, ...kind }, context());
+        const node = (index + n) % nodes.length;
+        const server = servers[node] ?? random.pick(servers);
+        return new HttpPublisher({ name, ...habits, ...kind }, { ...shared(), server, node });
       }),
     );
+    const namespace = plan.history === undefined ? undefined : NAMESPACE;
+    this.backends = numbers(backends).map((n) => {
+      const habits = n === 1 ? { channels: some(), pause: EAGER } : { channels, pause: CALM };
+      const options = { name: `nats-${n}`, url: natsUrl, namespace, ...habits };
+      return new NatsPublisher(options, shared());
+    });
   }
 
   /** Those over WebTransport alone. */
@@ -125,6 +149,7 @@ export class Load {
     const { signal } = this.#end;
     this.#publishing = Promise.all([
       ...this.publishers.map((each) => each.publish(signal)),
+      ...this.backends.map((each) => each.publish(signal)),
       ...this.members
         .filter(({ version }, index) => version === 2 && index % 2 === 0)
         .map((each) => each.publish(signal, [20, 120])),
@@ -173,6 +198,11 @@ export class Load {
   async quiet(): Promise<History> {
     this.#end.abort();
     await this.#publishing;
+    const answered = this.recorder.history().publications.filter(({ answeredAt }) => answeredAt);
+    const silent = this.backends.filter(
+      ({ name }) => !answered.some((each) => each.publisher === name),
+    );
+    this.recorder.troubles.push(...silent.map(({ name }) => `${name} has never had an answer`));
     const isComplete = () => {
       const { publications, stays } = this.recorder.history();
       const byChannel = Map.groupBy(publications, ({ channel }) => channel);
@@ -235,12 +265,39 @@ export class Load {
   }
 
   /** All clients lose their connections at once, and come back at about the same time. */
-  async breakAllOff(awayMs: number): Promise<void> {
+  breakAllOff(awayMs: number): Promise<void> {
+    return this.breakAllOffFor(Bun.sleep(awayMs));
+  }
+
+  /** The same until each channel has that many publications more, all of them answered. */
+  async breakAllOffUntilOverrun(count: number): Promise<void> {
+    const leftAt = this.recorder.now();
+    const isOverrun = () => this.#isInEach(count, leftAt);
+    await this.breakAllOffFor(this.until(`${count} more in each channel`, isOverrun, OVERRUN_MS));
+  }
+
+  /** The same until that is resolved. */
+  async breakAllOffFor(away: Promise<void>): Promise<void> {
     const { ends } = this.recorder;
     const expected = ends.length + this.clients.length;
-    for (const client of this.clients) client.breakOff(awayMs);
+    for (const client of this.clients) client.breakOff(away);
     await this.until("all have noticed", () => ends.length >= expected, CONNECT_MS);
+    await away;
     await this.allSubscribed();
+  }
+
+  /** Resolves once something is kept again in each channel that was published after a moment. */
+  async allKeptAgain(since: Moment, ms: number): Promise<void> {
+    await this.until("something kept in each channel", () => this.#isInEach(1, since), ms);
+  }
+
+  #isInEach(count: number, since: Moment): boolean {
+    const { publications } = this.recorder.history();
+    const fresh = publications.filter(
+      ({ sentAt, answeredAt }) => sentAt > since && answeredAt !== undefined,
+    );
+    const byChannel = Map.groupBy(fresh, ({ channel }) => channel);
+    return this.channels.every((channel) => (byChannel.get(channel)?.length ?? 0) >= count);
   }
 
   /** What clients that came back were told, as often as they were. */
@@ -250,13 +307,23 @@ export class Load {
     return { complete: count(true), incomplete: count(false) };
   }
 
-  /** What is wrong with what the channels keep, for runs in which they keep everything. */
-  async keptFaults(): Promise<string[]> {
-    const { publications } = this.recorder.history();
+  /**
+   * What is wrong with what the channels keep, for runs in which they keep everything; or everything that was
+   * published after a moment.
+   */
+  async keptFaults(since = 0): Promise<string[]> {
+    const { publications: all } = this.recorder.history();
+    const publications = all.filter(({ sentAt }) => sentAt > since);
     const checks = this.#nodes.flatMap((node) =>
       this.channels.map((channel) => checkKept(node.process, channel, publications)),
     );
     return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
+  }
+
+  /** What clients missed of their own node, though nothing happened to them between those two moments. */
+  localFaults(from: Moment, until: Moment): string[] {
+    const found = localLosses(this.recorder.history(), from, until);
+    return found.map(({ kind, text }) => `${kind}: ${text}`).slice(0, MAX_SHOWN);
   }
 
   /** The clients that could have come back to something, and never did. */

@@ -57,7 +57,8 @@ export class MemberClient extends FaultClient {
       await sleep(random.integer(...pause));
       const client = this.#client;
       if (client === undefined || !this.isSubscribed) continue;
-      const publication = recorder.publication(this.name, random.pick(this.channels));
+      const { node } = this.context;
+      const publication = recorder.publication(this.name, random.pick(this.channels), false, node);
       const id = ++this.#requests;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#unanswered.set(id, publication);
@@ -84,11 +85,12 @@ export class MemberClient extends FaultClient {
   }
 
   async #run(): Promise<void> {
-    const { server, random } = this.context;
-    const options = { server, id: this.name, version: this.version };
+    const { random } = this.context;
     let last: Connect | undefined;
     while (this.isReturning) {
+      const { server } = this.context;
       const connect = random.pick(this.#connects);
+      const options = { server, id: this.name, version: this.version };
       const client = await connect(options).catch(() => undefined);
       if (client !== undefined) {
         if (last !== undefined && connect !== last) this.changes++;
@@ -237,7 +239,10 @@ export class MemberClient extends FaultClient {
 
   #settle(id: number, isOk: boolean): void {
     const publication = this.#unanswered.get(id);
-    if (publication !== undefined && isOk) publication.answeredAt = this.context.recorder.now();
+    if (publication !== undefined) {
+      publication.endedAt = this.context.recorder.now();
+      if (isOk) publication.answeredAt = publication.endedAt;
+    }
     this.#unanswered.delete(id);
     this.#answered.get(id)?.();
     this.#answered.delete(id);

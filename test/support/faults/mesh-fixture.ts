@@ -10,6 +10,8 @@ import type { Plan } from "./plan.ts";
 /** What a mesh runs on. */
 export interface NatsUnderTest {
   readonly url: string;
+  /** Where a node finds it that does not go there by the usual address. */
+  urlOf?(node: number): string;
   stop(): Promise<void>;
 }
 
@@ -53,20 +55,23 @@ export class MeshFixture {
     this.#nats = nats;
     if (plan.history !== undefined) this.#file = keeping(plan.history);
     const shared = {
-      NATS_URL: nats.url,
       DRAIN_SECONDS: "1",
       ...(this.#file === undefined ? {} : { CONFIG_FILE: this.#file.path }),
       ...environment,
     };
     const nodes = await Promise.all(
       WORKERS.map(async (workers, index) => {
-        const node = await startNode(plan, workers, { ...shared, MESH_ID: `node-${index}` });
+        const node = await startNode(plan, workers, {
+          ...shared,
+          NATS_URL: nats.urlOf?.(index) ?? nats.url,
+          MESH_ID: `node-${index}`,
+        });
         this.#nodes.push(node);
         return node;
       }),
     );
     await allReady(nodes);
-    const load = new Load(nodes, seed, plan);
+    const load = new Load(nodes, seed, plan, nats.url);
     this.#load = load;
     return { nats, nodes, load };
   }
@@ -83,12 +88,21 @@ export class MeshFixture {
 
 /** Resolves once every node says that it is ready. */
 export async function allReady(nodes: readonly NodeUnderTest[]): Promise<void> {
+  await allSay(nodes, 200);
+}
+
+/** Resolves once every node says that it is not. */
+export async function allUnready(nodes: readonly NodeUnderTest[]): Promise<void> {
+  await allSay(nodes, 503);
+}
+
+async function allSay(nodes: readonly NodeUnderTest[], wanted: number): Promise<void> {
   for (const { process } of nodes) {
     await eventually(
-      "a node that is ready",
+      `a node whose readiness is ${wanted}`,
       async () => {
         const { status } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
-        if (status === 200) return true;
+        if (status === wanted) return true;
         await Bun.sleep(50);
         return undefined;
       },

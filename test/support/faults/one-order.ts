@@ -1,6 +1,6 @@
-import type { Publication } from "./history.ts";
+import type { History, Publication } from "./history.ts";
 import type { Journey } from "./journeys.ts";
-import { keyOf, type Violation } from "./violation.ts";
+import { epochOf, keyOf, type Violation } from "./violation.ts";
 
 /** What is shown of publications that stand in no order. */
 const MAX_SHOWN = 4;
@@ -13,8 +13,25 @@ export function disagreements(
   channel: string,
   published: readonly Publication[],
   journeys: readonly Journey[],
+  renewals: NonNullable<History["renewals"]>,
 ): Violation[] {
-  return [...twoPositions(channel, published, journeys), ...cycles(channel, published, journeys)];
+  // What was on its way when histories were lost may stand in the old one and in the new one.
+  const keys = new Set(published.filter((each) => isUnderWay(each, renewals)).map(keyOf));
+  const isSingle = (each: Said) => !keys.has(keyOf(each));
+  const single = journeys.map(({ receipts, ...journey }) => {
+    return { ...journey, receipts: receipts.filter(isSingle) };
+  });
+  const publications = published.filter(isSingle);
+  return [...twoPositions(channel, publications, single), ...cycles(channel, publications, single)];
+}
+
+type Said = Parameters<typeof keyOf>[0];
+
+function isUnderWay(
+  { sentAt, answeredAt = Number.POSITIVE_INFINITY }: Publication,
+  renewals: NonNullable<History["renewals"]>,
+): boolean {
+  return renewals.some(([from, until]) => sentAt < until && from < answeredAt);
 }
 
 function twoPositions(
@@ -45,7 +62,7 @@ function cycles(
 ): Violation[] {
   const followers = new Map<string, Set<string>>();
   const before = new Map<string, number>();
-  for (const sequence of [positioned(published), ...journeys.map(sequenceOf)]) {
+  for (const sequence of [...positioned(published), ...journeys.map(sequenceOf)]) {
     for (const [index, key] of sequence.entries()) {
       const next = sequence[index + 1];
       const mine = followers.get(key) ?? new Set();
@@ -71,21 +88,19 @@ function cycles(
   return [{ kind: "disagreement", text }];
 }
 
-/** What publishers were told the order is. */
-function positioned(published: readonly Publication[]): string[] {
-  return published
-    .flatMap((publication) => {
-      const offset = offsetOf(publication.position);
-      return offset === undefined ? [] : [{ key: keyOf(publication), offset }];
-    })
-    .toSorted((a, b) => a.offset - b.offset)
-    .map(({ key }) => key);
+/** What publishers were told the order is, in each history that there was. */
+function positioned(published: readonly Publication[]): string[][] {
+  const known = published.flatMap((publication) => {
+    const { position } = publication;
+    if (position === undefined) return [];
+    const offset = Number(position.slice(position.lastIndexOf(".") + 1));
+    return [{ key: keyOf(publication), epoch: epochOf(position), offset }];
+  });
+  return [...Map.groupBy(known, ({ epoch }) => epoch).values()].map((each) =>
+    each.toSorted((a, b) => a.offset - b.offset).map(({ key }) => key),
+  );
 }
 
 function sequenceOf({ receipts }: Journey): string[] {
   return [...new Set(receipts.map(keyOf))];
-}
-
-function offsetOf(position: string | undefined): number | undefined {
-  return position === undefined ? undefined : Number(position.slice(position.lastIndexOf(".") + 1));
 }

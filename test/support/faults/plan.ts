@@ -13,6 +13,10 @@ export interface Plan {
   readonly switchingMembers?: number;
   /** Backends of each kind: with and without a kept connection, with and without keys. */
   readonly publishers?: number;
+  /** Backends that publish straight over NATS. */
+  readonly backends?: number;
+  /** Whether clients go to another node whenever they come back. */
+  readonly isRoaming?: boolean;
   /** What the channels keep; then clients ask for what they missed when they come back. */
   readonly history?: KeptHistory;
   /**
@@ -37,6 +41,7 @@ export const USUAL = {
   quicMembers: 4,
   switchingMembers: 2,
   publishers: 2,
+  backends: 0,
   quicSilentMs: Number.POSITIVE_INFINITY,
 } as const satisfies Plan;
 

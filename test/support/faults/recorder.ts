@@ -58,6 +58,7 @@ export class Recorder {
   isKept = false;
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
+  readonly #renewals: [Moment, Moment][] = [];
   readonly #numbers = new Map<string, number>();
   #now = 0;
 
@@ -67,7 +68,7 @@ export class Recorder {
   }
 
   /** The next message of a publisher in a channel, from now on on its way. */
-  publication(publisher: string, channel: string, isKeyed = false): OpenPublication {
+  publication(publisher: string, channel: string, isKeyed = false, node?: number): OpenPublication {
     const key = `${publisher} ${channel}`;
     const number = (this.#numbers.get(key) ?? 0) + 1;
     this.#numbers.set(key, number);
@@ -79,14 +80,23 @@ export class Recorder {
       sentAt,
       answeredAt,
       isKeyed,
+      node,
     };
     this.#publications.push(publication);
     return publication;
   }
 
   /** A subscription that is asked for. */
-  stay(client: string, channel: string): OpenStay {
-    const stay = { client, channel, from: undefined, until: undefined, receipts: [] };
+  stay(client: string, channel: string, askedAt: Moment, node?: number): OpenStay {
+    const stay = {
+      client,
+      channel,
+      node,
+      askedAt,
+      from: undefined,
+      until: undefined,
+      receipts: [],
+    };
     this.#stays.push(stay);
     return stay;
   }
@@ -124,6 +134,11 @@ export class Recorder {
     this.#cuts.push(this.now());
   }
 
+  /** From that moment until now the server has gone that had the histories, and they with it. */
+  renewed(from: Moment): void {
+    this.#renewals.push([from, this.now()]);
+  }
+
   /** Takes every end that there was for one of that kind. */
   takeEndsFor(ending: Ending): void {
     for (const stay of this.#stays) if (stay.ending !== undefined) stay.ending = ending;
@@ -136,6 +151,7 @@ export class Recorder {
       memberships: this.#memberships,
       lags: this.#lags,
       cuts: this.#cuts,
+      renewals: this.#renewals,
       isKept: this.isKept,
       end: this.now(),
     };

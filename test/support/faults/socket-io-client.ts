@@ -83,6 +83,7 @@ export class SocketIoClient extends FaultClient {
     socket.on("disconnect", (reason, details) => {
       this.connectionEnded(endOf(reason, details));
       if (this.#way === "switching") switchTransport(socket);
+      this.#aim(socket);
       if (this.#isAway) void this.#comeBack(socket);
       if (!this.isReturning || reason === "io server disconnect") socket.disconnect();
       if (reason === "io server disconnect" && !this.isStopped) {
@@ -109,6 +110,13 @@ export class SocketIoClient extends FaultClient {
     if (!this.isReturning) return;
     socket.io.reconnection(true);
     socket.connect();
+  }
+
+  /** Its next connection goes to the node where it is to be. */
+  #aim(socket: Socket): void {
+    const { subscriberUrl, ca } = this.context.server;
+    Object.assign(socket.io, { uri: subscriberUrl });
+    Object.assign(socket.io.opts, { ca });
   }
 
   #subscribe(socket: Socket, channel: string): void {

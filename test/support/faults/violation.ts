@@ -9,6 +9,8 @@ export interface Violation {
     | "unknown"
     /** Told that all it had missed follows, and did not get it. */
     | "false recovery"
+    /** Told that it has missed something, and then sent a part of it. */
+    | "partial"
     /** Told nothing of what it had missed. */
     | "untold"
     /** Clients of one channel saw two orders. */
@@ -35,4 +37,9 @@ export function keyOf({
 /** Says which publication it is, for a person. */
 export function nameOf({ publisher, number, sentAt, answeredAt }: Publication): string {
   return `${publisher} ${number} (sent ${sentAt.toFixed(1)}, answered ${answeredAt?.toFixed(1)})`;
+}
+
+/** The history that a position is in. */
+export function epochOf(position: string | undefined): string | undefined {
+  return position?.slice(0, position.lastIndexOf("."));
 }

@@ -148,6 +148,13 @@ export interface Broker {
   interest(app: string, channel: string, subscribers: number): Answer<void>;
 
   /**
+   * For a channel of this worker's interest: answered when it has delivered whatever any other worker of the node
+   * had delivered before the question, from wherever that came. Rejected with `broker_unavailable` where that
+   * cannot be known.
+   */
+  caughtUp(app: string, channel: string): Answer<void>;
+
+  /**
    * An id for a publication of this worker, which no other publication of the node has while both
    * can be on their way. A hub gives one to each publication before it delivers it, and only where
    * `needsIds` is true.

@@ -49,6 +49,9 @@ export class LocalBroker implements Broker {
     this.#seat.interest(app, channel, subscribers);
   }
 
+  /** What comes over the node comes to all in one order. */
+  caughtUp(): void {}
+
   nextId(): number {
     return this.#ids.next();
   }

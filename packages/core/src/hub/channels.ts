@@ -1,5 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Answer } from "../answer.ts";
+import { type Answer, allAnswers, whenAnswered } from "../answer.ts";
 import type { Broker } from "../broker/broker.ts";
 import type { Clock } from "../ports.ts";
 import type { StandIn } from "./catch-up.ts";
@@ -11,7 +11,7 @@ import type { Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface ChannelsOptions {
   readonly clock: Clock;
-  readonly broker: Pick<Broker, "hasRoomForChannel" | "interest" | "needsIds">;
+  readonly broker: Pick<Broker, "caughtUp" | "hasRoomForChannel" | "interest" | "needsIds">;
   readonly apps: ReadonlyMap<string, AppConfig>;
 }
 
@@ -67,6 +67,13 @@ export class Channels {
   /** Tells the node how many subscribers a channel has; answers as `Broker.interest` does. */
   tell({ app, name, size }: Channel): Answer<void> {
     return this.#broker.interest(app, name, size);
+  }
+
+  /** See `Broker.caughtUp`; of channels that nobody here is in nothing has to come. */
+  caughtUp(app: string, names: readonly string[]): Answer<void> {
+    const known = names.filter((name) => this.get(app, name) !== undefined);
+    const answers = known.map((name) => this.#broker.caughtUp(app, name));
+    return whenAnswered(allAnswers(answers), () => {});
   }
 
   /** Tells the other workers of a subscriber that is about to come; see `Hub.expect`. */

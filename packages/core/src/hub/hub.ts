@@ -151,6 +151,11 @@ export class Hub implements HubApi {
     return this.#subscriptions.begin(subscriber, beginnings, options);
   }
 
+  /** See `Broker.caughtUp`. */
+  caughtUp(app: string, channels: readonly string[]): Answer<void> {
+    return this.#channels.caughtUp(app, channels);
+  }
+
   /** Answers whether the connection was subscribed, or about to be. */
   unsubscribe(subscriber: Subscriber, name: string): boolean {
     return this.#subscriptions.unsubscribe(subscriber, name);

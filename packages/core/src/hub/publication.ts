@@ -4,7 +4,8 @@ import type { Position } from "./position.ts";
 export interface Publication {
   /**
    * Names it among those on their way in this node; the hub that publishes gives it where somebody
-   * has to tell them apart. What is published in several channels at once has one id in all of them.
+   * has to tell them apart. What is published in several channels at once has one id in all of them, and
+   * where it has a position another one, which that determines.
    */
   id?: number | undefined;
   /** The tenant that the channel belongs to. */

@@ -4,6 +4,7 @@ import type { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
 import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import { Outlet, type OutletOptions } from "./outlet.ts";
+import { idAt } from "./place-id.ts";
 import { positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import type { Recoveries } from "./recoveries.ts";
@@ -82,6 +83,7 @@ export class Publishing {
       const known = broker.isOrdered ? undefined : publication.cursor;
       publication.cursor = known ?? positionText(position);
     }
+    if (broker.needsIds && position !== undefined) publication.id = idAt(position);
     const except = sender === undefined ? undefined : this.#senders.get(sender);
     const standIn = except && recoveries.standIn(except, channel);
     this.#deliver(publication, options, standIn ?? except);

@@ -12,6 +12,7 @@ import {
   StandIn,
 } from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
+import { idAt } from "./place-id.ts";
 import { positionText } from "./position.ts";
 import { Progress, type Start } from "./progress.ts";
 import type { Publication } from "./publication.ts";
@@ -222,6 +223,7 @@ export class Recovery {
     this.#advance(epoch, offset, isNext);
     if (content.sender === subscriber.id || isOwn(content)) return;
     content.cursor = this.#cursorOf(content);
+    if (content.position !== undefined) content.id = idAt(content.position);
     subscriber.deliver(standIn.format.encode(content), content.id, offset);
   }
 

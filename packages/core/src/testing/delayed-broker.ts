@@ -51,6 +51,8 @@ export class DelayedLink {
  * everything that it is told, arrives in order, but only when the test lets it.
  */
 export class DelayedBroker extends LocalBroker {
+  /** From other nodes to this worker, beside its own node and in no step with it. */
+  readonly outside = new DelayedLink();
   /** From the worker to the node. */
   readonly up: DelayedLink;
   /** From the node to the worker. */
@@ -63,6 +65,8 @@ export class DelayedBroker extends LocalBroker {
   /** By channel: undefined once the node has taken note. */
   readonly #interests = new Map<string, Promise<void> | undefined>();
 
+  readonly #handler: BrokerHandler;
+
   private constructor(
     node: Node<Publication>,
     worker: WorkerId,
@@ -70,10 +74,22 @@ export class DelayedBroker extends LocalBroker {
     up: DelayedLink,
     down: DelayedLink,
   ) {
+    // One delivery is one message, in however many channels.
+    let last: { readonly id: number | undefined; readonly all: Publication[] } | undefined;
     super(node, worker, {
       delivered(publication) {
         const said = carried(publication);
-        down.send(() => handler.delivered(said));
+        const { id } = publication;
+        if (last !== undefined && id !== undefined && last.id === id) {
+          last.all.push(said);
+          return;
+        }
+        const message = { id, all: [said] };
+        last = message;
+        down.send(() => {
+          if (last === message) last = undefined;
+          for (const each of message.all) handler.delivered(each);
+        });
       },
       presence: (app, channel, event) => down.send(() => handler.presence(app, channel, event)),
       missed: () => down.send(() => handler.missed()),
@@ -83,8 +99,19 @@ export class DelayedBroker extends LocalBroker {
         return through(down, up, async () => copyOf(await handler.answer(method, said, cancelled)));
       },
     });
+    this.#handler = handler;
     this.up = up;
     this.down = down;
+  }
+
+  /** Another node publishes. */
+  hear(publication: Publication): void {
+    const said = { ...publication };
+    this.outside.send(() => this.#handler.delivered(said));
+  }
+
+  override caughtUp(): never {
+    return new Promise<void>((resolve) => this.outside.send(resolve)) as never;
   }
 
   // The base class promises more than the port does: here every answer has to be waited for.

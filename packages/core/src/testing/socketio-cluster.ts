@@ -55,7 +55,7 @@ export class SocketIoCluster {
   }
 
   get links() {
-    return this.workers.flatMap(({ broker }) => [broker.up, broker.down]);
+    return this.workers.flatMap(({ broker }) => [broker.up, broker.down, broker.outside]);
   }
 
   /** Lets everything arrive that is on its way, and everything that comes of it. */

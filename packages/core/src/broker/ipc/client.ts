@@ -96,6 +96,9 @@ export class IpcBroker implements Broker {
     return before === 0 ? this.#noted(app, channel) : this.#unnoted.get(app, channel);
   }
 
+  /** The node passes everything on in one order, questions and answers as well. */
+  caughtUp(): void {}
+
   nextId(): number {
     return this.#ids.next();
   }

@@ -4,6 +4,7 @@ import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
 import { type AppConfig, namespaceOf, optionsOf } from "../../hub/namespace.ts";
+import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { AfterTurn, Clock, Log, Random } from "../../ports.ts";
 import type {
@@ -29,6 +30,8 @@ import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
 import { within } from "./within.ts";
 
+/** A position of no history. */
+const NOWHERE: Position = { epoch: "", offset: 0 };
 /** Bytes of a random name. */
 const NAME_BYTES = 9;
 /** Milliseconds that a worker which starts waits for NATS. */
@@ -62,7 +65,8 @@ export interface MeshBrokerOptions {
  */
 export class MeshBroker implements Broker {
   readonly worker: WorkerId;
-  readonly needsIds: boolean;
+  /** Also where the node is this worker alone: others have to be told of what it wants. */
+  readonly needsIds = true;
   /** Servers republish after they have stored, each publisher's messages by themselves. */
   readonly isOrdered = false;
   readonly counters = new MeshCounters();
@@ -81,7 +85,6 @@ export class MeshBroker implements Broker {
     const { placeOf = (app, channel) => placeIn(apps, app, channel) } = options;
     const { counters } = this;
     this.worker = inner.worker;
-    this.needsIds = inner.needsIds;
     this.#inner = inner;
     this.#clock = clock;
     this.#keys = new MeshKeys(inner);
@@ -133,6 +136,16 @@ export class MeshBroker implements Broker {
     const channels = isKept ? this.#kept : this.#plain;
     const noted = channels.interest(app, channel, subscribers > 0);
     return whenAnswered(own, () => noted);
+  }
+
+  caughtUp(app: string, channel: string): Answer<void> {
+    const own = this.#inner.caughtUp(app, channel);
+    const caughtUp =
+      this.#placeOf(app, channel) === undefined
+        ? this.#link.flushed()
+        : // A page is answered when what lies before it was delivered.
+          this.#kept.history(app, channel, { limit: 0, since: NOWHERE });
+    return whenAnswered(own, () => caughtUp.then(() => {}));
   }
 
   nextId(): number {

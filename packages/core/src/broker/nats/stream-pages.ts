@@ -30,8 +30,12 @@ const BATCH = 200;
 const TIMEOUT_MS = 3_000;
 /** Milliseconds after which a reader is made elsewhere, too. */
 const ELSEWHERE_MS = 500;
-/** The status of a reader that has nothing more. */
-const NO_MORE = 404;
+/** What a reader says that has nothing, and one that has no more than it has given, or counted wrongly. */
+const [NOTHING, NO_MORE] = [404, 408];
+/** Milliseconds after which it is looked whether a reader waits for what was dropped: then it never answers. */
+const LOOK_MS = 300;
+/** How often a reader may give nothing though there is something. */
+const MAX_IDLE = 3;
 /** Nanoseconds after which a server forgets a reader that was not done away with. */
 const FORGOTTEN_NANOS = 5_000_000_000;
 const NANOS = 1_000_000;
@@ -77,12 +81,18 @@ async function readPart(
   let left = consumer.num_pending;
   try {
     let bytes = 0;
+    let idle = 0;
     while (left > 0 && messages.length < limit && bytes < maxBytes) {
       const batch = Math.min(left, limit - messages.length, BATCH);
-      const next = await pull(connection, clock, stream.name, consumer.name, batch);
+      const last = messages.at(-1)?.offset ?? start - 1;
+      const isAll = async (upTo = last) => (await stream.newestOf(subject)) <= upTo;
+      const next = await pull(connection, clock, stream.name, consumer.name, batch, isAll);
+      if (next === undefined) return { messages, left: 0 };
       if (next.length === 0) {
-        left = 0;
-        break;
+        if (await isAll()) return { messages, left: 0 };
+        if (++idle > MAX_IDLE) {
+          throw new StarlingError("broker_unavailable", "a reader of NATS stands still");
+        }
       }
       for (const message of next) {
         const place = placeOf(message);
@@ -128,23 +138,37 @@ async function makeReader(
   return make(stream.replicas);
 }
 
-/** The next messages of a reader, as many as there are. */
+/**
+ * The next messages of a reader, as many as there are, undefined where it has none; `isAll` says whether
+ * nothing is behind an offset.
+ */
 function pull(
   connection: NatsConnection,
   clock: Clock,
   stream: string,
   consumer: string,
   batch: number,
-): Promise<readonly Msg[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly Msg[]>();
+  isAll: (upTo?: number) => Promise<boolean>,
+): Promise<readonly Msg[] | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Msg[] | undefined>();
   const messages: Msg[] = [];
   const reply = createInbox();
   const late = () => reject(new StarlingError("broker_unavailable", "NATS did not answer in time"));
   const timer = clock.setTimeout(late, TIMEOUT_MS);
+  const lookLater = () => clock.setTimeout(() => void look(), LOOK_MS);
+  const look = async () => {
+    const last = messages.at(-1);
+    const isDone = await isAll(last && placeOf(last).offset).catch(() => false);
+    if (isDone) resolve(messages);
+    else if (!isOver) looking = lookLater();
+  };
+  let looking = lookLater();
+  let isOver = false;
   const subscription = connection.subscribe(reply, {
     callback(error, message) {
       if (error !== null) return reject(error);
       const code = message.data.length === 0 ? (message.headers?.code ?? 0) : 0;
+      if (code === NOTHING) return resolve(messages.length === 0 ? undefined : messages);
       if (code === NO_MORE) return resolve(messages);
       // A reader that is gone, with its server perhaps, says nothing of what there is.
       if (code > 0) return reject(new StarlingError("broker_unavailable", "a reader is gone"));
@@ -155,7 +179,9 @@ function pull(
   const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   connection.publish(subject, JSON.stringify({ batch, no_wait: true }), { reply });
   return promise.finally(() => {
+    isOver = true;
     clock.clearTimeout(timer);
+    clock.clearTimeout(looking);
     subscription.unsubscribe();
   });
 }

@@ -45,9 +45,9 @@ const MAX_ROUNDS = 5;
  * A socket that wants a session of another worker, which moves here with the upgrade packet.
  *
  * Nothing is lost and nothing doubled: this worker follows what the session receives before it asks
- * for it. Whatever the node passes on after it knew of that comes here; whatever it passed on before
- * has reached the owner when the question does. The owner says what it delivered since the first
- * look, and that is left out here.
+ * for it. Whatever is passed on after that is known comes here; whatever was passed on before has reached
+ * the owner before it answers, and is left out here. So is what the owner says it delivered since the
+ * first look.
  */
 export class Arrival<Data> implements SocketHandler, Follower {
   readonly #context: ArrivalContext<Data>;
@@ -161,7 +161,13 @@ export class Arrival<Data> implements SocketHandler, Follower {
         return;
       }
       this.#followed = new FrameQueue(this.#context.slowConsumerBytes);
-      this.#following = this.#context.cluster.mover.follow(peeked.description, this);
+      const following = this.#context.cluster.mover.follow(peeked.description, this);
+      this.#following = following;
+      if (following.ready instanceof Promise) {
+        await following.ready;
+        if (this.#state !== "moving") return;
+        this.#followed.drain();
+      }
       const taken = (await this.#ask(Question.take)) as TakeAnswer;
       if (this.#state !== "moving") return;
       if (taken.is !== "changed") {

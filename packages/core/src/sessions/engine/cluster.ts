@@ -1,4 +1,5 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
+import type { Answer } from "../../answer.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { WorkerHandlers } from "../../broker/handlers.ts";
 import type { Frame } from "../../hub/subscriber.ts";
@@ -19,6 +20,8 @@ export interface EngineCluster<Data> {
 export interface SessionMover<Data> {
   /** What `follow` has to know; as long as it is the same, the session receives the same. */
   describe(session: EngineSession<Data>): unknown;
+  /** Answered when the session has received whatever any other worker had delivered before the question. */
+  caughtUp(session: EngineSession<Data>): Answer<void>;
   /** Forgets a session that goes on elsewhere, and tells its client nothing; answers its state. */
   release(session: EngineSession<Data>): unknown;
   /**
@@ -46,6 +49,11 @@ export interface Follower {
 }
 
 export interface Following {
+  /**
+   * From then on nothing passes by, and what was followed up to then has come to all workers, or will before
+   * they are caught up.
+   */
+  readonly ready: Answer<void>;
   stop(): void;
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { PublicationIds } from "../../broker/publication-ids.ts";
 import { sizeOf } from "../../hub/one-or-many.ts";
 import { ALICE } from "../../testing/channel-fixture.ts";
 import {
@@ -112,6 +113,7 @@ test.each([
       const client = new Client(cluster, polling, to);
       for (let step = 0; step < stepsBefore; step++) await client.hurry();
       const publishers = cluster.workers.map((_, index) => ({ worker: index + 1, expected: [] }));
+      const outside: Publisher = { worker: 0, expected: [] };
       const actions = [
         ...cluster.links.flatMap((link) => [
           () => link.step(),
@@ -122,6 +124,8 @@ test.each([
           () => publish(cluster, publisher, [CHANNELS[0]]),
           () => publish(cluster, publisher, CHANNELS),
         ]),
+        () => publishOutside(cluster, outside),
+        () => publishOutside(cluster, outside),
         ...cluster.workers.map((_, index) => () => client.poll(index + 1)),
         () => client.upgrade(),
         () => client.upgrade(),
@@ -133,9 +137,10 @@ test.each([
       }
       await client.finish();
       for (const publisher of publishers) publish(cluster, publisher, CHANNELS);
+      publishOutside(cluster, outside);
       await cluster.settle();
 
-      for (const publisher of publishers) {
+      for (const publisher of [...publishers, outside]) {
         expect(ofPublisher(client.seen, publisher)).toEqual(publisher.expected);
       }
       expect(cluster.worker(1).counters.connections).toBe(0);
@@ -145,6 +150,29 @@ test.each([
     { seed: 11, numRuns: 150 },
   );
   expect(moved).toBeGreaterThan(100);
+});
+
+test.each([
+  ["the worker that it leaves", 1, 2],
+  ["the worker that it comes to", 2, 1],
+])("a session that moves gets once what came late to %s", async (_who, late, early) => {
+  const cluster = new SocketIoCluster({ workers: 2, slowConsumerBytes: 1_000_000 });
+  const polling = await cluster.client();
+  await cluster.settled(polling.post(1, `42["subscribe",{"channel":"${CHANNELS[0]}"}]`));
+  const socket = await cluster.settled(polling.webSocket(2));
+  const outside: Publisher = { worker: 0, expected: [] };
+  publishOutside(cluster, outside);
+  cluster.worker(early).broker.outside.step();
+  socket.say("2probe", "5");
+  const lagging = cluster.worker(late).broker.outside;
+  for (let step = 0; step < 40; step++) {
+    for (const link of cluster.links) if (link !== lagging) link.step();
+    await turn();
+  }
+  publishOutside(cluster, outside);
+  await cluster.settle();
+  expect(cluster.worker(2).counters.sessionsMoved).toBe(1);
+  expect(ofPublisher(socket.socket.received.map(String), outside)).toEqual(outside.expected);
 });
 
 test("a session is not torn from what its client asked by polling while it moves", async () => {
@@ -204,4 +232,13 @@ function publish(
   const { hub } = cluster.worker(worker);
   const publication = { app: "default", channel: channels[0] ?? "", event: "said", data };
   Promise.resolve(hub.broadcast(publication, channels)).catch(() => undefined);
+}
+
+/** What another node publishes reaches each worker by itself, some of them later than others. */
+function publishOutside(cluster: SocketIoCluster, { worker, expected }: Publisher): void {
+  const data = `"p${worker}-${expected.length}"`;
+  expected.push(`42["said",${data}]`);
+  const id = PublicationIds.of("outside", expected.length);
+  const publication = { id, app: "default", channel: CHANNELS[0], event: "said", data };
+  for (const { broker } of cluster.workers) broker.hear(publication);
 }

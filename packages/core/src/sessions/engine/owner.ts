@@ -1,4 +1,5 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
+import { type Answer, whenAnswered } from "../../answer.ts";
 import type { Cancellation } from "../../broker/broker.ts";
 import type { Clock } from "../../ports.ts";
 import {
@@ -52,7 +53,7 @@ export class SessionOwner<Data> {
     handlers.method(Question.probe, (name) => this.#probe(name as ProbeName));
     handlers.method(Question.unprobe, (name) => this.#unprobe(name as ProbeName));
     handlers.method(Question.peek, (name) => this.#peek(name as ProbeName));
-    handlers.method(Question.take, (name) => this.#take(name as ProbeName));
+    handlers.method(Question.take, (name) => this.#takeCaughtUp(name as ProbeName));
     handlers.onMissed(() => {
       this.#gapAt = options.clock.now();
     });
@@ -100,6 +101,13 @@ export class SessionOwner<Data> {
     const description = this.#options.cluster.mover.describe(probed.session);
     probed.probe.followedBy(JSON.stringify(description));
     return { is: "there", description };
+  }
+
+  #takeCaughtUp(name: ProbeName): Answer<TakeAnswer> {
+    const probed = this.#probed(name);
+    if (probed === undefined) return this.#gone(name);
+    const caughtUp = this.#options.cluster.mover.caughtUp(probed.session);
+    return whenAnswered(caughtUp, () => this.#take(name));
   }
 
   #take(name: ProbeName): TakeAnswer {

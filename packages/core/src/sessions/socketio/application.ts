@@ -53,6 +53,8 @@ export interface MovableApplication<Info> extends SocketIoApplication<Info> {
    * @throws StarlingError when one of its channels cannot be had here
    */
   follow(connection: FollowedConnection, follower: Follower): Following;
+  /** Answered when it has received whatever any other worker had delivered before the question. */
+  caughtUp(connection: SocketIoConnection<Info>): Answer<void>;
   /**
    * Goes on with a connection in the channels that it was in.
    *

@@ -177,6 +177,10 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     return Shadow.of(connection, this.#options.hub, follower);
   }
 
+  caughtUp(connection: Connection): Answer<void> {
+    return this.#options.hub.caughtUp(connection.app, this.channelsOf(connection));
+  }
+
   restored(connection: Connection, channels: readonly string[]): void {
     this.#options.hub.register(connection);
     this.#watchExpiry(connection);

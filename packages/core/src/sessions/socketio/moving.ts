@@ -1,3 +1,4 @@
+import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import { ChannelPattern } from "../../auth/channel-pattern.ts";
 import type { ChannelAction, Identity, Permissions } from "../../auth/identity.ts";
 import type { TokenBucketState } from "../../limits/token-bucket.ts";
@@ -54,6 +55,13 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
     }));
   }
 
+  caughtUp(session: Session<Info>): Answer<void> {
+    const answers = Array.from(session.data.connections, (connection) =>
+      this.#application.caughtUp(connection),
+    );
+    return whenAnswered(allAnswers(answers), () => {});
+  }
+
   release(session: Session<Info>): ClientState<Info> {
     const { info, connections, halfRead } = session.data;
     const state = {
@@ -78,7 +86,8 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
       stop();
       throw error;
     }
-    return { stop };
+    const ready = whenAnswered(allAnswers(shadows.map((shadow) => shadow.ready)), () => {});
+    return { ready, stop };
   }
 
   createData(state: unknown): SocketIoClient<Info> {

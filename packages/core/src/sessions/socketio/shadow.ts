@@ -1,5 +1,6 @@
 import type { CloseName } from "@starling/protocol/close-codes.ts";
 import { PacketType } from "socket.io-parser";
+import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Channel } from "../../hub/channel.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { OneOrMany } from "../../hub/one-or-many.ts";
@@ -25,6 +26,8 @@ export class Shadow implements Subscriber {
   readonly user: string | undefined;
   readonly format: WireFormat;
   readonly socket = undefined;
+  /** See `Following`. */
+  ready: Answer<void> = undefined;
   readonly #hub: Hub;
   readonly #follower: Follower;
 
@@ -46,7 +49,12 @@ export class Shadow implements Subscriber {
     const shadow = new Shadow(connection, hub, follower);
     hub.register(shadow);
     try {
-      for (const channel of connection.channels) void hub.subscribe(shadow, channel);
+      const { channels } = connection;
+      const subscribed = channels.map((channel) => hub.subscribe(shadow, channel));
+      const caughtUp = hub.caughtUp(connection.app, channels);
+      shadow.ready = whenAnswered(allAnswers([...subscribed, caughtUp]), () => {});
+      // Whoever follows gives up for other reasons, too.
+      if (shadow.ready instanceof Promise) shadow.ready.catch(() => {});
     } catch (error) {
       shadow.stop();
       throw error;
