@@ -112,13 +112,36 @@ describe("what lies behind a cursor", () => {
     expect(await found("E.10~F", channel([6], { last: 8 }))).toBe("incomplete");
   });
 
+  test("is found at once just below the cursor, however much lies before it", async () => {
+    const offsets = Array.from({ length: 900 }, (_, index) => 101 + index);
+    // Of 998 nothing is known but that it is missing; what nobody knows ends at 100.
+    const text = "E.999~B.50.897";
+    const small = channel(offsets, { page: 3 });
+    expect(await found(text, small)).toMatchObject({ since: 999 });
+    const other = channel(
+      offsets.filter((offset) => offset !== 999),
+      { page: 3 },
+    );
+    expect(await found(text, other)).toMatchObject({ since: 997, offsets: [998, 1_000] });
+    expect(other.asked.length).toBeLessThan(6);
+  });
+
+  test("is found wherever it lies", async () => {
+    for (const newest of [951, 900, 700, 400]) {
+      const known = channel([100, newest, 1_001], { last: 1_001 });
+      expect(await found("E.999~B.50.897", known)).toEqual({ since: newest, offsets: [1_001] });
+      expect(known.asked.length).toBeLessThan(12);
+    }
+  });
+
   test("is looked through in a few pages, and no more", async () => {
-    const offsets = Array.from({ length: 250 }, (_, index) => 701 + index);
-    const missing = `E.960~${"_".repeat(42)}H`;
-    const small = channel(offsets, { page: 10 });
-    expect(await found(missing, small)).toBe("incomplete");
-    expect(small.asked.length).toBeLessThan(12);
-    const large = channel(offsets, { page: 100 });
-    expect(await found(missing, large)).toMatchObject({ since: 704 });
+    // Each second number is missing.
+    const text = `E.960~${"VK".repeat(40)}B`;
+    const missing = Array.from({ length: 200 }, (_, index) => 559 + 2 * index);
+    const small = channel(missing, { page: 2 });
+    expect(await found(text, small)).toBe("incomplete");
+    expect(small.asked.length).toBeLessThan(20);
+    const large = channel([558, ...missing], { page: 100 });
+    expect(await found(text, large)).toMatchObject({ since: 558 });
   });
 });

@@ -6,7 +6,9 @@ import type { Publication } from "./publication.ts";
 import { type Seen, WINDOW } from "./seen.ts";
 
 /** Pages that are looked through at most for what has been seen; they are large where this is reached. */
-const MAX_PAGES = 8;
+const MAX_PAGES = 16;
+/** Numbers that are looked through first, and twice as many each time. */
+const FIRST_NUMBERS = 8;
 
 const NOWHERE: Position = { epoch: "", offset: 0 };
 
@@ -71,7 +73,7 @@ async function behindWindow(
   request: Pick<HistoryRequest, "limit" | "maxBytes">,
   options: BehindOptions,
 ): Promise<Behind> {
-  const { epoch, offset, isSure, floor, settled } = seen;
+  const { epoch, offset, isSure, unknownTo, settled } = seen;
   const { least = 0, ask } = options;
   // Mostly the channel is that of the very publication that the cursor came with.
   const first = await ask({
@@ -92,30 +94,43 @@ async function behindWindow(
   const some = { ...request, limit: Math.max(1, request.limit) };
   const rest = await behindPosition({ epoch, offset: start }, some, options);
   const [oldest] = rest.page.entries;
-  return oldest !== undefined && oldest.offset <= floor ? lost(first, end) : rest;
+  return oldest !== undefined && oldest.offset <= unknownTo ? lost(first, end) : rest;
 }
 
-/** The channel's newest behind the floor that has been seen; undefined where there is none. */
+/**
+ * The channel's newest that has been seen, where it is known of each number; undefined where there is none. It lies
+ * mostly just below the cursor's, so it is looked for from there downwards.
+ */
 async function lookThrough(
   seen: Seen,
   { maxBytes }: Pick<HistoryRequest, "maxBytes">,
   { least = 0, ask }: BehindOptions,
 ): Promise<number | "unknown" | undefined> {
-  const { epoch, offset, floor } = seen;
-  let newest: number | undefined;
-  let since = Math.max(least, floor);
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
-    const page = await ask({ since: { epoch, offset: since }, limit: WINDOW, maxBytes });
-    if (page.position.epoch !== epoch) return "unknown";
-    for (const entry of page.entries) {
-      if (entry.offset > offset) break;
-      if (seen.has(entry.offset)) newest = entry.offset;
+  const { epoch, offset, unknownTo } = seen;
+  const lowest = Math.max(least, unknownTo);
+  let pages = 0;
+  let high = offset - 1;
+  for (let count = FIRST_NUMBERS; ; count *= 2) {
+    while (high > lowest && !seen.has(high)) high--;
+    if (high <= lowest) return undefined;
+    const low = Math.max(lowest, high - count);
+    let newest: number | undefined;
+    for (let since = low; since < high; ) {
+      if (pages++ === MAX_PAGES) return "unknown";
+      const page = await ask({
+        since: { epoch, offset: since },
+        limit: Math.min(high - since, WINDOW),
+        maxBytes,
+      });
+      if (page.position.epoch !== epoch) return "unknown";
+      const entries = page.entries.filter((entry) => entry.offset <= high);
+      newest = entries.findLast((entry) => seen.has(entry.offset))?.offset ?? newest;
+      const last = page.entries.at(-1)?.offset;
+      since = page.hasMore && last !== undefined ? last : high;
     }
-    const last = page.entries.at(-1)?.offset;
-    if (!page.hasMore || last === undefined || last > offset) return newest;
-    since = last;
+    if (newest !== undefined) return newest;
+    high = low;
   }
-  return "unknown";
 }
 
 /** What has been seen cannot be told. */

@@ -9,7 +9,7 @@ const seen = fc
   .record({
     epoch: fc.stringMatching(/^[\w-]{1,20}$/),
     first: fc.oneof(fc.nat(1_000), fc.nat(Number.MAX_SAFE_INTEGER - 10_000)),
-    steps: fc.array(fc.nat(400), { maxLength: 40 }),
+    steps: fc.array(fc.oneof(fc.nat(130), fc.nat(2 * WINDOW)), { maxLength: 40 }),
     isSure: fc.boolean(),
   })
   .map(({ epoch, first, steps, isSure }) => {
@@ -28,9 +28,9 @@ describe("the text of a cursor", () => {
       fc.property(cursor, (written) => {
         const read = parseCursor(text(written));
         expect(read?.streams.length).toBe(written.streams.length);
-        for (const { epoch, offset, floor, settled, isSure, has } of written.streams) {
+        for (const { epoch, offset, floor, settled, unknownTo, isSure, has } of written.streams) {
           const same = read?.of(epoch);
-          expect(same).toMatchObject({ offset, floor, settled, isSure });
+          expect(same).toMatchObject({ offset, floor, settled, unknownTo, isSure });
           for (let number = Math.max(1, offset - WINDOW); number <= offset; number++) {
             expect(same?.has(number)).toBe(has.call(written.of(epoch), number));
           }
@@ -40,7 +40,7 @@ describe("the text of a cursor", () => {
   });
 
   test("is one text only", () => {
-    const part = fc.stringMatching(/^[ab]\.\d{1,3}([~!][ABCgw_-]{0,6}(\.[0-9]{1,2})?)?$/);
+    const part = fc.stringMatching(/^[ab]\.\d{1,3}([~!][ABCgw_-]{0,6}(\.[0-9]{1,2}){0,2})?$/);
     const parts = fc.array(part, { minLength: 1, maxLength: 3 }).map((all) => all.join(","));
     let cursors = 0;
     fc.assert(
@@ -73,7 +73,7 @@ describe("the text of a cursor", () => {
     const of = (count: number) => Array.from({ length: count }, (_, index) => `e${index}.1`);
     expect(parseCursor(of(MAX_STREAMS).join(","))).toBeDefined();
     expect(parseCursor(of(MAX_STREAMS + 1).join(","))).toBeUndefined();
-    const longest = `${"e".repeat(16)}.${Number.MAX_SAFE_INTEGER}!${"_".repeat(42)}H.8999999999999999`;
+    const longest = `${"e".repeat(16)}.${Number.MAX_SAFE_INTEGER}!${"V".repeat(204)}F.4000000000000000.4000000000000000`;
     const all = of(MAX_STREAMS).map((_, index) => `${index}`.padStart(2, "0") + longest.slice(2));
     expect(parseCursor(all.join(","))?.streams.length).toBe(MAX_STREAMS);
   });
@@ -98,12 +98,17 @@ describe("the text of a cursor", () => {
     "a.5~A",
     "a.5~BA",
     "a.5~g",
-    "a.300~______________________________________________B",
+    "a.3000~_____________B",
+    `a.3000~${"V".repeat(205)}`,
     "a.5?B",
     "a.5.1",
     "a.5~B.0",
     "a.5~B.4",
     "a.5~.6",
+    "a.5~B.1.0",
+    "a.5~B.1.3",
+    "a.5~B.0.1",
+    "a.5~.1.1.1",
   ])("%j is none", (given) => {
     expect(parseCursor(given)).toBeUndefined();
   });
@@ -122,4 +127,26 @@ test("of what lies further behind than the window nobody knows, until it is sett
   expect(seen.has(12)).toBe(false);
   seen.mark(12);
   expect(seen).toMatchObject({ settled: 12, floor: 12 });
+});
+
+test("what has been seen above what nobody knows is remembered, however much it is", () => {
+  const seen = Seen.upTo({ epoch: "E", offset: 10 });
+  for (let number = 12; number <= 12 + 3 * WINDOW; number++) seen.mark(number);
+  expect(seen).toMatchObject({ settled: 10, unknownTo: 11, floor: seen.offset });
+  expect([11, 12, 13].map((number) => seen.has(number))).toEqual([false, true, true]);
+  expect(seenText(seen)).toBe(`E.${seen.offset}~.1.${seen.offset - 11}`);
+  seen.settle(11);
+  expect(seenText(seen)).toBe(`E.${seen.offset}`);
+});
+
+test("a cursor is short where few numbers have been seen, or few are missing", () => {
+  const [few, most] = [0, 1].map((parity) => {
+    const seen = Seen.upTo({ epoch: "E", offset: 0 });
+    for (let number = 1; number <= WINDOW; number++) {
+      if ((number % 100 === 1) === (parity === 0)) seen.mark(number);
+    }
+    return seenText(seen).length;
+  });
+  expect(few).toBeLessThan(50);
+  expect(most).toBeLessThan(50);
 });

@@ -1,12 +1,15 @@
+import { maxBitText } from "./bit-text.ts";
 import type { Position } from "./position.ts";
-import { Seen } from "./seen.ts";
+import { Seen, WINDOW } from "./seen.ts";
 
 /** Streams that a cursor names at most. */
 export const MAX_STREAMS = 16;
 /** Longest text of a cursor; whatever is longer is none. */
-const MAX_TEXT_CHARACTERS = 2_000;
+const MAX_TEXT_CHARACTERS = 5_000;
 
-const PART = /^([\w-]{1,80})\.(0|[1-9]\d{0,15})(?:([~!])([\w-]{0,43})(?:\.([1-9]\d{0,15}))?)?$/;
+const PART =
+  /^([\w-]{1,80})\.(0|[1-9]\d{0,15})(?:([~!])([\w-]*)(?:\.([1-9]\d{0,15})(?:\.([1-9]\d{0,15}))?)?)?$/;
+const MAX_MISSING = maxBitText(WINDOW);
 
 /**
  * What a client has seen when it saw a publication, of all streams that its channels may be of: for
@@ -14,7 +17,8 @@ const PART = /^([\w-]{1,80})\.(0|[1-9]\d{0,15})(?:([~!])([\w-]{0,43})(?:\.([1-9]
  *
  * As text the streams are joined by commas. Each is `EPOCH.OFFSET`, where it has not been seen in the order of
  * its numbers followed by `~` and what is missing below, or by `!` and that where more may be missing, and then by
- * `.` and of how many numbers below nobody knows, if there are any.
+ * `.` and of how many numbers below nobody knows, if there are any; if others lie between that have been seen, also
+ * by `.` and how many they are.
  */
 export class Cursor {
   /** No place in any stream: from there nothing can be recovered. */
@@ -38,10 +42,11 @@ export class Cursor {
 
 /** One stream of a cursor. */
 export function seenText(seen: Seen): string {
-  const { epoch, offset, isSure, isPlain, missing, floor, settled } = seen;
+  const { epoch, offset, isSure, isPlain, missing, floor, settled, unknownTo } = seen;
   if (isPlain) return `${epoch}.${offset}`;
-  const unknown = settled < floor ? `.${floor - settled}` : "";
-  return `${epoch}.${offset}${isSure ? "~" : "!"}${missing}${unknown}`;
+  const unknown = settled < unknownTo ? `.${unknownTo - settled}` : "";
+  const between = unknownTo < floor ? `.${floor - unknownTo}` : "";
+  return `${epoch}.${offset}${isSure ? "~" : "!"}${missing}${unknown}${between}`;
 }
 
 /** Undefined where the text is no cursor. */
@@ -55,12 +60,14 @@ export function parseCursor(text: string): Cursor | undefined {
 }
 
 function parseSeen(text: string): Seen | undefined {
-  const [, epoch, digits, kind, missing = "", unknown = "0"] = PART.exec(text) ?? [];
+  const [, epoch, digits, kind, missing = "", unknown = "0", seen = "0"] = PART.exec(text) ?? [];
   const offset = Number(digits);
   if (epoch === undefined || !Number.isSafeInteger(offset)) return undefined;
+  if (missing.length > MAX_MISSING) return undefined;
   // There is one text for each cursor.
   if (kind === "~" && missing === "" && unknown === "0") return undefined;
-  const seen = Seen.parse({ epoch, offset }, missing, Number(unknown));
-  if (seen !== undefined) seen.isSure = kind !== "!";
-  return seen;
+  const below = { unknown: Number(unknown), seen: Number(seen) };
+  const parsed = Seen.parse({ epoch, offset }, missing, below);
+  if (parsed !== undefined) parsed.isSure = kind !== "!";
+  return parsed;
 }

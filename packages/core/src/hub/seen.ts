@@ -1,15 +1,12 @@
+import { bitsOf, bitText } from "./bit-text.ts";
 import type { Position } from "./position.ts";
 
 /** Of so many numbers of a stream, the newest, it is known which have been seen. */
-export const WINDOW = 256;
-
-/** Six numbers a character. */
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const BITS = 6;
+export const WINDOW = 1_024;
 
 /**
- * What has been seen of one stream: everything up to `settled`; of the numbers from there to `floor` nobody knows;
- * from there to `offset` it is known of each.
+ * What has been seen of one stream: everything up to `settled`; of the numbers from there to `unknownTo` nobody
+ * knows; all from there to `floor`; from there to `offset` it is known of each.
  *
  * The channels of a stream share its numbers, and each channel is seen in order: so whoever has seen a number
  * of a channel has seen all before it in that channel. Numbers of channels that nobody looks at are never seen.
@@ -21,48 +18,56 @@ export class Seen implements Position {
   #offset: number;
   #floor: number;
   #settled: number;
+  #unknownTo: number;
   /** Of the number n at n modulo its length: 1 where it was seen. */
   readonly #marks: Uint8Array;
 
   private constructor(
     epoch: string,
-    { offset, floor, settled }: Pick<Seen, "offset" | "floor" | "settled">,
+    { offset, floor, settled, unknownTo }: Pick<Seen, "offset" | "floor" | "settled" | "unknownTo">,
     marks: Uint8Array,
   ) {
     this.epoch = epoch;
     this.#offset = offset;
     this.#floor = floor;
     this.#settled = settled;
+    this.#unknownTo = unknownTo;
     this.#marks = marks;
   }
 
   /** Everything up to a position. */
   static upTo({ epoch, offset }: Position): Seen {
-    return new Seen(epoch, { offset, floor: offset, settled: offset }, new Uint8Array(WINDOW));
+    const all = { offset, floor: offset, settled: offset, unknownTo: offset };
+    return new Seen(epoch, all, new Uint8Array(WINDOW));
   }
 
   /**
-   * What `missing` was the text of, with so many numbers below of which nobody knows.
+   * What `missing` was the text of. Of the numbers up to its floor the newest, so many, are `seen`, and of those below
+   * nobody knows, so many.
    *
    * @returns undefined where it is the text of nothing
    */
-  static parse({ epoch, offset }: Position, missing: string, unknown: number): Seen | undefined {
+  static parse(
+    { epoch, offset }: Position,
+    missing: string,
+    { unknown, seen }: { readonly unknown: number; readonly seen: number },
+  ): Seen | undefined {
     const lowest = Math.max(0, offset - WINDOW);
     const marks = new Uint8Array(WINDOW).fill(1);
     let floor = offset;
-    for (let index = 0; index < missing.length; index++) {
-      const digit = ALPHABET.indexOf(missing.charAt(index));
-      for (let bit = 0; bit < BITS; bit++) {
-        if ((digit & (1 << bit)) === 0) continue;
-        const number = offset - 1 - index * BITS - bit;
-        if (number <= lowest) return undefined;
-        marks[number % WINDOW] = 0;
-        floor = number - 1;
-      }
+    let number = offset;
+    for (const isMissing of bitsOf(missing)) {
+      number--;
+      if (isMissing !== true) continue;
+      if (number <= lowest) return undefined;
+      marks[number % WINDOW] = 0;
+      floor = number - 1;
     }
-    if (unknown > floor) return undefined;
-    const seen = new Seen(epoch, { offset, floor, settled: floor - unknown }, marks);
-    return seen.missing === missing ? seen : undefined;
+    const unknownTo = unknown === 0 ? floor : floor - seen;
+    if (unknown > unknownTo) return undefined;
+    const parsed = { offset, floor, settled: unknownTo - unknown, unknownTo };
+    const made = new Seen(epoch, parsed, marks);
+    return made.missing === missing ? made : undefined;
   }
 
   /** The newest number that was seen. */
@@ -73,6 +78,11 @@ export class Seen implements Position {
   /** From here on it is known of each number whether it has been seen: the next one has not. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** Of the numbers behind `settled` up to this one nobody knows; there are none where it is `floor`. */
+  get unknownTo(): number {
+    return this.#unknownTo;
   }
 
   /** Everything up to it has been seen. */
@@ -93,7 +103,8 @@ export class Seen implements Position {
 
   /** Whether a number up to `offset` is known to have been seen. */
   has(number: number): boolean {
-    if (number <= this.#floor) return number <= this.#settled;
+    if (number <= this.#unknownTo) return number <= this.#settled;
+    if (number <= this.#floor) return true;
     return this.#marks[number % WINDOW] === 1;
   }
 
@@ -102,10 +113,10 @@ export class Seen implements Position {
     const [offset, marks] = [this.#offset, this.#marks];
     if (number <= offset - WINDOW) return;
     if (number > offset) {
+      this.#forget(number - WINDOW);
       if (number - offset >= WINDOW) marks.fill(0);
       else for (let each = offset + 1; each < number; each++) marks[each % WINDOW] = 0;
       this.#offset = number;
-      this.#floor = Math.max(this.#floor, number - WINDOW);
     }
     marks[number % WINDOW] = 1;
     this.#raiseFloor();
@@ -114,6 +125,7 @@ export class Seen implements Position {
   /** Everything up to that number has been seen. */
   settle(number: number): void {
     this.#settled = Math.max(this.#settled, number);
+    this.#unknownTo = Math.max(this.#unknownTo, this.#settled);
     this.#floor = Math.max(this.#floor, number);
     this.#offset = Math.max(this.#offset, number);
     this.#raiseFloor();
@@ -121,24 +133,27 @@ export class Seen implements Position {
 
   /** The numbers from `floor` to `offset` that have not been seen, the highest first: empty where there are none. */
   get missing(): string {
-    const [floor, marks] = [this.#floor, this.#marks];
-    let text = "";
-    for (let high = this.#offset - 1; high > floor; high -= BITS) {
-      const low = Math.max(high - BITS, floor);
-      let digit = 0;
-      for (let number = high, bit = 1; number > low; number--, bit <<= 1) {
-        if (marks[number % WINDOW] === 0) digit |= bit;
-      }
-      text += ALPHABET[digit];
-    }
-    return text;
+    const [highest, marks] = [this.#offset - 1, this.#marks];
+    const count = Math.max(0, highest - this.#floor);
+    return bitText(count, (index) => marks[(highest - index) % WINDOW] === 0);
+  }
+
+  /** Nothing is remembered of each number up to that one. */
+  #forget(number: number): void {
+    if (number <= this.#floor) return;
+    let missing = number;
+    // The one behind the floor is missing.
+    if (number <= this.#offset) while (this.#marks[missing % WINDOW] === 1) missing--;
+    this.#unknownTo = missing;
+    this.#floor = number;
   }
 
   #raiseFloor(): void {
-    const isSettled = this.#floor === this.#settled;
     while (this.#floor < this.#offset && this.#marks[(this.#floor + 1) % WINDOW] === 1) {
       this.#floor++;
     }
-    if (isSettled) this.#settled = this.#floor;
+    if (this.#settled < this.#unknownTo) return;
+    this.#settled = this.#floor;
+    this.#unknownTo = this.#floor;
   }
 }

@@ -126,7 +126,7 @@ test("what comes a second later is counted, and logged now and then", () => {
   clock.advance(900);
   next(one, "E", 11);
   clock.advance(99);
-  expect(next(one, "E", 12)).toBe("E.12~8f");
+  expect(next(one, "E", 12)).toBe("E.12~cfB");
   clock.advance(900);
   expect(parseCursor(next(one, "E", 20) ?? "")?.of("E")?.settled).toBe(0);
   clock.advance(500);

@@ -8,6 +8,8 @@ import type { MeshStream } from "./mesh-stream.ts";
 
 /** After how many milliseconds nothing is expected any more that has a smaller number. */
 const LATE_MS = 1_000;
+/** How often it is noted what is the newest, ms. */
+const NOTE_MS = 250;
 /** How often it is logged that publications come later than that, ms. */
 const LOG_MS = 10_000;
 
@@ -26,9 +28,9 @@ interface Delivered {
   seen: Seen | undefined;
   /** Where the first of them began. */
   start: number;
-  /** When something was delivered for the last time, and a moment before, with what was the newest then. */
+  /** When something was delivered for the last time, and some moments before, with what was the newest then. */
   deliveredAt: number;
-  before: { readonly at: number; readonly offset: number };
+  notes: { readonly at: number; readonly offset: number }[];
   /** Channels that are wanted, and those of them of which clients may have been sent what is not in `seen`. */
   wanted: number;
   unsure: number;
@@ -115,7 +117,7 @@ export class WorkerCursors {
         seen: undefined,
         start: 0,
         deliveredAt: 0,
-        before: { at: 0, offset: 0 },
+        notes: [],
         wanted: 0,
         unsure: 0,
         text: undefined,
@@ -134,7 +136,7 @@ export class WorkerCursors {
     delivered.seen.isSure = delivered.unsure === 0;
     delivered.start = position.offset;
     delivered.deliveredAt = at;
-    delivered.before = { at, offset: position.offset };
+    delivered.notes = [{ at, offset: position.offset }];
   }
 
   #deliver(stream: StreamName, delivered: Delivered, position: Position): void {
@@ -148,6 +150,7 @@ export class WorkerCursors {
     const before = seen.offset;
     seen.mark(offset);
     settleOld(delivered, before, now);
+    delivered.deliveredAt = now;
     if (!isLate) return;
     counters.late++;
     if (now - this.#loggedAt < LOG_MS) return;
@@ -172,13 +175,13 @@ export class WorkerCursors {
 }
 
 /** What has a smaller number than what was delivered some time ago is not expected any more; `newest` was, until now. */
-function settleOld(delivered: Delivered, newest: number, now: number): void {
-  const { seen, before, deliveredAt } = delivered;
-  if (now - before.at >= LATE_MS) {
-    seen?.settle(now - deliveredAt >= LATE_MS ? newest : before.offset);
-    delivered.before = { at: now, offset: newest };
+function settleOld({ seen, notes, deliveredAt }: Delivered, newest: number, now: number): void {
+  if (now - deliveredAt >= LATE_MS) seen?.settle(newest);
+  for (let [oldest] = notes; oldest !== undefined && now - oldest.at >= LATE_MS; [oldest] = notes) {
+    seen?.settle(oldest.offset);
+    notes.shift();
   }
-  delivered.deliveredAt = now;
+  if (now - (notes.at(-1)?.at ?? 0) >= NOTE_MS) notes.push({ at: now, offset: newest });
 }
 
 function partOf(delivered: Delivered): string {
