@@ -178,11 +178,10 @@ export class KeptTails {
       return { ...state, newest };
     };
     try {
-      const { last, epoch, newest } = await within(clock, BEGIN_MS, look());
+      const { newest, ...state } = await within(clock, BEGIN_MS, look());
       // What waits behind a gap is older, and would come too late for a cursor.
       const isKnown = !this.#filler.gateOf(stream).isHeld;
-      cursors?.begin({ epoch, offset: last }, isKnown ? newest : undefined);
-      tail.begin(last);
+      beginAt(state, isKnown ? newest : undefined, tail, cursors);
     } catch {
       // Whoever asked cannot wait for that.
       cursors?.fail();
@@ -214,4 +213,18 @@ export class KeptTails {
     }
     this.#filler.linkIsUp();
   }
+}
+
+/** A channel whose newest publication there is known, or undefined, begins where its stream stands. */
+export function beginAt(
+  { epoch, last }: { readonly epoch: string; readonly last: number },
+  newest: number | undefined,
+  tail: Tail,
+  cursors: Pick<TrackedChannel, "begin"> | undefined,
+): void {
+  const position = { epoch, offset: last };
+  cursors?.begin(position, undefined);
+  tail.begin(last);
+  // If it begins earlier, with what came meanwhile, the newest is wanted, and may be still to come.
+  if (tail.last === last) cursors?.begin(position, newest);
 }
