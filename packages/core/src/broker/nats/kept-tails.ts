@@ -144,7 +144,9 @@ export class KeptTails {
       callback: (error, message) => {
         if (error !== null) return inbox.failed(error, app, channel);
         const live = this.#live(message, wanted);
-        if (live !== undefined) tail.take(live);
+        if (live === undefined) return;
+        wanted.stream.heard();
+        tail.take(live);
       },
     });
   }
