@@ -22,6 +22,8 @@ import { whileHeard } from "./within.ts";
 
 /** Milliseconds for which a stream may be silent while a page of a history is read, and that a page may take. */
 const [SILENT_MS, MOST_MS] = [2_500, 10_000];
+/** Milliseconds that the publications of a page have to come live, too. */
+const REACH_MS = 5_000;
 
 /** Where a channel with history is kept. */
 export interface Place extends Retention {
@@ -193,6 +195,6 @@ async function reached(
   offset: number,
   epoch: string,
 ): Promise<void> {
-  if ((await tail.reach(offset)) && stream.epoch === epoch) return;
+  if ((await tail.reach(offset, REACH_MS)) && stream.epoch === epoch) return;
   throw new StarlingError("broker_unavailable", "a publication has not arrived from NATS yet");
 }

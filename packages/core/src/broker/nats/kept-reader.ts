@@ -7,8 +7,8 @@ import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
 import type { Inbox } from "./inbox.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream, StreamState } from "./mesh-stream.ts";
-import { type Asking, type Range, SharedReads } from "./shared-reads.ts";
-import type { StoredMessage } from "./stream-pages.ts";
+import { type Asking, SharedReads } from "./shared-reads.ts";
+import type { Range, StoredMessage } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
@@ -106,11 +106,12 @@ export class KeptReader {
     const before = await stream.look();
     const messages: StoredMessage[] = [];
     for (let left = 1, start = offset + 1; left > 0; ) {
-      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES };
+      const upTo = before.last;
+      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES, upTo };
       const part = await this.#reads.direct(stream, `${stream.keptPrefix}.*`, range, GOING_ON);
       messages.push(...part.messages);
-      ({ left } = part);
       start = (messages.at(-1)?.offset ?? offset) + 1;
+      left = start > upTo ? 0 : part.left;
     }
     const state = await stream.look();
     if (state.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
@@ -175,14 +176,16 @@ export class KeptReader {
     const subject = this.#subject(kept);
     let start = (since?.offset ?? 0) + 1;
     for (let passed = 0; ; ) {
-      const range = { start, limit, maxBytes: Math.min(maxBytes, PAGE_BYTES) };
+      const upTo = state.last;
+      const range = { start, limit, maxBytes: Math.min(maxBytes, PAGE_BYTES), upTo };
       const { messages, left } = await this.#reads.part(stream, subject, state, range, asking);
       const entries = this.#entries(kept, messages);
       const last = messages.at(-1);
       passed += messages.length;
       // What is no publication is passed over, or whoever reads would come to a stop there.
-      if (entries.length > 0 || left === 0 || last === undefined) {
-        return { entries, hasMore: left > 0, total: passed + left };
+      const isAll = left === 0 || (last?.offset ?? start - 1) >= upTo;
+      if (entries.length > 0 || isAll || last === undefined) {
+        return { entries, hasMore: !isAll, total: passed + left };
       }
       start = last.offset + 1;
     }
@@ -196,7 +199,7 @@ export class KeptReader {
   ): Promise<Part> {
     const messages: StoredMessage[] = [];
     for (let left = 1, start = 1; left > 0; ) {
-      const range: Range = { start, limit: Infinity, maxBytes: Infinity };
+      const range: Range = { start, limit: Infinity, maxBytes: Infinity, upTo: Infinity };
       const part = await this.#reads.direct(kept.stream, this.#subject(kept), range, asking);
       messages.push(...part.messages);
       ({ left } = part);

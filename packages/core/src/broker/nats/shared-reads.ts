@@ -6,6 +6,7 @@ import type { MeshStream, StreamState } from "./mesh-stream.ts";
 import { Pace } from "./pace.ts";
 import { nextOf, RecentMessages, type RecentPart } from "./recent-messages.ts";
 import {
+  type Range,
   type ReadOptions,
   readStored,
   type StoredMessage,
@@ -14,13 +15,6 @@ import {
 
 /** Readers at a time: they share one link with what comes live. */
 const READERS = 8;
-
-/** What is wanted of a channel, from a number on; `maxBytes` of more than one message. */
-export interface Range {
-  readonly start: number;
-  readonly limit: number;
-  readonly maxBytes: number;
-}
 
 /** A question that somebody waits for, or nobody any more. */
 export interface Asking {
@@ -105,20 +99,21 @@ export class SharedReads {
     number: number,
   ): Promise<StoredPart> {
     if (asking.isOver) throw new StarlingError("broker_unavailable");
-    const { start, limit, maxBytes } = range;
+    const { start, limit, maxBytes, upTo } = range;
     const part = this.#recent.at(subject, state.epoch, start);
     const known = part.messages.filter(({ offset }) => offset >= Math.max(start, state.first));
     const { messages, bytes } = cut(known, limit, maxBytes);
     const last = messages.at(-1);
-    const isAll = messages.length === known.length;
+    const isCut = messages.length < known.length;
     let found: StoredPart;
-    if (last !== undefined && last.left > 0) {
-      found = { messages, left: last.left };
-    } else if (isAll && (this.#ends.get(part) ?? 0) > number) {
+    const isFull = isCut || (messages.length === limit && last !== undefined && last.left > 0);
+    if (isFull || (last !== undefined && last.offset >= upTo)) {
+      found = { messages, left: Math.max(last?.left ?? 0, known.length - messages.length) };
+    } else if ((this.#ends.get(part) ?? 0) > number) {
       found = { messages, left: 0 };
     } else {
       const began = ++this.#count;
-      const rest = { start: nextOf(part), limit: limit - messages.length };
+      const rest = { start: nextOf(part), limit: limit - messages.length, upTo };
       const took = (more: readonly StoredMessage[]) => this.#recent.add(part, more);
       const room = Math.max(1, maxBytes - bytes);
       const read = await this.direct(stream, subject, { ...rest, maxBytes: room }, asking, took);
@@ -126,7 +121,7 @@ export class SharedReads {
       found = { messages: [...messages, ...read.messages], left: read.left };
     }
     // Whether something was dropped is known by what the stream has now, not by what it had.
-    if (messages.length === 0 || messages.length + found.left < state.size) return found;
+    if (messages.length === 0 || found.messages.length + found.left < state.size) return found;
     this.#recent.forget(part);
     return this.#part(stream, subject, state, range, asking, number);
   }

@@ -54,10 +54,12 @@ export interface ReadOptions {
   readonly took?: ((messages: readonly StoredMessage[]) => void) | undefined;
 }
 
-interface Range {
+export interface Range {
   readonly start: number;
   readonly limit: number;
   readonly maxBytes: number;
+  /** What lies behind it is not waited for: a channel in which much is published would have no end. */
+  readonly upTo: number;
 }
 
 /**
@@ -79,7 +81,7 @@ export async function readStored(options: ReadOptions, range: Range): Promise<St
 
 async function readPart(
   { connection, clock, stream, subject, pace, took }: ReadOptions,
-  { start, limit, maxBytes }: Range,
+  { start, limit, maxBytes, upTo }: Range,
 ): Promise<StoredPart> {
   const shortAt = clock.now() + SHORT_MS;
   const manager = await stream.manager();
@@ -100,7 +102,8 @@ async function readPart(
       if (messages.length > 0 && clock.now() >= shortAt) break;
       const batch = Math.min(left, limit - messages.length, pace.batch);
       const last = messages.at(-1)?.offset ?? start - 1;
-      const isAll = async (upTo = last) => (await stream.newestOf(subject)) <= upTo;
+      if (last >= upTo) break;
+      const isAll = async (end = last) => (await stream.newestOf(subject)) <= end;
       const askedAt = clock.now();
       const next: StoredMessage[] = [];
       const given = messages.length;
