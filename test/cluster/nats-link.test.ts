@@ -32,7 +32,7 @@ function slowNats(seed: number): Promise<SlowNats> {
   const random = new SeededRandom(seed);
   const qualities = Array.from({ length: NODES }, () => ({
     latencyMs: random.integer(1, 40),
-    bytesPerMs: random.integer(150, 600),
+    bytesPerMs: random.integer(1_000, 4_000),
   }));
   return SlowNats.start(qualities);
 }
