@@ -68,6 +68,23 @@ test("what a page of a history holds does not come live after it", async () => {
   expect(seen(reader).map(([, offset]) => offset)).toEqual([1, 2, 3, 4]);
 });
 
+test("what many come back to at once is read once", async () => {
+  const { link, reader, publish } = await meshThatLags();
+  const texts = Array.from({ length: 300 }, (_, index) => `${index}`);
+  const [first] = await publish("a", texts);
+  const before = link.messages;
+  const since = first === undefined ? undefined : { ...first, offset: 0 };
+  const all = Array.from({ length: 10 }, (_, offset) =>
+    reader.broker.history("default", "a", { since: since && { ...since, offset }, limit: 400 }),
+  );
+  for (const [offset, page] of (await Promise.all(all)).entries()) {
+    expect(page.entries.map(({ content }) => content.data)).toEqual(texts.slice(offset));
+    expect(page.isComplete).toBe(true);
+    expect(page.hasMore).toBe(false);
+  }
+  expect(link.messages - before).toBeLessThan(2 * texts.length);
+});
+
 test.each<[string, HistoryRequest]>([
   ["with the newest first", { newestFirst: true, limit: 1 }],
   ["with a part of it", { limit: 1 }],

@@ -14,12 +14,16 @@ import { type KeptChannel, KeptReader } from "./kept-reader.ts";
 import { KeptTails } from "./kept-tails.ts";
 import type { MeshLink } from "./link.ts";
 import { MeshStream, unavailable } from "./mesh-stream.ts";
+import type { Asking } from "./shared-reads.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import type { Subjects } from "./subjects.ts";
-import { within } from "./within.ts";
+import type { Tail } from "./tail.ts";
+import { whileHeard } from "./within.ts";
 
-/** Milliseconds that a page of a history may take. */
-const PAGE_MS = 2_500;
+/** Milliseconds for which a stream may be silent while a page of a history is read, and that a page may take. */
+const [SILENT_MS, MOST_MS] = [2_500, 10_000];
+/** Milliseconds that the publications of a page have to come live, too. */
+const REACH_MS = 5_000;
 
 /** Where a channel with history is kept. */
 export interface Place extends Retention {
@@ -99,16 +103,24 @@ export class KeptChannels {
     channel: string,
     request: HistoryRequest,
   ): Promise<HistoryPage<Publication>> {
-    const { clock } = this.#options;
+    const asking: Asking = { isOver: false };
+    const stream = this.#streamOf(app, channel);
     try {
-      return await within(clock, PAGE_MS, this.#history(app, channel, request));
-    } catch (error) {
-      throw unavailable(error);
+      return await this.#whileHeard(stream, this.#history(app, channel, request, asking));
+    } finally {
+      asking.isOver = true;
     }
+  }
+
+  /** Answered when all that has been kept in a channel was delivered here; rejected as `history` is. */
+  caughtUp(app: string, channel: string): Promise<void> {
+    const stream = this.#streamOf(app, channel);
+    return this.#whileHeard(stream, this.#caughtUp({ app, channel, stream }));
   }
 
   close(): void {
     this.#tails.close();
+    this.#reader.close();
     this.#publisher.close();
   }
 
@@ -116,6 +128,7 @@ export class KeptChannels {
     app: string,
     channel: string,
     request: HistoryRequest,
+    asking: Asking,
   ): Promise<HistoryPage<Publication>> {
     const stream = this.#streamOf(app, channel);
     const kept = { app, channel, stream };
@@ -124,13 +137,27 @@ export class KeptChannels {
     if (delivered !== undefined && request.limit === 0 && request.since === undefined) {
       return this.#beginning(kept, delivered);
     }
-    const { isWithinSize: _, ...page } = await this.#reader.page(kept, request);
+    const { isWithinSize: _, ...page } = await this.#reader.page(kept, request, asking);
     const { position } = page;
     if (tail === undefined || tail.hasReached(position.offset)) return page;
     // What is in the page and comes live after it would be had twice.
-    const isReached = await tail.reach(await this.#reader.newestIn(kept, request, page));
-    if (isReached && stream.epoch === position.epoch) return page;
-    throw new StarlingError("broker_unavailable", "a publication has not arrived from NATS yet");
+    await reached(kept, tail, await this.#reader.newestIn(kept, request, page), position.epoch);
+    return page;
+  }
+
+  async #caughtUp(kept: KeptChannel): Promise<void> {
+    const tail = await this.#tails.begun(kept.app, kept.channel);
+    const { position, newest } = await this.#reader.position(kept);
+    if (tail !== undefined) await reached(kept, tail, newest, position.epoch);
+  }
+
+  async #whileHeard<T>(stream: MeshStream, answer: Promise<T>): Promise<T> {
+    const patience = { silentMs: SILENT_MS, mostMs: MOST_MS, heardAt: () => stream.heardAt };
+    try {
+      return await whileHeard(this.#options.clock, patience, answer);
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   /**
@@ -159,4 +186,15 @@ export class KeptChannels {
     }
     return stream;
   }
+}
+
+/** @throws StarlingError `broker_unavailable` where a publication does not come, or of a stream that is no more */
+async function reached(
+  { stream }: KeptChannel,
+  tail: Tail,
+  offset: number,
+  epoch: string,
+): Promise<void> {
+  if ((await tail.reach(offset, REACH_MS)) && stream.epoch === epoch) return;
+  throw new StarlingError("broker_unavailable", "a publication has not arrived from NATS yet");
 }

@@ -7,11 +7,14 @@ import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
 import type { Inbox } from "./inbox.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream, StreamState } from "./mesh-stream.ts";
-import { readStored, type StoredMessage } from "./stream-pages.ts";
+import { type Asking, SharedReads } from "./shared-reads.ts";
+import type { Range, StoredMessage } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
 const PAGE_BYTES = 256 * 1024;
+/** What nobody gives up. */
+const GOING_ON: Asking = { isOver: false };
 /** Publications of a whole stream that are read at a time, and their bytes. */
 const RANGE_ENTRIES = 5_000;
 const RANGE_BYTES = 4 * 1024 * 1024;
@@ -60,13 +63,19 @@ interface Part {
 /** Reads what streams keep of channels. */
 export class KeptReader {
   readonly #options: KeptReaderOptions;
+  readonly #reads: SharedReads;
 
   constructor(options: KeptReaderOptions) {
     this.#options = options;
+    this.#reads = new SharedReads(options);
   }
 
   /** Rejected, with `broker_unavailable` or what a server says, where the stream cannot be read. */
-  async page(kept: KeptChannel, request: HistoryRequest): Promise<KeptPage> {
+  async page(
+    kept: KeptChannel,
+    request: HistoryRequest,
+    asking: Asking = GOING_ON,
+  ): Promise<KeptPage> {
     const { stream } = kept;
     const before = await stream.look();
     const { since } = request;
@@ -74,7 +83,9 @@ export class KeptReader {
     const from = isKnown ? since : undefined;
     const isBackwards = request.newestFirst === true;
     const wanted = { ...request, since: from };
-    const part = await (isBackwards ? this.#backwards(kept, wanted) : this.#forwards(kept, wanted));
+    const part = await (isBackwards
+      ? this.#backwards(kept, wanted, asking)
+      : this.#forwards(kept, wanted, before, asking));
     const after = await stream.look();
     if (after.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
     const start = from?.offset ?? 0;
@@ -95,11 +106,12 @@ export class KeptReader {
     const before = await stream.look();
     const messages: StoredMessage[] = [];
     for (let left = 1, start = offset + 1; left > 0; ) {
-      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES };
-      const part = await this.#read(stream, `${stream.keptPrefix}.*`, range);
+      const upTo = before.last;
+      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES, upTo };
+      const part = await this.#reads.direct(stream, `${stream.keptPrefix}.*`, range, GOING_ON);
       messages.push(...part.messages);
-      ({ left } = part);
       start = (messages.at(-1)?.offset ?? offset) + 1;
+      left = start > upTo ? 0 : part.left;
     }
     const state = await stream.look();
     if (state.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
@@ -150,48 +162,58 @@ export class KeptReader {
     return this.#options.subjects.kept(app, stream.namespace, channel);
   }
 
-  async #forwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
+  close(): void {
+    this.#reads.close();
+  }
+
+  async #forwards(
+    kept: KeptChannel,
+    { since, limit, maxBytes = PAGE_BYTES }: HistoryRequest,
+    state: StreamState,
+    asking: Asking,
+  ): Promise<Part> {
     const { stream } = kept;
     const subject = this.#subject(kept);
     let start = (since?.offset ?? 0) + 1;
     for (let passed = 0; ; ) {
-      const range = { start, limit, maxBytes: PAGE_BYTES };
-      const { messages, left } = await this.#read(stream, subject, range);
+      const upTo = state.last;
+      const range = { start, limit, maxBytes: Math.min(maxBytes, PAGE_BYTES), upTo };
+      const { messages, left } = await this.#reads.part(stream, subject, state, range, asking);
       const entries = this.#entries(kept, messages);
       const last = messages.at(-1);
       passed += messages.length;
       // What is no publication is passed over, or whoever reads would come to a stop there.
-      if (entries.length > 0 || left === 0 || last === undefined) {
-        return { entries, hasMore: left > 0, total: passed + left };
+      const isAll = left === 0 || (last?.offset ?? start - 1) >= upTo;
+      if (entries.length > 0 || isAll || last === undefined) {
+        return { entries, hasMore: !isAll, total: passed + left };
       }
       start = last.offset + 1;
     }
   }
 
   /** There is no reader that goes backwards; a channel has no more than its namespace keeps. */
-  async #backwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
-    const range = { start: 1, limit: Infinity, maxBytes: Infinity };
-    const { messages } = await this.#read(kept.stream, this.#subject(kept), range);
+  async #backwards(
+    kept: KeptChannel,
+    { since, limit, maxBytes = PAGE_BYTES }: HistoryRequest,
+    asking: Asking,
+  ): Promise<Part> {
+    const messages: StoredMessage[] = [];
+    for (let left = 1, start = 1; left > 0; ) {
+      const range: Range = { start, limit: Infinity, maxBytes: Infinity, upTo: Infinity };
+      const part = await this.#reads.direct(kept.stream, this.#subject(kept), range, asking);
+      messages.push(...part.messages);
+      ({ left } = part);
+      start = (messages.at(-1)?.offset ?? 0) + 1;
+    }
     const before = since?.offset ?? Infinity;
     const all = messages.filter(({ offset }) => offset < before).toReversed();
     let bytes = 0;
     const wanted = all.slice(0, limit).filter(({ message: { data } }, index) => {
       bytes += data.length;
-      return index === 0 || bytes <= PAGE_BYTES;
+      return index === 0 || bytes <= Math.min(maxBytes, PAGE_BYTES);
     });
     const entries = this.#entries(kept, wanted);
     return { entries, hasMore: all.length > wanted.length, total: messages.length };
-  }
-
-  #read(
-    stream: MeshStream,
-    subject: string,
-    range: { start: number; limit: number; maxBytes: number },
-  ) {
-    const { link, clock } = this.#options;
-    const { connection } = link;
-    if (connection === undefined) throw new StarlingError("broker_unavailable");
-    return readStored(connection, clock, stream, subject, range);
   }
 
   #entries(

@@ -115,7 +115,7 @@ export class KeptTails {
   }
 
   #open(app: string, channel: string): Wanted {
-    const { handler, counters, subjects, clock, streamOf, recovers } = this.#options;
+    const { handler, counters, subjects, clock, link, streamOf, recovers } = this.#options;
     const stream = streamOf(app, channel);
     const cursors = recovers(app, channel) ? this.#cursors.track(stream) : undefined;
     const tail = new Tail({
@@ -125,6 +125,7 @@ export class KeptTails {
         cursors?.deliver(publication);
         handler.delivered(publication);
       },
+      flushed: () => link.flushed(),
       gate: this.#filler.gateOf(stream),
       doubt: () => stream.doubt(),
     });
@@ -144,7 +145,9 @@ export class KeptTails {
       callback: (error, message) => {
         if (error !== null) return inbox.failed(error, app, channel);
         const live = this.#live(message, wanted);
-        if (live !== undefined) tail.take(live);
+        if (live === undefined) return;
+        wanted.stream.heard();
+        tail.take(live);
       },
     });
   }

@@ -71,6 +71,8 @@ export class MeshStream {
   #isReady = false;
   #isAway = false;
   #epoch: string | undefined;
+  /** When it was heard of last, ms since the epoch. */
+  #heardAt = 0;
   /** The newest message that was kept for this worker. */
   #last = 0;
 
@@ -107,6 +109,16 @@ export class MeshStream {
   /** Whether it was found or made over this link. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** When something of it came to this worker last, ms since the epoch. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  /** Something of it has come, so that whoever waits for more does so with reason. */
+  heard(): void {
+    this.#heardAt = this.#options.clock.now();
   }
 
   /** A message was kept; a number that was there before says that the stream may be another one. */
@@ -161,6 +173,7 @@ export class MeshStream {
   async newestOf(subject: string): Promise<number> {
     const manager = await this.manager();
     const message = await manager.streams.getMessage(this.name, { last_by_subj: subject });
+    this.heard();
     return message?.seq ?? 0;
   }
 
@@ -237,6 +250,7 @@ export class MeshStream {
   }
 
   #take({ created, config, state }: StreamInfo): StreamState {
+    this.heard();
     const epoch = epochOf(`${this.name} ${created}`);
     const size = config.max_msgs_per_subject > 0 ? config.max_msgs_per_subject : Infinity;
     const last = state.last_seq;

@@ -4,7 +4,6 @@ import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
 import { type AppConfig, namespaceOf, optionsOf } from "../../hub/namespace.ts";
-import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { AfterTurn, Clock, Log, Random } from "../../ports.ts";
 import type {
@@ -30,8 +29,6 @@ import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
 import { within } from "./within.ts";
 
-/** A position of no history. */
-const NOWHERE: Position = { epoch: "", offset: 0 };
 /** Bytes of a random name. */
 const NAME_BYTES = 9;
 /** Milliseconds that a worker which starts waits for NATS. */
@@ -143,8 +140,7 @@ export class MeshBroker implements Broker {
     const caughtUp =
       this.#placeOf(app, channel) === undefined
         ? this.#link.flushed()
-        : // A page is answered when what lies before it was delivered.
-          this.#kept.history(app, channel, { limit: 0, since: NOWHERE });
+        : this.#kept.caughtUp(app, channel);
     return whenAnswered(own, () => caughtUp.then(() => {}));
   }
 

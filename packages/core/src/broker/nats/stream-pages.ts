@@ -9,6 +9,7 @@ import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock } from "../../ports.ts";
 import type { MeshStream } from "./mesh-stream.ts";
+import type { Pace } from "./pace.ts";
 
 /** One message of a stream. */
 export interface StoredMessage {
@@ -16,6 +17,8 @@ export interface StoredMessage {
   /** When it was kept, ms since the epoch. */
   readonly time: number;
   readonly message: Msg;
+  /** How many of the channel followed when it was read. */
+  readonly left: number;
 }
 
 /** Messages of one channel behind an offset. */
@@ -25,14 +28,15 @@ export interface StoredPart {
   readonly left: number;
 }
 
-/** Messages that are asked for at a time, and milliseconds that they may take. */
-const BATCH = 200;
+/** Milliseconds until the next message of those that were asked for. */
 const TIMEOUT_MS = 3_000;
+/** Milliseconds after which no more are asked for: what there is by then goes on. */
+const SHORT_MS = 500;
 /** Milliseconds after which a reader is made elsewhere, too. */
 const ELSEWHERE_MS = 500;
 /** What a reader says that has nothing, and one that has no more than it has given, or counted wrongly. */
 const [NOTHING, NO_MORE] = [404, 408];
-/** Milliseconds after which it is looked whether a reader waits for what was dropped: then it never answers. */
+/** Milliseconds without a message after which it is looked whether the rest was dropped: then none ever comes. */
 const LOOK_MS = 300;
 /** How often a reader may give nothing though there is something. */
 const MAX_IDLE = 3;
@@ -40,20 +44,34 @@ const MAX_IDLE = 3;
 const FORGOTTEN_NANOS = 5_000_000_000;
 const NANOS = 1_000_000;
 
+export interface ReadOptions {
+  readonly connection: NatsConnection;
+  readonly clock: Clock;
+  readonly stream: MeshStream;
+  readonly subject: string;
+  readonly pace: Pace;
+  /** Given what has come as it comes, also what then is too much. */
+  readonly took?: ((messages: readonly StoredMessage[]) => void) | undefined;
+}
+
+export interface Range {
+  readonly start: number;
+  readonly limit: number;
+  readonly maxBytes: number;
+  /** What lies behind it is not waited for: a channel in which much is published would have no end. */
+  readonly upTo: number;
+}
+
 /**
- * Reads a channel from `start` on: at most so many messages, and so many bytes but at least one. Rejected with
- * `broker_unavailable` where the server that was read from does not have yet what others have acknowledged.
+ * Reads a channel from `start` on: at most so many messages, and so many bytes but at least one; fewer where it takes long.
+ * Rejected with `broker_unavailable` where the server that was read from does not have yet what others have
+ * acknowledged.
  */
-export async function readStored(
-  connection: NatsConnection,
-  clock: Clock,
-  stream: MeshStream,
-  subject: string,
-  range: { start: number; limit: number; maxBytes: number },
-): Promise<StoredPart> {
-  if (stream.replicas === 1) return readPart(connection, clock, stream, subject, range);
+export async function readStored(options: ReadOptions, range: Range): Promise<StoredPart> {
+  const { stream, subject } = options;
+  if (stream.replicas === 1) return readPart(options, range);
   const newest = await stream.newestOf(subject);
-  const part = await readPart(connection, clock, stream, subject, range);
+  const part = await readPart(options, range);
   const last = part.messages.at(-1)?.offset ?? range.start - 1;
   if (part.left === 0 && last < newest) {
     throw new StarlingError("broker_unavailable", "a server of NATS lags behind");
@@ -62,12 +80,10 @@ export async function readStored(
 }
 
 async function readPart(
-  connection: NatsConnection,
-  clock: Clock,
-  stream: MeshStream,
-  subject: string,
-  { start, limit, maxBytes }: { start: number; limit: number; maxBytes: number },
+  { connection, clock, stream, subject, pace, took }: ReadOptions,
+  { start, limit, maxBytes, upTo }: Range,
 ): Promise<StoredPart> {
+  const shortAt = clock.now() + SHORT_MS;
   const manager = await stream.manager();
   const consumer = await makeReader(manager, clock, stream, {
     filter_subject: subject,
@@ -83,26 +99,34 @@ async function readPart(
     let bytes = 0;
     let idle = 0;
     while (left > 0 && messages.length < limit && bytes < maxBytes) {
-      const batch = Math.min(left, limit - messages.length, BATCH);
+      if (messages.length > 0 && clock.now() >= shortAt) break;
+      const batch = Math.min(left, limit - messages.length, pace.batch);
       const last = messages.at(-1)?.offset ?? start - 1;
-      const isAll = async (upTo = last) => (await stream.newestOf(subject)) <= upTo;
-      const next = await pull(connection, clock, stream.name, consumer.name, batch, isAll);
-      if (next === undefined) return { messages, left: 0 };
+      if (last >= upTo) break;
+      const isAll = async (end = last) => (await stream.newestOf(subject)) <= end;
+      const askedAt = clock.now();
+      const next: StoredMessage[] = [];
+      const given = messages.length;
+      const asked = { stream, consumer: consumer.name, batch, given, messages: next, isAll };
+      const hasSaid = await pull(connection, clock, asked).finally(() => {
+        pace.took(clock.now() - askedAt, next.length);
+        took?.(next);
+      });
+      if (!hasSaid) return { messages, left: 0 };
       if (next.length === 0) {
         if (await isAll()) return { messages, left: 0 };
         if (++idle > MAX_IDLE) {
           throw new StarlingError("broker_unavailable", "a reader of NATS stands still");
         }
       }
-      for (const message of next) {
-        const place = placeOf(message);
-        if (messages.length > 0 && bytes + message.data.length > maxBytes) {
-          left = place.left + 1 + (next.length - next.indexOf(message) - 1);
-          return { messages, left };
+      for (const each of next) {
+        const { length } = each.message.data;
+        if (messages.length > 0 && bytes + length > maxBytes) {
+          return { messages, left: each.left + 1 };
         }
-        bytes += message.data.length;
-        messages.push({ offset: place.offset, time: place.time, message });
-        left = place.left;
+        bytes += length;
+        messages.push(each);
+        ({ left } = each);
       }
     }
     return { messages, left };
@@ -138,59 +162,76 @@ async function makeReader(
   return make(stream.replicas);
 }
 
-/**
- * The next messages of a reader, as many as there are, undefined where it has none; `isAll` says whether
- * nothing is behind an offset.
- */
+/** A question to a reader for its next messages. */
+interface Pull {
+  readonly stream: MeshStream;
+  readonly consumer: string;
+  readonly batch: number;
+  /** Messages that the reader has given before. */
+  readonly given: number;
+  /** Takes what comes, also where the question then fails. */
+  readonly messages: StoredMessage[];
+  /** Whether nothing is behind an offset, or behind what was given before. */
+  isAll(upTo?: number): Promise<boolean>;
+}
+
+/** Asks a reader for messages, as many as there are; answers whether it has said anything but that it has none. */
 function pull(
   connection: NatsConnection,
   clock: Clock,
-  stream: string,
-  consumer: string,
-  batch: number,
-  isAll: (upTo?: number) => Promise<boolean>,
-): Promise<readonly Msg[] | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly Msg[] | undefined>();
-  const messages: Msg[] = [];
+  { stream, consumer, batch, given, messages, isAll }: Pull,
+): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const fail = (reason: string) => reject(new StarlingError("broker_unavailable", reason));
   const reply = createInbox();
-  const late = () => reject(new StarlingError("broker_unavailable", "NATS did not answer in time"));
-  const timer = clock.setTimeout(late, TIMEOUT_MS);
-  const lookLater = () => clock.setTimeout(() => void look(), LOOK_MS);
-  const look = async () => {
-    const last = messages.at(-1);
-    const isDone = await isAll(last && placeOf(last).offset).catch(() => false);
-    if (isDone) resolve(messages);
-    else if (!isOver) looking = lookLater();
-  };
-  let looking = lookLater();
+  let heardAt = clock.now();
   let isOver = false;
+  const after = (ms: number, then: () => void) => clock.setTimeout(then, ms);
+  const wait = () => {
+    const leftMs = heardAt + TIMEOUT_MS - clock.now();
+    if (leftMs <= 0) fail("NATS did not answer in time");
+    else waiting = after(leftMs, wait);
+  };
+  let waiting = after(TIMEOUT_MS, wait);
+  const look = async () => {
+    const isSilent = clock.now() - heardAt >= LOOK_MS;
+    const isDone = isSilent && (await isAll(messages.at(-1)?.offset).catch(() => false));
+    if (isDone) resolve(true);
+    else if (!isOver) looking = after(LOOK_MS, () => void look());
+  };
+  let looking = after(LOOK_MS, () => void look());
   const subscription = connection.subscribe(reply, {
     callback(error, message) {
+      stream.heard();
       if (error !== null) return reject(error);
       const code = message.data.length === 0 ? (message.headers?.code ?? 0) : 0;
-      if (code === NOTHING) return resolve(messages.length === 0 ? undefined : messages);
-      if (code === NO_MORE) return resolve(messages);
+      if (code === NOTHING) return resolve(messages.length > 0);
+      if (code === NO_MORE) return resolve(true);
       // A reader that is gone, with its server perhaps, says nothing of what there is.
-      if (code > 0) return reject(new StarlingError("broker_unavailable", "a reader is gone"));
-      messages.push(message);
-      if (messages.length === batch) resolve(messages);
+      if (code > 0) return fail("a reader is gone");
+      heardAt = clock.now();
+      const { number, ...stored } = read(message);
+      if (number !== given + messages.length + 1) return fail("a message of a reader was lost");
+      messages.push(stored);
+      if (messages.length === batch) resolve(true);
     },
   });
-  const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+  const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream.name}.${consumer}`;
   connection.publish(subject, JSON.stringify({ batch, no_wait: true }), { reply });
   return promise.finally(() => {
     isOver = true;
-    clock.clearTimeout(timer);
+    clock.clearTimeout(waiting);
     clock.clearTimeout(looking);
     subscription.unsubscribe();
   });
 }
 
-/** What a server says about a message in the place of its reply subject. */
-function placeOf({ reply = "" }: Msg): { offset: number; time: number; left: number } {
-  const tokens = reply.split(".");
+/** With what a server says about it in the place of its reply subject; `number` counts what the reader has given. */
+function read(message: Msg): StoredMessage & { readonly number: number } {
+  const tokens = (message.reply ?? "").split(".");
   // Newer servers put the domain and the account before the rest.
   const at = tokens.length > 9 ? 7 : 5;
-  const [offset, , nanos, left] = tokens.slice(at, at + 4);
-  return { offset: Number(offset), time: Math.floor(Number(nanos) / NANOS), left: Number(left) };
+  const [offset, number, nanos, left] = tokens.slice(at, at + 4).map(Number);
+  const time = Math.floor((nanos ?? 0) / NANOS);
+  return { offset: offset ?? 0, time, left: left ?? 0, number: number ?? 0, message };
 }

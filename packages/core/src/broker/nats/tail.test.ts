@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { Gate } from "./tail.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { Gate, Tail } from "./tail.ts";
 
 test("how far a stream was at a moment is known from what had come by then, however late it is asked", () => {
   const gate = new Gate(() => {});
@@ -25,3 +26,50 @@ test("what comes while something may be missing does not say how far the stream 
   gate.clear();
   expect(gate.offsetAt(30_001)).toBe(0);
 });
+
+/** A tail that has everything up to 1, with the fillings of its gate. */
+function aTail() {
+  const clock = new FakeClock();
+  const state = { fillings: 0 };
+  const gate = new Gate(() => {
+    state.fillings++;
+  });
+  const deliver = () => {};
+  const flushed = () => Promise.resolve();
+  const tail = new Tail({ clock, gate, deliver, flushed, doubt() {} });
+  tail.begin(1);
+  return { clock, gate, tail, state };
+}
+
+test("what is late is looked for in the stream", async () => {
+  const { clock, gate, tail, state } = aTail();
+  const reached = tail.reach(2);
+  clock.advance(500);
+  await settled();
+  expect(state.fillings).toBe(1);
+  expect([...gate.gaps]).toEqual([tail]);
+  tail.hasRead(2);
+  gate.open([]);
+  tail.wasFilled();
+  expect(await reached).toBe(true);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test("whoever fills a gap is not given what is late meanwhile, or would never end", async () => {
+  const { clock, gate, tail, state } = aTail();
+  gate.fill(tail);
+  gate.gaps.clear();
+  void tail.reach(2);
+  clock.advance(500);
+  await settled();
+  expect([...gate.gaps]).toEqual([]);
+  gate.open([]);
+  clock.advance(500);
+  await settled();
+  expect(state.fillings).toBe(2);
+  expect([...gate.gaps]).toEqual([tail]);
+});
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}

@@ -1,6 +1,7 @@
 import type { Answer } from "../../answer.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { Clock } from "../../ports.ts";
+import { within } from "./within.ts";
 
 /** A publication of one channel as the stream says it, and what came before it in that channel. */
 export interface Live {
@@ -16,7 +17,7 @@ const MAX_WAITING = 10_000;
 /** How often it is noted how far a stream is, ms, and how many notes are kept. */
 const NOTE_MS = 10_000;
 const MAX_NOTES = 6;
-/** Milliseconds after which what does not come live is looked for in the stream, and after which it is given up. */
+/** How often what does not come live is looked for in the stream, ms, and after which it is given up. */
 const LATE_MS = 500;
 const GIVE_UP_MS = 2_000;
 
@@ -130,6 +131,8 @@ export interface TailOptions {
   readonly gate: Gate;
   readonly clock: Clock;
   deliver(publication: Publication): void;
+  /** Settles when what was on its way from NATS has come. */
+  flushed(): Promise<unknown>;
   /** An old number that cannot be a repetition. */
   doubt(): void;
 }
@@ -219,25 +222,36 @@ export class Tail {
   }
 
   /**
-   * Whether everything up to that offset was delivered, as soon as it was, or after two seconds. What does not
-   * come live is read from the stream meanwhile.
+   * Whether everything up to that offset was delivered, as soon as it was, or after two seconds unless told
+   * otherwise. What does not come live is read from the stream meanwhile.
    */
-  reach(offset: number): Answer<boolean> {
+  reach(offset: number, giveUpMs = GIVE_UP_MS): Answer<boolean> {
     if (this.hasReached(offset)) return true;
-    const { clock, gate } = this.#options;
+    const { clock } = this.#options;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const waiter = { offset, resolve };
     this.#waiters.add(waiter);
-    const timers = [
-      clock.setTimeout(() => {
-        if (this.#last !== undefined) gate.fill(this);
-      }, LATE_MS),
-      clock.setTimeout(() => resolve(false), GIVE_UP_MS),
-    ];
+    const lookLater = () => clock.setTimeout(() => void look(), LATE_MS);
+    const look = async () => {
+      await this.#fillLate(waiter);
+      if (this.#waiters.has(waiter)) late = lookLater();
+    };
+    let late = lookLater();
+    const timer = clock.setTimeout(() => resolve(false), giveUpMs);
     return promise.finally(() => {
       this.#waiters.delete(waiter);
-      for (const timer of timers) clock.clearTimeout(timer);
+      clock.clearTimeout(late);
+      clock.clearTimeout(timer);
     });
+  }
+
+  /** Reads from the stream what has not come, unless the link is slow and it is still on its way. */
+  async #fillLate(waiter: Waiter): Promise<void> {
+    const { clock, flushed, gate } = this.#options;
+    await within(clock, LATE_MS, flushed()).catch(() => {});
+    if (!this.#waiters.has(waiter) || this.#last === undefined) return;
+    // Whoever fills already would never come to an end if all that is published meanwhile were added.
+    if (!gate.isHeld) gate.fill(this);
   }
 
   #deliver({ offset, publication }: Live): void {

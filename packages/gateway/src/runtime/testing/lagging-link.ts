@@ -17,6 +17,11 @@ export class LaggingLink {
     for (const arrive of this.#waiting.splice(0)) arrive();
   }
 
+  /** Messages that have come over it. */
+  get messages(): number {
+    return this.#connection?.stats().inMsgs ?? 0;
+  }
+
   /** Breaks, and comes up again by itself. */
   async break(): Promise<void> {
     await this.#connection?.reconnect();
