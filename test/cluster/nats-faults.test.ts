@@ -153,7 +153,7 @@ describe("NATS refuses connections for long", () => {
       await load.until("something is published", () => said().length >= SOME, TOLD_MS);
       await away;
       expect(recorder.ends).toEqual([]);
-      const local = load.localFaults(unreadyAt, recorder.now());
+      const local = await load.localFaults(unreadyAt, recorder.now());
       await nats.restart();
       await allReady(nodes);
       await load.allEnded(TOLD_MS);
