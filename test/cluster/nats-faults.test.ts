@@ -50,7 +50,7 @@ describe.each<[string, Plan]>([
   test.each(seeds(211))("and nothing is lost, doubled or out of order (seed %i)", async (seed) => {
     const { load } = await fixture.prepare(await NatsServer.start(), seed, plan);
     await load.startPublishing();
-    await Bun.sleep(3_000);
+    await Bun.sleep(2_000);
     expect(await load.violations()).toEqual([]);
     if (plan.history !== undefined) expect(await load.keptFaults()).toEqual([]);
     expect(load.recorder.ends).toEqual([]);
