@@ -12,6 +12,8 @@ import { ask, StockClients } from "../support/stock-client.ts";
 
 setDefaultTimeout(60_000);
 
+/** Of the node that is a cluster. */
+const WORKERS = 2;
 const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
 const config = new ConfigFile({
   namespaces: {
@@ -37,6 +39,16 @@ async function readiness(node: GatewayProcess): Promise<number> {
 async function isReady(node: GatewayProcess): Promise<void> {
   await eventually("a node that is ready", async () => {
     if ((await readiness(node)) === 200) return true;
+    await Bun.sleep(50);
+    return undefined;
+  });
+}
+
+/** Resolves once each worker is back at NATS; until then it closes those who come to it. */
+async function isLinked(node: GatewayProcess, workers: number): Promise<void> {
+  await eventually("the links of all workers", async () => {
+    const { text } = await httpsCall(`${node.publisherUrl}/metrics`, node.ca);
+    if (Number(/^starling_nats_links (\d+)$/m.exec(text)?.[1]) === workers) return true;
     await Bun.sleep(50);
     return undefined;
   });
@@ -97,7 +109,12 @@ beforeAll(async () => {
   const shared = { CONFIG_FILE: config.path, NATS_URL: nats.url, DRAIN_SECONDS: "1" };
   [here, there] = await Promise.all([
     startGatewayProcess({ ...shared, MESH_ID: "here" }),
-    startGatewayProcess({ ...shared, MESH_ID: "there", CLUSTER_MODE: "1", CLUSTER_INSTANCES: "2" }),
+    startGatewayProcess({
+      ...shared,
+      MESH_ID: "there",
+      CLUSTER_MODE: "1",
+      CLUSTER_INSTANCES: String(WORKERS),
+    }),
   ]);
   await Promise.all([isReady(here), isReady(there)]);
 });
@@ -198,6 +215,7 @@ test("while NATS is away local subscribers are served, publishers are told, and 
   } finally {
     await nats.restart();
   }
+  await Promise.all([isLinked(here, 1), isLinked(there, WORKERS)]);
   await Promise.all([isReady(here), isReady(there)]);
   expect((await publish(here, "kept:d", 2)).status).toBe(200);
   using own = await stream(here, "demo:d");

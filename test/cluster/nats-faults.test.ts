@@ -50,7 +50,7 @@ describe.each<[string, Plan]>([
   test.each(seeds(211))("and nothing is lost, doubled or out of order (seed %i)", async (seed) => {
     const { load } = await fixture.prepare(await NatsServer.start(), seed, plan);
     await load.startPublishing();
-    await Bun.sleep(3_000);
+    await Bun.sleep(2_000);
     expect(await load.violations()).toEqual([]);
     if (plan.history !== undefined) expect(await load.keptFaults()).toEqual([]);
     expect(load.recorder.ends).toEqual([]);
@@ -153,7 +153,7 @@ describe("NATS refuses connections for long", () => {
       await load.until("something is published", () => said().length >= SOME, TOLD_MS);
       await away;
       expect(recorder.ends).toEqual([]);
-      const local = load.localFaults(unreadyAt, recorder.now());
+      const local = await load.localFaults(unreadyAt, recorder.now());
       await nats.restart();
       await allReady(nodes);
       await load.allEnded(TOLD_MS);

@@ -1,9 +1,9 @@
 /** Nodes whose links to NATS are slow, and stall for a while. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Plan } from "../support/faults/plan.ts";
 import { MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectNothingMissed, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { SeededRandom, seeds } from "../support/faults/seeded-random.ts";
 import { SlowNats } from "../support/faults/slow-nats.ts";
 

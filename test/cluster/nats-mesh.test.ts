@@ -1,9 +1,9 @@
 /** Two nodes on NATS whose clients come back, on any of them, while everybody publishes in every way there is. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { Plan } from "../support/faults/plan.ts";
 import { MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectNothingMissed, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
 

@@ -82,7 +82,7 @@ async function expectOnlyItsClientsNoticed(
 }
 
 describe("a worker that is killed", () => {
-  test.each(seeds(21, 22))(
+  test.each(seeds(21))(
     "is missed by nobody but its own clients, which come back to others (seed %i)",
     async (seed) => {
       // Its end is noticed at once, and a short lease would be that of the others, too.

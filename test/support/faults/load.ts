@@ -320,10 +320,17 @@ export class Load {
     return (await Promise.all(checks)).flat().slice(0, MAX_SHOWN);
   }
 
-  /** What clients missed of their own node, though nothing happened to them between those two moments. */
-  localFaults(from: Moment, until: Moment): string[] {
-    const found = localLosses(this.recorder.history(), from, until);
-    return found.map(({ kind, text }) => `${kind}: ${text}`).slice(0, MAX_SHOWN);
+  /**
+   * What clients do not get of what was published at their own node between those two moments, though nothing
+   * happened to them; a publisher may have its refusal before they have the message.
+   */
+  async localFaults(from: Moment, until: Moment): Promise<string[]> {
+    const found = () => localLosses(this.recorder.history(), from, until);
+    const isComplete = () => found().length === 0;
+    await this.until("complete", isComplete, SETTLE_MS).catch(() => undefined);
+    return found()
+      .map(({ kind, text }) => `${kind}: ${text}`)
+      .slice(0, MAX_SHOWN);
   }
 
   /** The clients that could have come back to something, and never did. */

@@ -1,11 +1,13 @@
 import { afterEach, expect, test } from "bun:test";
 import { setImmediate as turn } from "node:timers/promises";
+import type { Msg } from "@nats-io/nats-core";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
-import { join } from "@starling/core/broker/conformance/worker.ts";
+import { delivery, join, RecordingWorker } from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
+import { until } from "./testing/until.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -35,4 +37,46 @@ test("what was sent to a stream a moment ago is not sent again when the time of 
   expect(connection.stats().outMsgs).toBe(sent);
   server.resume();
   await second;
+});
+
+test("what was confirmed over one link and comes later than what follows over the next is no repetition", async () => {
+  const server = await NatsServer.start();
+  closing.push(() => server.stop());
+  const [prefix, elsewhere] = [ownPrefix(), ownPrefix()];
+  const node = new MeshNode({ server, prefix, settings });
+  closing.push(() => node.close());
+  const broker = await node.join(new RecordingWorker());
+  const sent: Uint8Array[] = [];
+  const publish = async (text: string) => {
+    const observer = await connectTo(server);
+    const callback = (_error: Error | null, { data }: Msg) => {
+      sent.push(data);
+    };
+    observer.subscribe(`${prefix}.pub.default.a`, { callback });
+    await observer.flush();
+    await broker.publish(delivery("a", text));
+    await observer.flush();
+    await observer.close();
+  };
+  for (const text of ["1", "2"]) await publish(text);
+  await server.kill();
+  await until(() => broker.downSince !== undefined);
+  await server.restart();
+  await until(() => broker.downSince === undefined);
+  await publish("3");
+
+  const receiver = new MeshNode({ server, prefix: elsewhere, settings });
+  closing.push(() => receiver.close());
+  const worker = await join(receiver);
+  await worker.broker.interest("default", "a", 1);
+  // As over two servers of a cluster, of which the second one is nearer.
+  const relay = await connectTo(server);
+  closing.push(() => relay.close());
+  const [first, second, third] = sent;
+  for (const message of [first, third, second]) {
+    relay.publish(`${elsewhere}.pub.default.a`, message);
+  }
+  await relay.flush();
+  await receiver.settle();
+  expect(worker.take()).toEqual(["1", "3", "2"]);
 });

@@ -238,14 +238,14 @@ export class PlainChannels {
   }
 
   #up(connection: NatsConnection): void {
-    const { handler, counters } = this.#options;
+    const { handler, counters, nextSequence } = this.#options;
     for (const [app, channel] of this.#wanted.entries()) {
       const known = this.#subscriptions.get(app, channel);
       // A connection that was closed for good has taken its subscriptions along.
       if (known === undefined || known.isClosed()) this.#subscribe(connection, app, channel);
     }
-    const { first } = this.#outbox;
-    if (first !== undefined) this.#first = first.sequence;
+    // Where nothing waits, all that was sent before has been confirmed, and none of it comes again.
+    this.#first = this.#outbox.first?.sequence ?? nextSequence();
     for (const message of this.#outbox.messages()) {
       counters.repeated++;
       this.#send(message);
