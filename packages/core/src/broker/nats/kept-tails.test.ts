@@ -20,7 +20,8 @@ function setUp() {
       tracked.deliver(publication);
       texts.push(publication.cursor ?? "");
     };
-    const tail = new Tail({ clock, gate, deliver, doubt() {} });
+    const flushed = () => Promise.resolve();
+    const tail = new Tail({ clock, gate, deliver, flushed, doubt() {} });
     const take = (offset: number, previous: number) => {
       const position = { epoch: "E", offset };
       const publication = { app: "default", channel, event: "e", data: "1", position };
