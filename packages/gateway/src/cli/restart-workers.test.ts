@@ -42,3 +42,17 @@ test("so is whether channels keep history, but not how much", () => {
   expect(fixedDifferences(withHistory(1), now)).toEqual(["historySize in CONFIG_FILE"]);
   expect(fixedDifferences(withHistory(1), withHistory(2))).toEqual([]);
 });
+
+test("how hooks send is among them, but not which hooks there are", () => {
+  expect(differences({ HOOKS_TIMEOUT: "70", HOOKS_QUEUE_EVENTS: "7" })).toEqual([
+    "HOOKS_TIMEOUT",
+    "HOOKS_QUEUE_EVENTS",
+  ]);
+  const every = Object.keys(now.hookSettings).map((field) => {
+    const hookSettings = { ...now.hookSettings, [field]: 1 };
+    return fixedDifferences(now, { ...now, hookSettings }).length;
+  });
+  expect(every).toEqual(every.map(() => 1));
+  const hooks = new Map([["default", []]]);
+  expect(fixedDifferences(now, { ...now, hooks })).toEqual([]);
+});
