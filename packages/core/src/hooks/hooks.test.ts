@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ChannelPattern } from "../auth/channel-pattern.ts";
-import { bodyOf, hookConfig, hooksUnderTest } from "../testing/hook-receiver.ts";
+import { bodyOf, heldAnswer, hookConfig, hooksUnderTest } from "../testing/hook-receiver.ts";
 
 const member = (connection: string, user?: string) => ({
   connection,
@@ -197,6 +197,22 @@ describe("a stop", () => {
     const { length } = http.requests;
     await pass(10_000);
     expect(http.requests.length).toBe(length);
+  });
+
+  test("is not held up by a request that gets no answer, and nothing follows from it later", async () => {
+    const { hooks, http, pass } = hooksUnderTest({ settings: { drainMs: 1_000 } });
+    const held = heldAnswer();
+    http.answer = () => held.promise;
+    hooks.opened("default", "x");
+    await pass(100);
+    const drained = hooks.drain();
+    await pass(1_000);
+    await drained;
+    held.resolve({ status: 500, body: "" });
+    hooks.opened("default", "y");
+    await pass(10_000);
+    expect(http.requests).toHaveLength(1);
+    expect(hooks.counts).toMatchObject([{ dropped: 2, retries: 0, delivered: 0 }]);
   });
 
   test("does not wait for the pause of a receiver that has failed", async () => {

@@ -66,8 +66,10 @@ describe("a request", () => {
     const { hooks, http, pass, batches } = hooksUnderTest();
     const held = heldAnswer();
     http.answer = () => held.promise;
-    for (let n = 0; n < 25; n++) hooks.opened("default", String(n));
-    await pass(4_000);
+    for (let n = 0; n < 20; n++) hooks.opened("default", String(n));
+    await pass(2_000);
+    for (let n = 20; n < 25; n++) hooks.opened("default", String(n));
+    await pass(2_000);
     expect(batches().map(({ length }) => length)).toEqual([10]);
     http.respond(200, "");
     held.resolve(response(200));

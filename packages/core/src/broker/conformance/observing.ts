@@ -135,7 +135,6 @@ export function describeObservingLinks(setUp: SetUp): void {
     await links.mend(broker);
     expect(observer.take()).toEqual([]);
     await links.cut(broker);
-    broker.disconnected("default", "c1");
     await fixture.advance(11_000);
     expect(observer.take().toSorted()).toEqual([
       "closed default a",
@@ -144,6 +143,9 @@ export function describeObservingLinks(setUp: SetUp): void {
     ]);
     await links.mend(broker);
     expect(observer.take().toSorted()).toEqual(whole);
+    broker.disconnected("default", "c1");
+    await fixture.settle();
+    expect(observer.take()).toEqual([]);
     broker.disconnected("default", "c1");
     await fixture.settle();
     expect(observer.take()).toEqual(["disconnected default c1 ada"]);
