@@ -25,11 +25,11 @@ export interface HookRequest {
   readonly node: string | null;
   readonly dropped: number;
   readonly events: readonly HookEvent[];
-  /** What it was answered. */
+  /** What it was answered; 0 where it was taken, and the answer lost. */
   readonly status: number;
 }
 
-/** The status that a request is answered with. */
+/** The status that a request is answered with; 0 takes it and breaks the connection off. */
 type Answer = (events: readonly HookEvent[]) => number | Promise<number>;
 
 /** The server that hooks are sent to. */
@@ -71,7 +71,7 @@ export class HookReceiver implements Disposable {
   /** The events that were taken, each as often as it was, in their order. */
   get taken(): readonly HookEvent[] {
     return this.requests
-      .filter(({ status }) => status >= 200 && status < 300)
+      .filter(({ status }) => status === 0 || (status >= 200 && status < 300))
       .flatMap(({ events }) => events);
   }
 
@@ -108,6 +108,10 @@ export class HookReceiver implements Disposable {
     const signature = String(request.headers["starling-signature"] ?? "");
     this.requests.push({ ...body, raw, signature, status });
     this.#underWay--;
+    if (status === 0) {
+      request.socket.destroy();
+      return;
+    }
     const { retryAfter } = this;
     response.writeHead(status, retryAfter === undefined ? {} : { "retry-after": retryAfter });
     response.end();

@@ -111,7 +111,11 @@ export async function supervise(preparation: Preparation): Promise<void> {
       await announce(preparation, listening, { done, isServing: () => quic.isServing });
     }
     const outcome = await Promise.race([stopped, lost.promise.then(describeLoss)]);
-    if (outcome instanceof Error) throw outcome;
+    if (outcome instanceof Error) {
+      // Its clients are gone, which hooks are to hear of all the same.
+      await hooks.drain();
+      throw outcome;
+    }
     log.info({ signal: outcome }, "stopping");
     await Promise.all([workers.stop(), quic.stop()]);
     await hooks.drain();
