@@ -163,6 +163,15 @@ describe("a request that fails", () => {
   });
 });
 
+test("a clock that is set forward loses no event of a receiver that answers", async () => {
+  const { hooks, clock, pass, batches } = hooksUnderTest();
+  hooks.opened("default", "a");
+  clock.set(clock.now() + 86_400_000);
+  await pass(100);
+  expect(batches()).toEqual([["occupied a"]]);
+  expect(hooks.counts).toMatchObject([{ delivered: 1, expired: 0 }]);
+});
+
 describe("a request that is refused", () => {
   test.each([400, 401, 404, 413, 302])("with %i is not made again", async (status) => {
     const { hooks, http, log, pass, batches } = hooksUnderTest();

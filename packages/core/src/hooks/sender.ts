@@ -151,7 +151,8 @@ export class HookSender {
 
   #begin(): void {
     const { clock, settings } = this.#sending;
-    this.#expired(this.#queue.expire(clock.now() - settings.maxAgeMs));
+    // What was never tried in vain is old only where the clock was set.
+    if (this.#failures > 0) this.#expired(this.#queue.expire(clock.now() - settings.maxAgeMs));
     // A receiver that may be dead is asked with little, and gets the rest once it has answered.
     const maxEvents = this.#isCircuitOpen ? 1 : settings.batchEvents;
     const batch = this.#queue.take(maxEvents, MAX_BATCH_BYTES);
