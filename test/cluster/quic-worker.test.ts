@@ -2,10 +2,12 @@
 
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
+import { ConfigFile } from "../support/config-file.ts";
 import { eventually } from "../support/deadline.ts";
 import { DenoPage } from "../support/deno-page.ts";
 import { isRunning, NodeUnderTest } from "../support/faults/node-under-test.ts";
 import { UnixProxy } from "../support/faults/unix-proxy.ts";
+import { HOOK_SECRET, HookReceiver } from "../support/hook-receiver.ts";
 import { httpsCall } from "../support/https.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { certificateHash } from "../support/server-certificate.ts";
@@ -127,6 +129,27 @@ describe.each(MODES)("the quic worker of %s", (_name, workers) => {
     expect([isRunning(pid), await isReady(node)]).toEqual([false, true]);
     await expectTalk(await overQuic(node, "eve", channel), bob, channel);
     expect(await quicStatus(node)).toMatchObject({ state: "ready", restarts: 1 });
+  });
+
+  test("tells hooks of its members as others do, and a kill takes them away", async () => {
+    const receiver = await HookReceiver.start();
+    const file = new ConfigFile({ hooks: [{ url: receiver.url, secrets: [HOOK_SECRET] }] });
+    disposables.push(receiver, file);
+    // The receiver is gone before the node stops.
+    const settings = { HOOKS_VACATED_DELAY: "0", HOOKS_DRAIN: "0" };
+    const node = await start(workers, { CONFIG_FILE: file.path, ...settings });
+    const [shared, own] = [newChannel(), newChannel()];
+    await overTcp(node, "bob", shared);
+    const ada = await overQuic(node, "ada", shared);
+    await ada.send({ t: "control", op: "channel_join", c: own });
+    await ada.nextOf("snapshot");
+    await receiver.until("a join", () => receiver.ofChannel(own).length === 2);
+    process.kill(node.quicWorker(), "SIGKILL");
+    await receiver.until("vacated", () => receiver.ofChannel(own).includes("vacated"));
+    expect(receiver.ofChannel(own)).toEqual(["occupied", "join", "leave", "vacated"]);
+    expect(receiver.ofChannel(shared)).toEqual(["occupied", "join", "join", "leave"]);
+    const connections = receiver.taken.filter(({ type }) => type.endsWith("connect"));
+    expect(connections.map(({ type }) => type)).toEqual(["connect", "connect", "disconnect"]);
   });
 
   test("goes when its supervisor is killed, with its clients, and the port is free", async () => {

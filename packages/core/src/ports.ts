@@ -96,13 +96,15 @@ export interface HttpResponse {
   readonly status: number;
   /** The body as text, read as UTF-8. */
   readonly body: string;
+  /** The header `Retry-After`, where there is one. */
+  readonly retryAfter?: string | undefined;
 }
 
 export interface HttpRequestOptions {
   /** Milliseconds until the whole answer must be there. */
   readonly timeoutMs: number;
-  /** Bytes that the body of the answer may have. */
-  readonly maxBodyBytes: number;
+  /** Bytes that the body of the answer may have; `unread` leaves it, and then it is empty. */
+  readonly maxBodyBytes: number | "unread";
   readonly headers?: Readonly<Record<string, string>>;
 }
 

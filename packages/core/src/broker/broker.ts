@@ -226,6 +226,13 @@ export interface Broker {
   connectionClosed(app: string): void;
 
   /**
+   * Tells the node of a connection by its id, where the app wants that (`AppConfig.tellsConnections`).
+   * One that moves is told of by both workers, and more than once by one of them.
+   */
+  connected(app: string, connection: string, user: string | undefined): void;
+  disconnected(app: string, connection: string): void;
+
+  /**
    * Whether the app may have this channel. At once, so what several workers open within the same
    * milliseconds can pass the limit by as much.
    */

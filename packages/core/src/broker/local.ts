@@ -110,6 +110,14 @@ export class LocalBroker implements Broker {
     this.#seat.connectionClosed(app);
   }
 
+  connected(app: string, connection: string, user: string | undefined): void {
+    this.#seat.connected(app, connection, user);
+  }
+
+  disconnected(app: string, connection: string): void {
+    this.#seat.disconnected(app, connection);
+  }
+
   hasRoomForChannel(app: string, channel: string): boolean {
     return this.#seat.hasRoomForChannel(app, channel);
   }

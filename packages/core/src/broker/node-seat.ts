@@ -15,10 +15,12 @@ import type {
   WorkerId,
 } from "./broker.ts";
 import type { Budgets } from "./budgets.ts";
+import type { Connections } from "./connections.ts";
 import { type Handovers, Receipt } from "./handovers.ts";
 import type { Histories } from "./histories.ts";
 import type { Interests } from "./interests.ts";
 import type { NodeCounters } from "./node-counters.ts";
+import type { NodeObserver } from "./observer.ts";
 import type { PresenceRegistry } from "./presence-registry.ts";
 import type { Ask, Questions } from "./questions.ts";
 import type { Reservations } from "./reservations.ts";
@@ -40,10 +42,12 @@ export interface NodeState<Content> {
   readonly reservations: Reservations<Seat<Content>>;
   readonly rates: Readonly<Record<RateName, RateLimiter>>;
   readonly budgets: Budgets<Seat<Content>>;
+  readonly connections: Connections<Seat<Content>>;
   readonly presence: PresenceRegistry<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
   readonly histories: Histories<Content>;
   readonly counters: NodeCounters;
+  readonly observer: NodeObserver;
 }
 
 /** A worker's place in the node. After `leave` nothing that would be kept is taken note of. */
@@ -61,8 +65,14 @@ export class Seat<Content> implements NodeSeat<Content> {
   interest(app: string, channel: string, subscribers: number): void {
     if (!this.#isPresent) return;
     const change = this.#node.interests.set(this, app, channel, subscribers);
-    if (change === "opened") this.#tellChannels(app, [channel], []);
-    else if (change === "closed") this.#tellChannels(app, [], [channel]);
+    const { observer } = this.#node;
+    if (change === "opened") {
+      this.#tellChannels(app, [channel], []);
+      observer.opened(app, channel);
+    } else if (change === "closed") {
+      this.#tellChannels(app, [], [channel]);
+      observer.closed(app, channel);
+    }
   }
 
   publish(delivery: NodeDelivery<Content>): Answer<Published> {
@@ -140,6 +150,14 @@ export class Seat<Content> implements NodeSeat<Content> {
     this.#node.budgets.closed(this, app);
   }
 
+  connected(app: string, connection: string, user: string | undefined): void {
+    if (this.#isPresent) this.#node.connections.opened(this, app, connection, user);
+  }
+
+  disconnected(app: string, connection: string): void {
+    this.#node.connections.closed(this, app, connection);
+  }
+
   hasRoomForChannel(app: string, channel: string): boolean {
     const limit = this.#channelLimit(app);
     const { interests } = this.#node;
@@ -199,15 +217,20 @@ export class Seat<Content> implements NodeSeat<Content> {
 
   leave(): void {
     if (!this.#isPresent) return;
-    const { seats, interests, handovers, reservations, budgets, presence, questions } = this.#node;
+    const { seats, interests, handovers, reservations, budgets } = this.#node;
+    const { connections, presence, questions, observer } = this.#node;
     seats.delete(this.worker);
     const closed = interests.forget(this);
     handovers.forget(this);
     reservations.forget(this);
     budgets.forget(this);
     presence.forget(this);
+    connections.forget(this);
     questions.forget(this);
-    for (const [app, channels] of closed) this.#tellChannels(app, [], channels);
+    for (const [app, channels] of closed) {
+      this.#tellChannels(app, [], channels);
+      for (const channel of channels) observer.closed(app, channel);
+    }
   }
 
   /** Puts a question to this worker. */

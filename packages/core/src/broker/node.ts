@@ -4,12 +4,14 @@ import { RateLimiter, type RateLimiterOptions } from "../limits/rate-limiter.ts"
 import type { Clock, Random } from "../ports.ts";
 import type { Cancellation, RateName, WorkerId } from "./broker.ts";
 import { Budgets } from "./budgets.ts";
+import { Connections } from "./connections.ts";
 import { Handovers } from "./handovers.ts";
 import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
 import { NodeCounters } from "./node-counters.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
+import { type NodeObserver, nobodyObserves } from "./observer.ts";
 import { PresenceRegistry } from "./presence-registry.ts";
 import { Questions } from "./questions.ts";
 import { Reservations } from "./reservations.ts";
@@ -32,6 +34,8 @@ export interface NodeOptions {
   readonly leaseMs?: number;
   /** Bytes that everything together may take that channels keep; default 64 MiB. */
   readonly historyBytes?: number;
+  /** Hears what becomes of channels, members and connections; default: nobody does. */
+  readonly observer?: NodeObserver;
 }
 
 /**
@@ -44,6 +48,7 @@ export class Node<Content> {
   constructor(options: NodeOptions, holding: Holding<Content>) {
     const { clock, random, apps, rates, idempotencyWindowMs } = options;
     const { leaseMs = DEFAULT_LEASE_MS, historyBytes = DEFAULT_HISTORY_BYTES } = options;
+    const { observer = nobodyObserves } = options;
     const counters = new NodeCounters();
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
@@ -60,10 +65,12 @@ export class Node<Content> {
         api: new RateLimiter({ ...rates.api, clock }),
       },
       budgets: new Budgets(clock, apps),
+      connections: new Connections(observer),
       presence: new PresenceRegistry((watcher, app, channel, event) => {
         counters.presenceNews++;
         watcher.member.presence(app, channel, event);
-      }),
+      }, observer),
+      observer,
       questions: new Questions(clock),
       histories: new Histories({
         clock,
@@ -147,8 +154,9 @@ export class Node<Content> {
 
   /** Entries held for workers, of any kind; 0 once all have left and nothing is under way. */
   get held(): number {
-    const { seats, interests, handovers, reservations, budgets, presence, questions } = this.#state;
-    const parts = [seats, interests, handovers, reservations, budgets, presence, questions];
-    return parts.reduce((sum, { size }) => sum + size, 0);
+    const { seats, interests, handovers, reservations, budgets, connections } = this.#state;
+    const { presence, questions } = this.#state;
+    const parts = [seats, interests, handovers, reservations, budgets, connections];
+    return [...parts, presence, questions].reduce((sum, { size }) => sum + size, 0);
   }
 }

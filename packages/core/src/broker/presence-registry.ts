@@ -3,6 +3,7 @@ import type { Member, PresenceStats } from "../hub/member.ts";
 import { each, excluding, including, type OneOrMany, sizeOf } from "../hub/one-or-many.ts";
 import { UserCount } from "../hub/user-count.ts";
 import type { PresenceEvent } from "./broker.ts";
+import type { NodeObserver } from "./observer.ts";
 
 /** A channel with members or watchers. */
 interface Channel<Worker extends object> {
@@ -37,12 +38,14 @@ export type TellWatcher<Worker> = (
  */
 export class PresenceRegistry<Worker extends object> {
   readonly #tell: TellWatcher<Worker>;
+  readonly #observer: Pick<NodeObserver, "joined" | "left">;
   readonly #apps = new Map<string, Map<string, Channel<Worker>>>();
   readonly #ofWorkers = new Map<Worker, Bag<Present<Worker>>>();
   readonly #watchedBy = new Map<Worker, Set<Channel<Worker>>>();
 
-  constructor(tell: TellWatcher<Worker>) {
+  constructor(tell: TellWatcher<Worker>, observer: Pick<NodeObserver, "joined" | "left">) {
     this.#tell = tell;
+    this.#observer = observer;
   }
 
   /** Channels, and the apps, workers with members and workers that watch, that they are kept by. */
@@ -126,6 +129,8 @@ export class PresenceRegistry<Worker extends object> {
       this.#ofWorkers.set(owner, own);
     }
     own.add(present);
+    // One that moved has been there all the time.
+    if (former === undefined) this.#observer.joined(channel.app, channel.name, present.member);
   }
 
   #change(
@@ -144,6 +149,7 @@ export class PresenceRegistry<Worker extends object> {
       case "leave":
         this.#disown(present);
         channel.members.delete(member.connection);
+        this.#observer.left(channel.app, channel.name, member);
         break;
       case "online":
         break;

@@ -70,6 +70,8 @@ export interface NodeSeat<Content> {
   admit(app: string): void;
   connectionOpened(app: string): void;
   connectionClosed(app: string): void;
+  connected(app: string, connection: string, user: string | undefined): void;
+  disconnected(app: string, connection: string): void;
   hasRoomForChannel(app: string, channel: string): boolean;
   /** All channels of an app that limits them, for a worker that mirrors `hasRoomForChannel`. */
   limitedChannels(): ReadonlyMap<string, readonly string[]>;

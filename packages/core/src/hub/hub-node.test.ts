@@ -13,7 +13,7 @@ import type { Publication } from "./publication.ts";
 import type { Frame } from "./subscriber.ts";
 
 /** The hubs of two workers of one node. */
-function setUp(limits: Pick<AppConfig, "maxChannels" | "maxConnections"> = {}) {
+function setUp(limits: Omit<AppConfig, "namespaces"> = {}) {
   const clock = new FakeClock();
   const apps = new Map<string, AppConfig>([["default", { namespaces: new Map(), ...limits }]]);
   const local = new LocalNode({ clock, apps });
@@ -47,6 +47,30 @@ const publication = (channel: string, data: string): Publication => ({
   channel,
   event: "message",
   data,
+});
+
+describe("a connection", () => {
+  test("is told to the node by its id, where its app wants that", () => {
+    const told: string[] = [];
+    const { a, b } = setUp({ tellsConnections: true });
+    for (const { broker } of [a, b]) {
+      broker.connected = (app, id, user) => told.push(`+ ${app} ${id} ${user}`);
+      broker.disconnected = (app, id) => told.push(`- ${app} ${id}`);
+    }
+    const { subscriber } = a.join("1", "news");
+    b.join("2");
+    a.hub.unregister(subscriber);
+    a.hub.unregister(subscriber);
+    expect(told).toEqual(["+ default 1 user of 1", "+ default 2 user of 2", "- default 1"]);
+  });
+
+  test("costs the node nothing elsewhere", () => {
+    const { a, local } = setUp();
+    const { held } = local.node;
+    const { subscriber } = a.join("1");
+    expect(local.node.held).toBe(held);
+    a.hub.unregister(subscriber);
+  });
 });
 
 describe("a publication", () => {

@@ -105,17 +105,21 @@ export class Hub implements HubApi {
   /** Makes a connection known; its app must be configured. */
   register(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber);
-    this.#broker.connectionOpened(subscriber.app);
+    const { app, id, user } = subscriber;
+    this.#broker.connectionOpened(app);
+    if (this.#tellsConnections(app)) this.#broker.connected(app, id, user);
     this.#options.counters.connections++;
   }
 
   /** Forgets a connection and everything it was subscribed to. */
   unregister(subscriber: Subscriber): void {
     if (!this.#subscribers.remove(subscriber)) return;
-    this.#broker.connectionClosed(subscriber.app);
+    const { app, id } = subscriber;
+    this.#broker.connectionClosed(app);
     this.#options.counters.connections--;
     this.#subscriptions.forget(subscriber);
     this.#publishing.forget(subscriber);
+    if (this.#tellsConnections(app)) this.#broker.disconnected(app, id);
   }
 
   /**
@@ -235,6 +239,10 @@ export class Hub implements HubApi {
     // An id names one connection of the whole node.
     if ("connection" in target && own > 0) return own;
     return whenAnswered(this.#broker.disconnect(app, target), (others) => own + others);
+  }
+
+  #tellsConnections(app: string): boolean {
+    return this.#options.apps.get(app)?.tellsConnections === true;
   }
 
   #disconnectOwn(app: string, target: DisconnectTarget): number {

@@ -61,6 +61,8 @@ export interface AppConfig {
   readonly maxConnections?: number;
   /** Channels that the app may have at one time; 0 and undefined = no limit. */
   readonly maxChannels?: number;
+  /** Whether the node is told of each connection by its id, since a hook wants to know; default `false`. */
+  readonly tellsConnections?: boolean;
 }
 
 export type SignallingPolicy = "open" | "closed";

@@ -160,6 +160,14 @@ export class DelayedBroker extends LocalBroker {
     return through(this.up, this.down, () => super.admit(app)) as never;
   }
 
+  override connected(app: string, connection: string, user: string | undefined): void {
+    this.up.send(() => super.connected(app, connection, user));
+  }
+
+  override disconnected(app: string, connection: string): void {
+    this.up.send(() => super.disconnected(app, connection));
+  }
+
   override present(app: string, channel: string, event: PresenceEvent): void {
     // Members change before what was said of them is heard.
     const said = event.type === "join" ? { ...event, member: { ...event.member } } : event;

@@ -59,3 +59,17 @@ test("so is which mesh the node is in, and how its streams are; not with what it
   ).toEqual(["NATS_USER", "NATS_PREFIX", "NATS_REPLICAS", "NATS_STORAGE"]);
   expect(meshDifferences({ NATS_PASSWORD: "new", NATS_TOKEN: "new" })).toEqual([]);
 });
+
+test("how hooks send is among them, but not which hooks there are", () => {
+  expect(differences({ HOOKS_TIMEOUT: "70", HOOKS_QUEUE_EVENTS: "7" })).toEqual([
+    "HOOKS_TIMEOUT",
+    "HOOKS_QUEUE_EVENTS",
+  ]);
+  const every = Object.keys(now.hookSettings).map((field) => {
+    const hookSettings = { ...now.hookSettings, [field]: 1 };
+    return fixedDifferences(now, { ...now, hookSettings }).length;
+  });
+  expect(every).toEqual(every.map(() => 1));
+  const hooks = new Map([["default", []]]);
+  expect(fixedDifferences(now, { ...now, hooks })).toEqual([]);
+});

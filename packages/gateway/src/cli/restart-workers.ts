@@ -1,3 +1,5 @@
+import type { HookSettings } from "@starling/core/hooks/config.ts";
+import type { Hooks } from "@starling/core/hooks/hooks.ts";
 import { tlsMaterial } from "../certificates/material.ts";
 import type { Config } from "../config/config.ts";
 import { ConfigError } from "../config/fault.ts";
@@ -29,11 +31,23 @@ const FIXED = [
   "historyMaxBytes",
 ] as const satisfies readonly (VariableKey & keyof Config)[];
 
+const HOOK_SETTINGS = [
+  ["batchEvents", "hooksBatchEvents"],
+  ["batchMs", "hooksBatchMs"],
+  ["timeoutMs", "hooksTimeoutMs"],
+  ["queueEvents", "hooksQueueEvents"],
+  ["queueBytes", "hooksQueueBytes"],
+  ["maxAgeMs", "hooksMaxAgeMs"],
+  ["vacatedMs", "hooksVacatedMs"],
+  ["drainMs", "hooksDrainMs"],
+] as const satisfies readonly (readonly [keyof HookSettings, VariableKey])[];
+
 /** Names of the settings that a restart cannot change, and that differ. */
 export function fixedDifferences(now: Config, next: Config): string[] {
   return [
     ...FIXED.filter((key) => now[key] !== next[key]).map((key) => variables[key].name),
     ...(now.drainMs === next.drainMs ? [] : [variables.drainSeconds.name]),
+    ...differingHookSettings(now, next),
     ...(budgets(now) === budgets(next) ? [] : [`limits of apps in ${variables.configFile.name}`]),
     ...(keepers(now) === keepers(next) ? [] : [`historySize in ${variables.configFile.name}`]),
     ...meshDifferences(now, next),
@@ -56,6 +70,13 @@ function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[
   return (Object.keys(parts) as (keyof typeof parts)[])
     .filter((key) => parts[key][0] !== parts[key][1])
     .map((key) => variables[key].name);
+}
+
+/** How hooks send; which there are, and their secrets, can change. */
+function differingHookSettings(now: Config, next: Config): string[] {
+  return HOOK_SETTINGS.filter(
+    ([field]) => now.hookSettings[field] !== next.hookSettings[field],
+  ).map(([, key]) => variables[key].name);
 }
 
 /** The limits of apps, which the node keeps for all workers together. */
@@ -81,10 +102,17 @@ function keepers({ apps }: Config): string {
   return JSON.stringify(keepers);
 }
 
+/** What of a node a restart concerns. */
+export interface RestartedParts {
+  readonly workers: Workers;
+  readonly quic: QuicService;
+  readonly hooks: Pick<Hooks, "configure">;
+}
+
 /** Replaces the workers, if the configuration as it is now lets new ones start; never throws. */
 export async function restartWorkers(
   { context, config, log }: Pick<Preparation, "context" | "config" | "log">,
-  { workers, quic }: { readonly workers: Workers; readonly quic: QuicService },
+  { workers, quic, hooks }: RestartedParts,
   progress: (news: RestartProgress) => void,
 ): Promise<RestartOutcome> {
   try {
@@ -100,6 +128,7 @@ export async function restartWorkers(
       );
     }
     await tlsMaterial(next, context.clock, "start");
+    hooks.configure(next.hooks);
     log.info({}, "restarting the workers one by one");
     await workers.restart((slot) => progress({ slot, slots: workers.count }));
     await quic.replace(next);

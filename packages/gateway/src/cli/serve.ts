@@ -6,6 +6,7 @@ import { Node } from "@starling/core/broker/node.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
 import { controlAnswers } from "../node/control.ts";
+import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
 import { forOwnWorkers } from "../node/own-workers.ts";
@@ -30,11 +31,12 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
+  const hooks = nodeHooks(config, log);
   const node = new Node<Publication>(
-    { ...nodeOptions(config), clock: systemClock, random: systemRandom },
+    { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
     publicationHolding,
   );
-  const counts = () => sharedCountsOf(node);
+  const counts = () => sharedCountsOf(node, hooks);
   const gateway = await startGateway(config, {
     log,
     health,
@@ -57,6 +59,7 @@ export async function serve(preparation: Preparation): Promise<void> {
     log.info({ signal }, "stopping");
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
+    await hooks.drain();
     log.info({}, "stopped");
   } finally {
     side?.quic.kill();

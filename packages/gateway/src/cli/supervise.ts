@@ -8,6 +8,7 @@ import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
+import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
@@ -43,8 +44,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
+  const hooks = nodeHooks(config, log);
   const node = new Node<Uint8Array>(
-    { ...nodeOptions(config), clock, random: systemRandom },
+    { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
     bytesHolding,
   );
   const server = new IpcServer({
@@ -57,10 +59,10 @@ export async function supervise(preparation: Preparation): Promise<void> {
     answer: controlAnswers({
       status: () => ({
         ...statusOf(workers, quic, listening, clock.now() - startedAt),
-        history: sharedCountsOf(node).history,
+        history: sharedCountsOf(node, hooks).history,
       }),
-      counts: () => sharedCountsOf(node),
-      restart: (progress) => restartWorkers(preparation, { workers, quic }, progress),
+      counts: () => sharedCountsOf(node, hooks),
+      restart: (progress) => restartWorkers(preparation, { workers, quic, hooks }, progress),
     }),
   });
   const lost = Promise.withResolvers<WorkerEnd | undefined>();
@@ -109,9 +111,14 @@ export async function supervise(preparation: Preparation): Promise<void> {
       await announce(preparation, listening, { done, isServing: () => quic.isServing });
     }
     const outcome = await Promise.race([stopped, lost.promise.then(describeLoss)]);
-    if (outcome instanceof Error) throw outcome;
+    if (outcome instanceof Error) {
+      // Its clients are gone, which hooks are to hear of all the same.
+      await hooks.drain();
+      throw outcome;
+    }
     log.info({ signal: outcome }, "stopping");
     await Promise.all([workers.stop(), quic.stop()]);
+    await hooks.drain();
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();

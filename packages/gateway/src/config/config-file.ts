@@ -9,6 +9,7 @@ import {
 import { type Document, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { ConfigFault } from "./fault.ts";
+import { type DeclaredHook, hooksSchema } from "./hooks.ts";
 import { NAME, NAME_RULE, PUBLIC_KEY, PUBLIC_KEY_RULE } from "./names.ts";
 import { namespaceSchema } from "./namespaces.ts";
 
@@ -25,6 +26,7 @@ const appSections = {
   signalling: z.enum(["open", "closed"]).optional(),
   limits: limits.optional(),
   namespaces: namespaces.optional(),
+  hooks: hooksSchema.optional(),
 };
 const appSchema = z.strictObject(appSections);
 
@@ -61,6 +63,8 @@ export interface DeclaredApps {
   readonly apps: ReadonlyMap<string, AppConfig>;
   /** The app of each public key. */
   readonly keys: ReadonlyMap<string, string>;
+  /** The hooks of each app that has any. */
+  readonly hooks: ReadonlyMap<string, readonly DeclaredHook[]>;
 }
 
 const demoNamespace: NamespaceConfig = {
@@ -166,16 +170,22 @@ function declaredBy(file: File): DeclaredApps {
     if (app !== DEFAULT_APP) sections.set(app, section);
   }
   const apps = new Map<string, AppConfig>();
-  for (const [app, { namespaces = {}, signalling, limits }] of sections) {
+  const ofApps = new Map<string, readonly DeclaredHook[]>();
+  for (const [app, { namespaces = {}, signalling, limits, hooks = [] }] of sections) {
+    if (hooks.length > 0) ofApps.set(app, hooks);
+    const tellsConnections = hooks.some(({ events }) => {
+      return events.includes("connect") || events.includes("disconnect");
+    });
     apps.set(app, {
       namespaces: new Map(Object.entries(namespaces)),
       ...(signalling === undefined ? {} : { signalling }),
       ...(limits?.connections === undefined ? {} : { maxConnections: limits.connections }),
       ...(limits?.channels === undefined ? {} : { maxChannels: limits.channels }),
+      ...(tellsConnections ? { tellsConnections } : {}),
     });
   }
   const keys = keySections(file).flatMap(({ app, keys }) => keys.map((key) => [key, app] as const));
-  return { apps, keys: new Map(keys) };
+  return { apps, keys: new Map(keys), hooks: ofApps };
 }
 
 /** The lists of public keys, with their app and their place. */

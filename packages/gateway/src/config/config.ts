@@ -1,4 +1,5 @@
 import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
+import type { HookConfigs, HookSettings } from "@starling/core/hooks/config.ts";
 import type { AppConfig } from "@starling/core/hub/namespace.ts";
 import type { TokenBucketOptions } from "@starling/core/limits/token-bucket.ts";
 
@@ -175,4 +176,7 @@ export interface Config {
   readonly sseHeartbeatMs: number;
   /** By name; always has `default` and the apps of `publicKeys`, each with its `signalling`. */
   readonly apps: ReadonlyMap<string, AppConfig>;
+  /** Of each app that has any. */
+  readonly hooks: HookConfigs;
+  readonly hookSettings: HookSettings;
 }

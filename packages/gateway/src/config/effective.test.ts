@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseEnv } from "node:util";
+import { ChannelPattern } from "@starling/core/auth/channel-pattern.ts";
 import { defaultNamespace } from "@starling/core/hub/namespace.ts";
 import { describeConfig } from "./effective.ts";
 import type { Environment } from "./environment.ts";
@@ -26,6 +27,24 @@ test("the effective configuration tells what channels keep", () => {
   const apps = new Map([["default", { namespaces: new Map([["chat", chat]]) }]]);
   const described = describeConfig({ ...configOf(settings), apps }, settings);
   expect(described).toContain("recover true, historySize 5, historyTtl 7");
+});
+
+test("the effective configuration tells of hooks without their secrets", () => {
+  const hook = {
+    url: "https://backend.example/secret-path?key=hidden",
+    events: new Set(["join", "leave"] as const),
+    channels: [new ChannelPattern("chat:*")],
+    secrets: ["a long secret of it", "an old secret of it"],
+  };
+  const hooks = new Map([["default", [hook, { ...hook, channels: [] }]]]);
+  const described = describeConfig({ ...configOf(settings), hooks }, settings);
+  expect(described).toContain(
+    "# app default, hook at https://backend.example: join, leave of chat:*, secrets: 2\n",
+  );
+  expect(described).toContain("join, leave of every channel, secrets: 2\n");
+  for (const secret of ["secret-path", "hidden", "a long", "an old"]) {
+    expect(described).not.toContain(secret);
+  }
 });
 
 test("the effective configuration masks secrets", () => {

@@ -1,3 +1,4 @@
+import type { HookConfig } from "@starling/core/hooks/config.ts";
 import type { Config } from "./config.ts";
 import { type Settings, shown, variableEntries } from "./settings.ts";
 import type { VariableKey } from "./variables.ts";
@@ -39,6 +40,7 @@ export function describeConfig(config: Config, settings: Settings): string {
     ] as const) {
       if (limit > 0) lines.push(`# app ${app}: at most ${limit} ${what}`);
     }
+    for (const hook of config.hooks.get(app) ?? []) lines.push(`# app ${app}, ${described(hook)}`);
     if (namespaces.size === 0) lines.push(`# app ${app}: no namespaces`);
     for (const [name, options] of namespaces) {
       const { history, ...others } = options;
@@ -60,6 +62,14 @@ const replacedByPort: readonly VariableKey[] = ["publisherPort", "subscriberPort
 /** What settings without a default of their own come to. */
 function followingFrom(config: Config): Partial<Record<VariableKey, string>> {
   return { logLevel: config.logLevel, tokenRequired: config.anonymous ? "0" : "1" };
+}
+
+/** A hook without its secrets; its path and query may hold others. */
+function described({ url, events, channels, secrets }: HookConfig): string {
+  const where =
+    channels.length === 0 ? "every channel" : channels.map(({ text }) => text).join(", ");
+  const { origin } = new URL(url);
+  return `hook at ${origin}: ${[...events].join(", ")} of ${where}, secrets: ${secrets.length}`;
 }
 
 /** Quotes where the value would otherwise end early when `.env` is read. */

@@ -90,6 +90,17 @@ describe("an empty environment", () => {
           },
         ],
       ]),
+      hooks: new Map(),
+      hookSettings: {
+        batchEvents: 100,
+        batchMs: 100,
+        timeoutMs: 5_000,
+        queueEvents: 100_000,
+        queueBytes: 33_554_432,
+        maxAgeMs: 3_600_000,
+        vacatedMs: 3_000,
+        drainMs: 5_000,
+      },
     });
   });
 });

@@ -6,6 +6,8 @@ import { completeApps, type DeclaredApps, readConfigFile, withDemo } from "./con
 import type { Environment } from "./environment.ts";
 import { ConfigError, type ConfigFault } from "./fault.ts";
 import { folderProblem } from "./folders.ts";
+import { readHooks } from "./hook-settings.ts";
+import type { DeclaredHook } from "./hooks.ts";
 import { readNats } from "./nats-settings.ts";
 import { admitsAnonymous, requirementFaults } from "./requirements.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -47,6 +49,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
   const declared = declaredApps(settings, absolute(values.configFile));
   const auth = readAuth(settings, declared.keys, (path) => resolve(folder, path));
   const mesh = readNats(settings, (path) => resolve(folder, path));
+  const { hooks, hookSettings, faults: hookFaults } = readHooks(settings, declared.hooks);
   const faults = [
     ...settings.faults,
     ...requirementFaults(settings),
@@ -55,6 +58,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     ...declared.faults,
     ...auth.faults,
     ...mesh.faults,
+    ...hookFaults,
   ];
   if (faults.length > 0) throw new ConfigError(faults);
 
@@ -125,6 +129,8 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
     },
     sseHeartbeatMs: values.sseHeartbeatMs,
     apps: completeApps(declared.apps, auth.publicKeys),
+    hooks,
+    hookSettings,
   };
 }
 
@@ -165,6 +171,7 @@ function declaredApps(
   const nothing = {
     apps: new Map([[DEFAULT_APP, { namespaces: new Map() }]]),
     keys: new Map<string, string>(),
+    hooks: new Map<string, readonly DeclaredHook[]>(),
     faults: [],
   };
   const written = settings.written("configFile");

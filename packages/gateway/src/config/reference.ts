@@ -2,6 +2,7 @@ import { z } from "zod";
 import { bullets, paragraph, table, WIDTH, wrapped } from "./markdown.ts";
 import { namespaceOptions } from "./namespaces.ts";
 import { accessSections } from "./reference-access.ts";
+import { hookSections } from "./reference-hooks.ts";
 import { variableEntries } from "./settings.ts";
 import { defaultOf, groups, type Variable } from "./variable.ts";
 
@@ -17,7 +18,7 @@ export function configurationPage(): string {
     const notes = group === "Listening" ? [onePort] : [];
     return [`## ${group}`, ...members.map(variableSection), ...notes].join("\n\n");
   });
-  return `${[...introduction, ...sections, ...configFileSection(), ...accessSections()].join("\n\n")}\n`;
+  return `${[...introduction, ...sections, ...configFileSection(), ...hookSections(), ...accessSections()].join("\n\n")}\n`;
 }
 
 const introduction: readonly string[] = [

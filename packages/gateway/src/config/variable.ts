@@ -12,6 +12,7 @@ export const groups = [
   "Socket.IO",
   "Signalling",
   "Logs",
+  "Hooks",
   "Cluster",
   "NATS",
 ] as const;

@@ -1,6 +1,7 @@
 import { authVariables } from "./auth-variables.ts";
 import { DAY_MS, GIB, MAX_TIMER_MS } from "./bounds.ts";
 import { clusterVariables } from "./cluster-variables.ts";
+import { hookVariables } from "./hook-variables.ts";
 import { limitVariables } from "./limit-variables.ts";
 import { natsVariables } from "./nats-variables.ts";
 import { signallingVariables } from "./signalling-variables.ts";
@@ -386,6 +387,7 @@ export const variables = {
     description: "`*` is the same as `LOG_LEVEL=debug`, which precedes it.",
     source: "the documented earlier generation",
   },
+  ...hookVariables,
   ...clusterVariables,
   ...natsVariables,
 } as const satisfies Record<string, Variable>;

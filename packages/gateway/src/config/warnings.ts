@@ -24,6 +24,7 @@ export function configWarnings(config: Config, now: number): readonly string[] {
     );
   }
   warnings.push(...authWarnings(config), ...certificateWarnings(config, now));
+  warnings.push(...hookWarnings(config));
   if (config.tls.certificate.kind === "development") {
     warnings.push(
       "the certificate is self-made, for localhost only; set PUB_KEY_PATH and PRIV_KEY_PATH",
@@ -80,6 +81,23 @@ function authWarnings({ publicKeys, jwt, webhook, authTimeoutMs, production }: C
   if (production && jwt?.keySet !== undefined && isPlain(jwt.keySet.url)) {
     warnings.push(
       "JWT_JWKS_URL is not https: whoever is on the way can exchange the keys that tokens are checked with",
+    );
+  }
+  return warnings;
+}
+
+function hookWarnings({ hooks, nats, production }: Config): string[] {
+  const warnings: string[] = [];
+  const all = [...hooks].flatMap(([app, ofApp]) => ofApp.map(({ url }) => ({ app, url })));
+  for (const { app, url } of all) {
+    if (!production || !isPlain(url)) continue;
+    warnings.push(
+      `the hook of the app ${app} at ${new URL(url).origin} is not https: whoever is on the way can read who is where`,
+    );
+  }
+  if (nats !== undefined && all.length > 0) {
+    warnings.push(
+      "there are hooks and NATS_URL: each node sends what happens on itself, so that occupied and vacated are about one node",
     );
   }
   return warnings;

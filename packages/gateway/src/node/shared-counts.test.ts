@@ -3,6 +3,8 @@ import { FakeClock } from "@starling/core/testing/fake-clock.ts";
 import { LocalNode } from "@starling/core/testing/local-node.ts";
 import { sharedCountsOf } from "./shared-counts.ts";
 
+const hooks = { counts: [] };
+
 /** Callers, and answers of idempotency keys, that a node remembers at most. */
 const MAX_REMEMBERED = 100_000;
 
@@ -28,14 +30,14 @@ test("a node counts callers that it could not remember, and answers that it had 
     broker.take("api", String(n));
     publish(n);
   }
-  expect(sharedCountsOf(node)).toMatchObject({
+  expect(sharedCountsOf(node, hooks)).toMatchObject({
     idempotencyForgottenEarly: 0,
     rateLimitUntracked: 0,
   });
   for (const more of [1, 2, 3]) broker.take("api", String(-more));
   broker.take("user", "of another rate");
   for (const more of [1, 2]) publish(-more);
-  expect(sharedCountsOf(node)).toMatchObject({
+  expect(sharedCountsOf(node, hooks)).toMatchObject({
     idempotencyForgottenEarly: 2,
     rateLimitUntracked: 3,
   });
@@ -54,14 +56,14 @@ test("a node counts what its channels keep, and what had to go", () => {
       reached: 0,
     });
   const none = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
-  expect(sharedCountsOf(node).history).toEqual(none);
+  expect(sharedCountsOf(node, hooks).history).toEqual(none);
   publish("a", "1".repeat(1000));
   publish("a", "1");
-  const { bytes, ...counts } = sharedCountsOf(node).history;
+  const { bytes, ...counts } = sharedCountsOf(node, hooks).history;
   expect(counts).toEqual({ channels: 1, publications: 2, evictions: 0 });
   expect(bytes).toBeGreaterThan(1000);
   publish("b", "1".repeat(1000));
-  expect(sharedCountsOf(node).history).toMatchObject({
+  expect(sharedCountsOf(node, hooks).history).toMatchObject({
     channels: 1,
     publications: 3,
     evictions: 1,

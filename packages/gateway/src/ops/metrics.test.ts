@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Metrics } from "./metrics.ts";
 
-const none = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
+const history = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
+const none = { history, hooks: [] };
 
 test("every counter of the core is exported, with its value at the moment of the scrape", async () => {
   const counters = new Counters();
@@ -13,7 +14,7 @@ test("every counter of the core is exported, with its value at the moment of the
   expect(text).toContain("\nstarling_slow_consumers_total 3\n");
   expect(text).toContain("\nstarling_connections 7\n");
   const exported = text.match(/^# TYPE starling_\w+ (?:counter|gauge)$/gm) ?? [];
-  expect(exported.length).toBe(Object.keys(counters).length + Object.keys(none).length);
+  expect(exported.length).toBe(Object.keys(counters).length + Object.keys(history).length);
   counters.slowConsumers = 4;
   expect(await metrics.text([], none)).toContain("\nstarling_slow_consumers_total 4\n");
 });

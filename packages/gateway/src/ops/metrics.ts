@@ -3,7 +3,8 @@ import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { HistoryCounts } from "../publish/node-stats.ts";
+import type { HistoryCounts, SharedCounts } from "../publish/node-stats.ts";
+import { hookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
 export class Metrics {
@@ -52,14 +53,18 @@ export class Metrics {
   }
 
   /**
-   * The text exposition format; `others` are the `values` of other workers, to be added, and `history`
+   * The text exposition format; `others` are the `values` of other workers, to be added, and `shared`
    * is what the node counts for all of them.
    */
-  async text(others: readonly unknown[], history: HistoryCounts): Promise<string> {
+  async text(
+    others: readonly unknown[],
+    { history, hooks }: Pick<SharedCounts, "history" | "hooks">,
+  ): Promise<string> {
     const all = [
       await this.values(),
       ...(others as readonly (readonly object[])[]),
       await historyMetrics(history).getMetricsAsJSON(),
+      await hookMetrics(hooks).getMetricsAsJSON(),
     ];
     return AggregatorRegistry.aggregate(all).metrics();
   }

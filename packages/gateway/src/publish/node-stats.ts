@@ -1,6 +1,7 @@
 import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import type { Stats } from "./schemas.ts";
 
@@ -11,6 +12,8 @@ export interface SharedCounts {
   /** Requests that the rate limit let pass unremembered because it knew too many callers. */
   readonly rateLimitUntracked: number;
   readonly history: HistoryCounts;
+  /** Of each hook. */
+  readonly hooks: readonly HookCounts[];
 }
 
 /** What the channels of the node keep. */
@@ -26,7 +29,7 @@ export interface NodeStatsOptions {
 }
 
 /** The part of what is counted that each worker counts for itself. */
-export type WorkerStats = Omit<Stats, "publisher" | "history"> & {
+export type WorkerStats = Omit<Stats, "publisher" | "history" | "hooks"> & {
   readonly publisher: Omit<Stats["publisher"], keyof SharedCounts>;
 };
 
@@ -48,17 +51,36 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const { history, ...more } = await shared();
-    const whole = { ok: true, hub, publisher: { ...publisher, ...more }, history } as const;
+    const { history, hooks, ...more } = await shared();
+    const whole = {
+      ok: true,
+      hub,
+      publisher: { ...publisher, ...more },
+      history,
+      hooks: hookTotals(hooks),
+    } as const;
     return webtransport === undefined ? whole : { ...whole, webtransport };
   }
 
   /** The text exposition format. */
   async metrics(): Promise<string> {
-    const { broker, metrics, shared } = this.#options;
-    const [others, { history }] = await Promise.all([broker.gather(METRICS, null), shared()]);
-    return metrics.text(others, history);
+    const { broker, metrics } = this.#options;
+    const [others, shared] = await Promise.all([
+      broker.gather(METRICS, null),
+      this.#options.shared(),
+    ]);
+    return metrics.text(others, shared);
   }
+}
+
+function hookTotals(hooks: readonly HookCounts[]): Stats["hooks"] {
+  const totals = { circuitsOpen: 0, queued: 0, queuedBytes: 0, ...new HookCounters() };
+  for (const { app: _app, hook: _hook, isCircuitOpen, ...counts } of hooks) {
+    if (isCircuitOpen) totals.circuitsOpen++;
+    for (const [name, count] of Object.entries(counts))
+      totals[name as keyof typeof counts] += count;
+  }
+  return totals;
 }
 
 function added(a: WorkerStats, b: WorkerStats): WorkerStats {

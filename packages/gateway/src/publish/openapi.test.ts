@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
+import { hooksUnderTest } from "@starling/core/testing/hook-receiver.ts";
 import { errorCatalogue } from "@starling/protocol/errors.ts";
+import { hookBodySchema } from "./hook-schemas.ts";
 import { publisherFixture } from "./testing/publisher-fixture.ts";
 
 interface Operation {
@@ -100,6 +102,34 @@ test("an answer of each operation has the fields of its schema", async () => {
     const required = document.components.schemas[name]?.required ?? [];
     expect(Object.keys(answer as object).sort()).toEqual([...required].sort());
   }
+});
+
+test("what hooks send is described by the schema that it has", async () => {
+  const { document } = await description();
+  expect(document).toMatchObject({
+    webhooks: {
+      hook: {
+        post: {
+          parameters: [{ name: "Starling-Signature", in: "header" }],
+          requestBody: {
+            content: { "application/json": { schema: { $ref: expect.any(String) } } },
+          },
+        },
+      },
+    },
+  });
+  const { hooks, http, pass } = hooksUnderTest();
+  const member = { connection: "c", clientId: "ada", user: "ada", state: undefined, since: 0 };
+  hooks.opened("default", "room");
+  hooks.joined("default", "room", member);
+  hooks.left("default", "room", { ...member, user: undefined });
+  hooks.connected("default", "c", undefined);
+  hooks.disconnected("default", "c", "ada");
+  hooks.closed("default", "room");
+  await pass(10_000);
+  const bodies = http.requests.map(({ body }) => JSON.parse(body));
+  for (const body of bodies) expect(hookBodySchema.parse(body)).toEqual(body);
+  expect(bodies.flatMap(({ events }) => events)).toHaveLength(6);
 });
 
 test("the bearer key is described as a security scheme that not every installation has", async () => {

@@ -1,5 +1,6 @@
 import { type ErrorName, errorCatalogue } from "@starling/protocol/errors.ts";
 import { z } from "zod";
+import { hookBodySchema, hookOperation } from "./hook-schemas.ts";
 import {
   batchPublishedSchema,
   batchSchema,
@@ -149,7 +150,7 @@ export function openApiText(): string {
 }
 
 function openApi(): JsonObject {
-  const schemas: JsonObject = { Error: errorSchema() };
+  const schemas: JsonObject = { Error: errorSchema(), Hook: jsonSchema(hookBodySchema) };
   const paths: Record<string, JsonObject> = {};
   for (const [path, operation] of Object.entries(operations)) {
     for (const named of [operation.request, operation.answer]) {
@@ -170,6 +171,7 @@ function openApi(): JsonObject {
     servers: [{ url: "/" }],
     security: [{ apiKey: [] }, {}],
     paths,
+    webhooks: { hook: hookOperation(reference("Hook")) },
     components: {
       schemas,
       securitySchemes: { apiKey: { type: "http", scheme: "bearer" } },

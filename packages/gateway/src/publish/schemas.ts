@@ -272,6 +272,19 @@ export const statsSchema = z
         }),
       })
       .meta({ description: "Of the channels that keep history." }),
+    hooks: z
+      .strictObject({
+        queued: count.meta({ description: "Events that wait now." }),
+        queuedBytes: count,
+        circuitsOpen: count.meta({ description: "Hooks that fail now." }),
+        delivered: count.meta({ description: "Events that receivers took." }),
+        requests: count,
+        retries: count.meta({ description: "Requests that had to be made again." }),
+        refused: count.meta({ description: "Events lost because receivers refused them." }),
+        dropped: count.meta({ description: "Events lost because too many waited." }),
+        expired: count.meta({ description: "Events lost because they waited for too long." }),
+      })
+      .meta({ description: "Of all hooks together." }),
     webtransport: z
       .strictObject({
         sessions: count.meta({ description: "Connections open now." }),

@@ -105,6 +105,10 @@ describe("what was counted", () => {
         rateLimitUntracked: 0,
       },
       history: { bytes: 0, channels: 0, publications: 0, evictions: 0 },
+      hooks: {
+        ...{ queued: 0, queuedBytes: 0, circuitsOpen: 0, delivered: 0, requests: 0, retries: 0 },
+        ...{ refused: 0, dropped: 0, expired: 0 },
+      },
     });
   });
 
@@ -127,15 +131,34 @@ describe("what was counted", () => {
   test("includes what the node itself counts", async () => {
     const shared = { idempotencyForgottenEarly: 1, rateLimitUntracked: 2 };
     const history = { bytes: 3, channels: 4, publications: 5, evictions: 6 };
-    const { call } = publisherFixture({ sharedCounts: () => ({ ...shared, history }) });
+    const counted = {
+      queuedBytes: 9,
+      delivered: 1,
+      retries: 2,
+      refused: 3,
+      dropped: 4,
+      expired: 5,
+    };
+    const hooks = [
+      { app: "default", hook: 0, queued: 7, requests: 10, ...counted, isCircuitOpen: true },
+      { app: "shop", hook: 0, queued: 0, requests: 20, ...counted, isCircuitOpen: false },
+    ];
+    const { call } = publisherFixture({ sharedCounts: () => ({ ...shared, history, hooks }) });
     const stats = JSON.parse((await call("/api/stats")).text);
     expect(stats.publisher).toMatchObject(shared);
     expect(stats.history).toEqual(history);
+    expect(stats.hooks).toEqual({
+      ...{ circuitsOpen: 1, queued: 7, queuedBytes: 18, requests: 30 },
+      ...{ delivered: 2, retries: 4, refused: 6, dropped: 8, expired: 10 },
+    });
     const { text } = await call("/metrics");
     expect(text).toContain("\nstarling_history_bytes 3\n");
     expect(text).toContain("\nstarling_history_channels 4\n");
     expect(text).toContain("\nstarling_history_publications_total 5\n");
     expect(text).toContain("\nstarling_history_evictions_total 6\n");
+    expect(text).toContain('\nstarling_hooks_circuit_open{app="default",hook="0"} 1\n');
+    expect(text).toContain('\nstarling_hooks_queued_events{app="default",hook="0"} 7\n');
+    expect(text).toContain('\nstarling_hooks_requests_total{app="shop",hook="0"} 20\n');
   });
 });
 

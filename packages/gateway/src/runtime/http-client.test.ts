@@ -43,6 +43,7 @@ beforeAll(() => {
         }),
       "/endless": () => new Response(endless()),
       "/silent": () => new Response(silent()),
+      "/busy": () => new Response(null, { status: 429, headers: { "retry-after": "7" } }),
       "/never": () => new Promise<Response>(() => {}),
       "/jwks": () => Response.json({ keys }),
       "/hook": async (request) => {
@@ -93,6 +94,22 @@ describe("a request", () => {
   test("does not unpack an answer that was packed although nobody asked for it", async () => {
     const { body } = await bunHttpClient.get(at("/zipped"), options);
     expect(body.length).toBeLessThan(65_536);
+  });
+
+  test("whose answer is not wanted has only its status, however long the body is", async () => {
+    for (const path of ["/endless", "/zipped", "/echo"]) {
+      const answer = await bunHttpClient.post(at(path), "{}", {
+        ...options,
+        maxBodyBytes: "unread",
+      });
+      expect([answer.status, answer.body]).toEqual([200, ""]);
+    }
+  });
+
+  test("tells when the server wants it again", async () => {
+    const answer = await bunHttpClient.post(at("/busy"), "{}", options);
+    expect(answer).toMatchObject({ status: 429, retryAfter: "7" });
+    expect((await bunHttpClient.get(at("/echo"), options)).retryAfter).toBeUndefined();
   });
 
   test("is rejected when the answer does not come in time, or stops half way", async () => {

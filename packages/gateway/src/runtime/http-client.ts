@@ -24,11 +24,16 @@ async function ask(
     redirect: "manual",
     signal: AbortSignal.timeout(timeoutMs),
   });
-  return { status: response.status, body: await textOf(response, maxBodyBytes) };
+  const retryAfter = response.headers.get("retry-after") ?? undefined;
+  return { status: response.status, body: await textOf(response, maxBodyBytes), retryAfter };
 }
 
-async function textOf(response: Response, maxBytes: number): Promise<string> {
+async function textOf(response: Response, maxBytes: number | "unread"): Promise<string> {
   if (response.body === null) return "";
+  if (maxBytes === "unread") {
+    await response.body.cancel();
+    return "";
+  }
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body) {

@@ -25,12 +25,17 @@ async function ask(
     redirect: "manual",
     signal: AbortSignal.timeout(timeoutMs),
   });
-  return { status: response.status, body: await textOf(response, maxBodyBytes) };
+  const retryAfter = response.headers.get("retry-after") ?? undefined;
+  return { status: response.status, body: await textOf(response, maxBodyBytes), retryAfter };
 }
 
 /** Counts what was unpacked: Deno unpacks an answer that was packed although nobody asked for it. */
-async function textOf(response: Response, maxBytes: number): Promise<string> {
+async function textOf(response: Response, maxBytes: number | "unread"): Promise<string> {
   if (response.body === null) return "";
+  if (maxBytes === "unread") {
+    await response.body.cancel();
+    return "";
+  }
   const decoder = new TextDecoder();
   let text = "";
   let length = 0;

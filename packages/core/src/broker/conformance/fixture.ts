@@ -1,6 +1,7 @@
 import type { AppConfig } from "../../hub/namespace.ts";
 import type { RateLimiterOptions } from "../../limits/rate-limiter.ts";
 import type { Broker, BrokerHandler, RateName } from "../broker.ts";
+import type { NodeObserver } from "../observer.ts";
 
 /** What a node is to hold for its workers; the options of `Node` but for its clock. */
 export interface NodeSettings {
@@ -8,6 +9,7 @@ export interface NodeSettings {
   readonly rates: Readonly<Record<RateName, Omit<RateLimiterOptions, "clock">>>;
   readonly idempotencyWindowMs: number;
   readonly historyBytes?: number;
+  readonly observer?: NodeObserver;
 }
 
 /** A node that a test lets workers join; one for each test. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { NodeObserver } from "../observer.ts";
 import { describeCalls } from "./calls.ts";
 import type { SetUpBroker } from "./fixture.ts";
 import { describeHistory } from "./history.ts";
@@ -7,6 +8,7 @@ import { describeHistoryPages } from "./history-pages.ts";
 import { describeKeys } from "./keys.ts";
 import { describeLimits } from "./limits.ts";
 import { describeLinks } from "./links.ts";
+import { describeObserving, describeObservingLinks } from "./observing.ts";
 import { describePresence } from "./presence.ts";
 import { describePublishing } from "./publishing.ts";
 import { settings } from "./settings.ts";
@@ -34,6 +36,11 @@ export function describeBroker(
     });
   }
   describe(`${name}: presence`, () => describePresence(setUp));
+  describe(`${name}: an observer`, () => {
+    const setUpObserved = (observer: NodeObserver) => setUpBroker({ ...settings, observer });
+    describeObserving(setUpObserved);
+    if (hasLinks) describeObservingLinks(setUpObserved);
+  });
   describe(`${name}: keys`, () => describeKeys(setUp));
   describe(`${name}: limits`, () => describeLimits(setUp));
   describe(`${name}: calls`, () => describeCalls(setUp));
@@ -57,6 +64,7 @@ export function describeBroker(
       const member = { connection, clientId: "c", user: undefined, state: undefined, since: 1 };
       void broker.interest("small", "a", 1);
       broker.present("default", "a", { type: "join", member });
+      broker.connected("default", connection, undefined);
       await answered(fixture, () => broker.watch("default", "a"));
       await answered(fixture, () => broker.admit("small"));
       await answered(fixture, () => broker.reserve([{ key: connection, fingerprint: "request" }]));

@@ -198,6 +198,21 @@ export class IpcBroker implements Broker {
     this.#link.tell(TO_NODE.connectionClosed, (writer) => writer.string(app));
   }
 
+  connected(app: string, connection: string, user: string | undefined): void {
+    this.#told.connected(app, connection, user);
+    this.#link.tell(TO_NODE.connected, (writer) =>
+      messages.writeConnection(writer, { app, connection, user }),
+    );
+  }
+
+  disconnected(app: string, connection: string): void {
+    this.#told.disconnected(app, connection);
+    this.#link.tell(TO_NODE.disconnected, (writer) => {
+      writer.string(app);
+      writer.string(connection);
+    });
+  }
+
   hasRoomForChannel(app: string, channel: string): boolean {
     return this.#mirror.hasRoom(app, channel);
   }

@@ -64,6 +64,8 @@ function seatOf(seat: NodeSeat<Publication>, encode: Encode): NodeSeat<Uint8Arra
     admit: (app) => seat.admit(app),
     connectionOpened: (app) => seat.connectionOpened(app),
     connectionClosed: (app) => seat.connectionClosed(app),
+    connected: (app, connection, user) => seat.connected(app, connection, user),
+    disconnected: (app, connection) => seat.disconnected(app, connection),
     hasRoomForChannel: (app, channel) => seat.hasRoomForChannel(app, channel),
     limitedChannels: () => seat.limitedChannels(),
     present: (app, channel, event) => seat.present(app, channel, event),

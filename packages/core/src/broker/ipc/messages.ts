@@ -8,6 +8,13 @@ import type { Reader } from "./reader.ts";
 import { WireError } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
 
+/** A connection that the node is told of by its id. */
+export interface ToldConnection {
+  readonly app: string;
+  readonly connection: string;
+  readonly user: string | undefined;
+}
+
 const RATES: readonly RateName[] = ["user", "address", "api"];
 const EVENTS = ["join", "online", "state", "rename", "leave"] as const;
 
@@ -111,6 +118,16 @@ export function readPage(reader: Reader): ChannelPage {
     subscribers: reader.uint(),
   }));
   return { channels, next };
+}
+
+export function writeConnection(writer: Writer, told: ToldConnection): void {
+  writer.string(told.app);
+  writer.string(told.connection);
+  writer.optionalString(told.user);
+}
+
+export function readConnection(reader: Reader): ToldConnection {
+  return { app: reader.string(), connection: reader.string(), user: reader.optionalString() };
 }
 
 function writeMember(writer: Writer, member: Member): void {

@@ -24,6 +24,8 @@ export const TO_NODE = {
   fail: 22,
   leave: 23,
   history: 24,
+  connected: 25,
+  disconnected: 26,
 } as const;
 
 /** First value of a message from the node to a worker, or to whoever asks it something. */

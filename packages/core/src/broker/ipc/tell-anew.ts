@@ -1,4 +1,4 @@
-import { writeEvent } from "./messages.ts";
+import { writeConnection, writeEvent } from "./messages.ts";
 import { TO_NODE } from "./opcodes.ts";
 import type { Told } from "./told.ts";
 import type { Writer } from "./writer.ts";
@@ -14,6 +14,9 @@ export function tellAnew(
       writer.string(app);
       writer.uint(connections);
     });
+  }
+  for (const connection of told.namedConnections()) {
+    tell(TO_NODE.connected, (writer) => writeConnection(writer, connection));
   }
   for (const [app, channel, event] of told.presence()) {
     tell(TO_NODE.present, (writer) => {

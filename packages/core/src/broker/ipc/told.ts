@@ -1,6 +1,7 @@
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { Member } from "../../hub/member.ts";
 import type { PresenceEvent } from "../broker.ts";
+import type { ToldConnection } from "./messages.ts";
 
 /** A member of this worker, and whether the others were to hear of it. */
 interface OwnMember {
@@ -16,6 +17,8 @@ export class Told {
   /** Connections by app. */
   readonly connections = new Map<string, number>();
   readonly watches = new ByChannel<true>();
+  /** Connections by their ids, and how often each was told of. */
+  readonly #named = new ByChannel<{ readonly told: ToldConnection; count: number }>();
   readonly #members = new ByChannel<Map<string, OwnMember>>();
   /** Interests that have changed since the node was told. */
   readonly #changed = new ByChannel<true>();
@@ -55,6 +58,26 @@ export class Told {
     const connections = (this.connections.get(app) ?? 0) + change;
     if (connections > 0) this.connections.set(app, connections);
     else this.connections.delete(app);
+  }
+
+  connected(app: string, connection: string, user: string | undefined): void {
+    const named = this.#named.get(app, connection);
+    if (named !== undefined) named.count++;
+    else this.#named.set(app, connection, { told: { app, connection, user }, count: 1 });
+  }
+
+  disconnected(app: string, connection: string): void {
+    const named = this.#named.get(app, connection);
+    if (named === undefined) return;
+    named.count--;
+    if (named.count === 0) this.#named.delete(app, connection);
+  }
+
+  /** Each as often as it was told of. */
+  *namedConnections(): Iterable<ToldConnection> {
+    for (const [, , { told, count }] of this.#named.entries()) {
+      for (let left = count; left > 0; left--) yield told;
+    }
   }
 
   present(app: string, channel: string, event: PresenceEvent): void {

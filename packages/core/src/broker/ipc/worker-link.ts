@@ -196,6 +196,14 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
       case TO_NODE.connectionClosed:
         this.#seat.connectionClosed(message.string());
         return;
+      case TO_NODE.connected: {
+        const { app, connection, user } = messages.readConnection(message);
+        this.#seat.connected(app, connection, user);
+        return;
+      }
+      case TO_NODE.disconnected:
+        this.#seat.disconnected(message.string(), message.string());
+        return;
       case TO_NODE.answer:
         this.#asked.answered(message.uint(), readValue(message));
         return;

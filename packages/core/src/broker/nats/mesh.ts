@@ -208,6 +208,14 @@ export class MeshBroker implements Broker {
     this.#inner.connectionClosed(app);
   }
 
+  connected(app: string, connection: string, user: string | undefined): void {
+    this.#inner.connected(app, connection, user);
+  }
+
+  disconnected(app: string, connection: string): void {
+    this.#inner.disconnected(app, connection);
+  }
+
   hasRoomForChannel(app: string, channel: string): boolean {
     return this.#inner.hasRoomForChannel(app, channel);
   }

@@ -165,7 +165,7 @@ function publisherOf(
     counters,
     metrics,
     log,
-    sharedCounts: sharedCounts ?? (() => sharedCountsOf(node)),
+    sharedCounts: sharedCounts ?? (() => sharedCountsOf(node, { counts: [] })),
   });
 
   async function call(path: string, options: Call = {}): Promise<Answer> {
