@@ -1,0 +1,181 @@
+import type { PresenceEvent } from "../broker/broker.ts";
+import { Dots } from "./dots.ts";
+import type { Entry, Statement } from "./roster.ts";
+
+/** What happened to a member, as its owner tells it; of one that joined, the entry says the rest. */
+export type News = { readonly dot: number; readonly connection: string } & (
+  | { readonly type: "join" | "leave" }
+  | { readonly type: "online"; readonly payload: Uint8Array | undefined }
+  | { readonly type: "state"; readonly clientId: string; readonly state: Uint8Array }
+  | { readonly type: "rename"; readonly clientId: string }
+);
+
+/** A statement, with what happened since the one before, in its order. */
+export interface Delta extends Statement {
+  readonly news: readonly News[];
+}
+
+/** Bytes that a member takes beside its texts and its state, about. */
+const ENTRY_BYTES = 40;
+const NEWS_BYTES = 16;
+/** What it takes to leave one out. */
+const KEPT_BYTES = 4;
+
+interface Pending {
+  /** The last dot that was told before. */
+  readonly from: number;
+  /** Dots up to that one which are no more. */
+  readonly removed: number[];
+  readonly news: News[];
+  bytes: number;
+}
+
+/** The members that this node has in one channel, and what the others have not been told yet. */
+export class OwnChannel {
+  readonly app: string;
+  readonly name: string;
+  /** By connection, in the order of their dots. */
+  readonly #entries = new Map<string, Entry>();
+  /** The last event; 0 where nothing has happened since the channel was empty. */
+  #last = 0;
+  #pending: Pending | undefined;
+
+  constructor(app: string, name: string) {
+    this.app = app;
+    this.name = name;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get last(): number {
+    return this.#last;
+  }
+
+  get isPending(): boolean {
+    return this.#pending !== undefined;
+  }
+
+  /** Bytes of what the others have not been told yet, about. */
+  get pendingBytes(): number {
+    return this.#pending?.bytes ?? 0;
+  }
+
+  entries(): Iterable<Entry> {
+    return this.#entries.values();
+  }
+
+  /** Takes note of an event of the given number, larger than any before; false where it changes nothing. */
+  note(dot: number, event: PresenceEvent): boolean {
+    const connection = event.type === "join" ? event.member.connection : event.connection;
+    const former = this.#entries.get(connection);
+    if (former === undefined && event.type !== "join") return false;
+    this.#pending ??= { from: this.#last, removed: [], news: [], bytes: 0 };
+    const pending = this.#pending;
+    this.#last = dot;
+    if (former !== undefined) {
+      this.#entries.delete(connection);
+      if (former.dot <= pending.from) pending.removed.push(former.dot);
+    }
+    const entry = entryAfter(dot, former, event);
+    if (entry !== undefined) this.#entries.set(connection, entry);
+    pending.news.push(newsOf(dot, connection, event));
+    pending.bytes += NEWS_BYTES + (entry === undefined ? connection.length : bytesOf(entry));
+    return true;
+  }
+
+  /** What the others have not been told yet, which counts as told from now on. */
+  take(): Delta | undefined {
+    const pending = this.#pending;
+    if (pending === undefined) return undefined;
+    this.#pending = undefined;
+    const { from, removed, news } = pending;
+    const context = Dots.of(removed);
+    context.addAll(Dots.range(from + 1, this.#last));
+    const entries: Entry[] = [];
+    for (const connection of new Set(news.map((each) => each.connection))) {
+      const entry = this.#entries.get(connection);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return { context, entries, news };
+  }
+
+  /**
+   * What somebody does not know who has heard of `known`, in statements of about `maxBytes` each. Events may come
+   * between two of them.
+   *
+   * @param now the last event up to which this channel is known, whatever it is of
+   */
+  *difference(known: Dots, now: () => number, maxBytes: number): Iterable<Statement> {
+    // Whoever knows everything up to the last event knows who is there, and only not that it was the last.
+    const isSame = this.#last > 0 && known.floor >= this.#last;
+    let entries: Entry[] = [];
+    let stated: number[] = [];
+    let [end, bytes] = [isSame ? known.floor : 0, 0];
+    let from = end + 1;
+    const cut = (): Statement => {
+      if (end >= from) stated.push(from, end);
+      const statement = { context: Dots.fromBounds(stated), entries };
+      [entries, stated, bytes, from] = [[], [], 0, end + 1];
+      return statement;
+    };
+    // Whoever changes while this is under way comes again, at the end.
+    for (const entry of isSame ? [] : this.#entries.values()) {
+      end = entry.dot;
+      if (known.has(end)) {
+        // What is kept is not spoken of.
+        if (end > from) stated.push(from, end - 1);
+        from = end + 1;
+        bytes += KEPT_BYTES;
+      } else {
+        entries.push(entry);
+        bytes += bytesOf(entry);
+      }
+      if (bytes >= maxBytes) yield cut();
+    }
+    end = Math.max(end, now());
+    yield cut();
+  }
+}
+
+function entryAfter(
+  dot: number,
+  former: Entry | undefined,
+  event: PresenceEvent,
+): Entry | undefined {
+  if (event.type === "join") return { dot, member: { ...event.member }, isOnline: false };
+  if (former === undefined) return undefined;
+  const { member, isOnline } = former;
+  switch (event.type) {
+    case "online":
+      return { dot, member, isOnline: true };
+    case "state": {
+      const { clientId, state } = event;
+      return { dot, member: { ...member, clientId, state }, isOnline };
+    }
+    case "rename":
+      return { dot, member: { ...member, clientId: event.clientId }, isOnline };
+    case "leave":
+      return undefined;
+  }
+}
+
+function newsOf(dot: number, connection: string, event: PresenceEvent): News {
+  switch (event.type) {
+    case "online":
+      return { dot, type: event.type, connection, payload: event.payload };
+    case "state":
+      return { dot, type: event.type, connection, clientId: event.clientId, state: event.state };
+    case "rename":
+      return { dot, type: event.type, connection, clientId: event.clientId };
+    default:
+      return { dot, type: event.type, connection };
+  }
+}
+
+function bytesOf({ member }: Entry): number {
+  const { connection, clientId, user, state } = member;
+  const texts = connection.length + clientId.length + (user?.length ?? 0);
+  return ENTRY_BYTES + texts + (state?.length ?? 0);
+}
