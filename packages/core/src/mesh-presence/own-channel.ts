@@ -21,6 +21,12 @@ const NEWS_BYTES = 16;
 /** What it takes to leave one out. */
 const KEPT_BYTES = 4;
 
+/** What somebody knows of a channel: up to which event everything, and what else. */
+export interface Known {
+  readonly floor: number;
+  readonly context: Dots;
+}
+
 interface Pending {
   /** The last dot that was told before. */
   readonly from: number;
@@ -34,15 +40,17 @@ interface Pending {
 export class OwnChannel {
   readonly app: string;
   readonly name: string;
+  readonly hash: number;
   /** By connection, in the order of their dots. */
   readonly #entries = new Map<string, Entry>();
   /** The last event; 0 where nothing has happened since the channel was empty. */
   #last = 0;
   #pending: Pending | undefined;
 
-  constructor(app: string, name: string) {
+  constructor(app: string, name: string, hash: number) {
     this.app = app;
     this.name = name;
+    this.hash = hash;
   }
 
   get size(): number {
@@ -91,39 +99,43 @@ export class OwnChannel {
     if (pending === undefined) return undefined;
     this.#pending = undefined;
     const { from, removed, news } = pending;
+    const heard = Dots.range(from + 1, this.#last);
     const context = Dots.of(removed);
-    context.addAll(Dots.range(from + 1, this.#last));
+    context.addAll(heard);
     const entries: Entry[] = [];
     for (const connection of new Set(news.map((each) => each.connection))) {
       const entry = this.#entries.get(connection);
       if (entry !== undefined) entries.push(entry);
     }
-    return { context, entries, news };
+    return { heard, context, entries, news };
   }
 
   /**
-   * What somebody does not know who has heard of `known`, in statements of about `maxBytes` each. Events may come
-   * between two of them.
+   * What somebody does not know who knows `known`, in parts of about `maxBytes` each. Events may come between two of
+   * them; what was heard is true of all of them together, and stands in the last one.
    *
    * @param now the last event up to which this channel is known, whatever it is of
    */
-  *difference(known: Dots, now: () => number, maxBytes: number): Iterable<Statement> {
-    // Whoever knows everything up to the last event knows who is there, and only not that it was the last.
-    const isSame = this.#last > 0 && known.floor >= this.#last;
+  *difference(known: Known, now: () => number, maxBytes: number): Iterable<Statement> {
+    const begun = now();
+    if (this.#last > 0 && known.floor >= this.#last) {
+      const rest = Dots.range(this.#last + 1, begun);
+      yield { heard: rest, context: rest.copy(), entries: [] };
+      return;
+    }
     let entries: Entry[] = [];
     let stated: number[] = [];
-    let [end, bytes] = [isSame ? known.floor : 0, 0];
-    let from = end + 1;
-    const cut = (): Statement => {
+    let [from, end, bytes] = [1, 0, 0];
+    const cut = (heard: Dots): Statement => {
       if (end >= from) stated.push(from, end);
-      const statement = { context: Dots.fromBounds(stated), entries };
+      const statement = { heard, context: Dots.fromBounds(stated), entries };
       [entries, stated, bytes, from] = [[], [], 0, end + 1];
       return statement;
     };
     // Whoever changes while this is under way comes again, at the end.
-    for (const entry of isSame ? [] : this.#entries.values()) {
+    for (const entry of this.#entries.values()) {
       end = entry.dot;
-      if (known.has(end)) {
+      if (known.context.has(end)) {
         // What is kept is not spoken of.
         if (end > from) stated.push(from, end - 1);
         from = end + 1;
@@ -132,10 +144,11 @@ export class OwnChannel {
         entries.push(entry);
         bytes += bytesOf(entry);
       }
-      if (bytes >= maxBytes) yield cut();
+      // Not before the next one: it could change before it is told.
+      if (bytes >= maxBytes) yield cut(Dots.none());
     }
     end = Math.max(end, now());
-    yield cut();
+    yield cut(Dots.range(1, begun));
   }
 }
 
@@ -174,7 +187,8 @@ function newsOf(dot: number, connection: string, event: PresenceEvent): News {
   }
 }
 
-function bytesOf({ member }: Entry): number {
+/** Bytes that an entry takes in a message, about. */
+export function bytesOf({ member }: Entry): number {
   const { connection, clientId, user, state } = member;
   const texts = connection.length + clientId.length + (user?.length ?? 0);
   return ENTRY_BYTES + texts + (state?.length ?? 0);

@@ -15,6 +15,11 @@ export interface Entry {
  * are not, or not any more. Everything that was ever said stays true, so parts can be put together in any order.
  */
 export interface Statement {
+  /**
+   * Events all of whose effects are told, whether by their own dots or by those that they put an end to. A dot can be
+   * in a context for being no more, while what it had put an end to is not, so that contexts do not tell gaps.
+   */
+  readonly heard: Dots;
   readonly context: Dots;
   /** Their dots are in the context. */
   readonly entries: readonly Entry[];
@@ -31,14 +36,30 @@ export interface Change {
  * context, so that merging is commutative, associative and idempotent, and what has left needs no tombstone.
  */
 export class Roster {
+  readonly #heard = Dots.none();
   readonly #context = Dots.none();
   readonly #entries = new Map<number, Entry>();
   /** The newest entry of each connection; a gap can leave an older one beside it. */
   readonly #members = new Map<string, Entry>();
 
-  /** What was heard of, to look at. */
+  /** Dots that are known to be there, or not any more; to look at. */
   get context(): Dots {
     return this.#context;
+  }
+
+  /** Events that are known with all their effects; to look at. */
+  get heard(): Dots {
+    return this.#heard;
+  }
+
+  /** The event up to which everything is known; 0 where something of the first is missing. */
+  get floor(): number {
+    return Math.min(this.#heard.floor, this.#context.floor);
+  }
+
+  /** Whether nothing is missing in between of what was heard. */
+  get isWhole(): boolean {
+    return this.#heard.isWhole && this.#context.isWhole && this.#context.last >= this.#heard.last;
   }
 
   /** Members. */
@@ -56,11 +77,12 @@ export class Roster {
 
   /** All that is known, as a statement. */
   get statement(): Statement {
-    return { context: this.#context.copy(), entries: [...this.#entries.values()] };
+    const entries = [...this.#entries.values()];
+    return { heard: this.#heard.copy(), context: this.#context.copy(), entries };
   }
 
   /** Takes in a statement; answers what became of each connection that it changes something of. */
-  merge({ context, entries }: Statement): ReadonlyMap<string, Change> {
+  merge({ heard, context, entries }: Statement): ReadonlyMap<string, Change> {
     const changes = new Map<string, Change>();
     const stated = new Set<number>();
     const news: Entry[] = [];
@@ -74,6 +96,7 @@ export class Roster {
       if (!stated.has(entry.dot)) this.#remove(entry, changes);
     }
     this.#context.addAll(context);
+    this.#heard.addAll(heard);
     return changes;
   }
 
