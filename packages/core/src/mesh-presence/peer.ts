@@ -17,6 +17,8 @@ export class Peer {
   /** What of it is not known as far as it should be. */
   readonly incomplete = new Set<Replica>();
   repair: TimerHandle | undefined;
+  /** Whether it has said which of its channels have changed, since that was last in doubt. */
+  isCompared = false;
 
   constructor(node: string, start: string, since: number) {
     this.node = node;

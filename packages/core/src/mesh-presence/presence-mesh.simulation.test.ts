@@ -3,16 +3,21 @@ import type { PresenceEvent } from "../broker/broker.ts";
 import { APP, LEASE_MS, SimulatedNetwork, type SimulatedNode } from "./testing/simulated-mesh.ts";
 
 const NAMES = ["a", "b", "c", "d", "e"];
-const CHANNELS = ["red", "green", "blue"];
+/** Few channels, or so many that nodes compare them before they ask. */
+const FEW = 3;
+const MANY = 120;
 const STEPS = 600;
 const SEEDS = 30;
 
 /** Lives through a time of changes, with whatever can happen to nodes and to what is between them. */
 class Life {
   readonly network: SimulatedNetwork;
+  readonly #channels: readonly string[];
   #connections = 0;
 
   constructor(seed: number) {
+    const count = seed % 4 === 0 ? MANY : FEW;
+    this.#channels = Array.from({ length: count }, (_, index) => `room ${index}`);
     this.network = new SimulatedNetwork(seed);
     const { weather } = this.network;
     for (const name of NAMES.slice(0, 3 + (seed % 3))) this.#watchAll(this.network.start(name));
@@ -67,7 +72,7 @@ class Life {
 
   #change(node: SimulatedNode): void {
     const { network } = this;
-    const channel = CHANNELS[network.pick(CHANNELS.length)] ?? "";
+    const channel = this.#channels[network.pick(this.#channels.length)] ?? "";
     const own = [...(node.own.get(channel)?.keys() ?? [])];
     const connection = own[network.pick(own.length)];
     const dice = connection === undefined ? 0 : network.pick(6);
@@ -94,7 +99,7 @@ class Life {
   }
 
   #turn(node: SimulatedNode): void {
-    const channel = CHANNELS[this.network.pick(CHANNELS.length)] ?? "";
+    const channel = this.#channels[this.network.pick(this.#channels.length)] ?? "";
     if (node.seen.has(channel)) node.unwatch(channel);
     else node.watch(channel);
   }
@@ -116,7 +121,7 @@ class Life {
   }
 
   #watchAll(node: SimulatedNode): void {
-    for (const channel of CHANNELS) node.watch(channel);
+    for (const channel of this.#channels) node.watch(channel);
   }
 }
 

@@ -17,8 +17,9 @@ const WANT_BYTES = 16;
 const RANGE_BYTES = 4;
 /** Of more ranges than these only the first is told: what comes is then more than is missing. */
 const MAX_RANGES = 1_000;
-/** Channels beyond which it is cheaper to be told which of them have changed. */
+/** Channels beyond which it may be cheaper to be told which have changed; and how many marks cost as much as one question. */
 const FEW_CHANNELS = 64;
+const MARKS_FOR_ONE = 4;
 const NOTHING = { floor: 0, context: Dots.none() };
 
 export interface RepairsOptions {
@@ -63,6 +64,7 @@ export class Repairs {
 
   /** Anything may have changed at a node. */
   suspect(peer: Peer): void {
+    peer.isCompared = false;
     for (const interest of this.#options.interests.all()) {
       const replica = replicaOf(interest, peer);
       replica.wanted = Math.max(replica.wanted, peer.now);
@@ -107,7 +109,9 @@ export class Repairs {
       if (last === undefined) say(interest, nothingBut(1, now));
       else if (isWhole && floor >= last) say(interest, nothingBut(floor + 1, now));
     }
-    if (high < MAX_HASH || peer.repair === undefined) return;
+    if (high < MAX_HASH) return;
+    peer.isCompared = true;
+    if (peer.repair === undefined) return;
     this.#options.clock.clearTimeout(peer.repair);
     peer.repair = undefined;
     this.#scheduleSoon(peer);
@@ -133,13 +137,14 @@ export class Repairs {
 
   #repair(peer: Peer): void {
     const { random, transport, counters } = this.#options;
-    const { incomplete, start, channels } = peer;
+    const { incomplete, start, channels, isCompared } = peer;
     for (const replica of incomplete) {
       if (isComplete(replica) || !this.#isCurrent(replica.interest)) incomplete.delete(replica);
     }
     if (incomplete.size === 0) return;
     this.#schedule(peer, AGAIN_MS * (1 + fraction(random)));
-    if (incomplete.size > FEW_CHANNELS && incomplete.size > channels) {
+    const isCheaper = incomplete.size > FEW_CHANNELS && incomplete.size * MARKS_FOR_ONE > channels;
+    if (isCheaper && !isCompared) {
       transport.send({ to: "node", start }, { type: "compare" });
       return;
     }
