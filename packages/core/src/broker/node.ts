@@ -9,8 +9,8 @@ import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
 import { NodeCounters } from "./node-counters.ts";
+import { NodePresence } from "./node-presence.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
-import { PresenceRegistry } from "./presence-registry.ts";
 import { Questions } from "./questions.ts";
 import { Reservations } from "./reservations.ts";
 import { Router } from "./router.ts";
@@ -60,7 +60,7 @@ export class Node<Content> {
         api: new RateLimiter({ ...rates.api, clock }),
       },
       budgets: new Budgets(clock, apps),
-      presence: new PresenceRegistry((watcher, app, channel, event) => {
+      presence: new NodePresence((watcher, app, channel, event) => {
         counters.presenceNews++;
         watcher.member.presence(app, channel, event);
       }),
@@ -104,6 +104,11 @@ export class Node<Content> {
       asked.asking(method, argument),
       cancellation,
     );
+  }
+
+  /** Where the members of other nodes are shown. */
+  get presence(): Pick<NodePresence<Seat<Content>>, "join" | "show" | "hide"> {
+    return this.#state.presence;
   }
 
   get counters(): Readonly<NodeCounters> {

@@ -5,19 +5,19 @@ import { UserCount } from "../hub/user-count.ts";
 import type { PresenceEvent } from "./broker.ts";
 
 /** A channel with members or watchers. */
-interface Channel<Worker extends object> {
+interface Channel<Owner extends object, Worker extends Owner> {
   readonly app: string;
   readonly name: string;
-  /** By connection, in the order in which they joined. */
-  readonly members: Map<string, Present<Worker>>;
+  /** By connection, in the order in which they came to be known. */
+  readonly members: Map<string, Present<Owner, Worker>>;
   readonly users: UserCount;
   watchers: OneOrMany<Worker>;
 }
 
 /** A member, and the worker that its connection is on. */
-interface Present<Worker extends object> extends BagMember {
-  readonly channel: Channel<Worker>;
-  readonly owner: Worker;
+interface Present<Owner extends object, Worker extends Owner> extends BagMember {
+  readonly channel: Channel<Owner, Worker>;
+  readonly owner: Owner;
   /** The registry's own copy, since members change. */
   readonly member: Member;
 }
@@ -30,19 +30,25 @@ export type TellWatcher<Worker> = (
 ) => void;
 
 /**
- * Who is present in which channel, on all workers.
+ * Who is present in which channel, on all workers, and on whatever else owns members.
  *
  * A member belongs to the worker that last said that it joined, and only that one can change it: a
  * connection that moved is not taken away by what its former worker says later.
  */
-export class PresenceRegistry<Worker extends object> {
+export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner> {
   readonly #tell: TellWatcher<Worker>;
-  readonly #apps = new Map<string, Map<string, Channel<Worker>>>();
-  readonly #ofWorkers = new Map<Worker, Bag<Present<Worker>>>();
-  readonly #watchedBy = new Map<Worker, Set<Channel<Worker>>>();
+  readonly #changed: (owner: Owner, app: string, channel: string, event: PresenceEvent) => void;
+  readonly #apps = new Map<string, Map<string, Channel<Owner, Worker>>>();
+  readonly #ofWorkers = new Map<Owner, Bag<Present<Owner, Worker>>>();
+  readonly #watchedBy = new Map<Worker, Set<Channel<Owner, Worker>>>();
 
-  constructor(tell: TellWatcher<Worker>) {
+  /** @param changed is told of every event that was taken note of */
+  constructor(
+    tell: TellWatcher<Worker>,
+    changed: (owner: Owner, app: string, channel: string, event: PresenceEvent) => void = () => {},
+  ) {
     this.#tell = tell;
+    this.#changed = changed;
   }
 
   /** Channels, and the apps, workers with members and workers that watch, that they are kept by. */
@@ -53,7 +59,7 @@ export class PresenceRegistry<Worker extends object> {
   }
 
   /** Takes note of an event and tells those who watch, but not the worker that it comes from. */
-  present(owner: Worker, app: string, name: string, event: PresenceEvent): void {
+  present(owner: Owner, app: string, name: string, event: PresenceEvent): void {
     const channel =
       event.type === "join" ? this.#channel(app, name) : this.#apps.get(app)?.get(name);
     if (channel === undefined) return;
@@ -65,7 +71,17 @@ export class PresenceRegistry<Worker extends object> {
       this.#change(present, event);
     }
     this.#tellWatchers(channel, event, owner);
+    this.#changed(owner, app, name, event);
     this.#forgetEmpty(channel);
+  }
+
+  /** Whose member a connection is. */
+  owner(app: string, name: string, connection: string): Owner | undefined {
+    return this.#apps.get(app)?.get(name)?.members.get(connection)?.owner;
+  }
+
+  isWatched(app: string, name: string): boolean {
+    return sizeOf(this.#apps.get(app)?.get(name)?.watchers) > 0;
   }
 
   /** From now on the worker is told of events; answers the members that are other workers'. */
@@ -103,18 +119,20 @@ export class PresenceRegistry<Worker extends object> {
     return { members: channel?.members.size ?? 0, users: channel?.users.size ?? 0 };
   }
 
-  /** The worker is gone: it watches nothing, and its members leave. */
-  forget(worker: Worker): void {
-    for (const { app, name } of [...(this.#watchedBy.get(worker) ?? [])]) {
-      this.unwatch(worker, app, name);
-    }
-    for (const { channel, member } of [...(this.#ofWorkers.get(worker)?.values() ?? [])]) {
+  /** The channels that a worker watches. */
+  watchedBy(worker: Worker): readonly { readonly app: string; readonly name: string }[] {
+    return [...(this.#watchedBy.get(worker) ?? [])];
+  }
+
+  /** All members of an owner leave. */
+  forget(owner: Owner): void {
+    for (const { channel, member } of [...(this.#ofWorkers.get(owner)?.values() ?? [])]) {
       const { connection } = member;
-      this.present(worker, channel.app, channel.name, { type: "leave", connection });
+      this.present(owner, channel.app, channel.name, { type: "leave", connection });
     }
   }
 
-  #join(owner: Worker, channel: Channel<Worker>, member: Member): void {
+  #join(owner: Owner, channel: Channel<Owner, Worker>, member: Member): void {
     const former = channel.members.get(member.connection);
     if (former !== undefined) this.#disown(former);
     const present = { channel, owner, member: { ...member }, bagIndex: -1 };
@@ -129,7 +147,7 @@ export class PresenceRegistry<Worker extends object> {
   }
 
   #change(
-    present: Present<Worker>,
+    present: Present<Owner, Worker>,
     event: Exclude<PresenceEvent, { readonly type: "join" }>,
   ): void {
     const { channel, member } = present;
@@ -150,7 +168,7 @@ export class PresenceRegistry<Worker extends object> {
     }
   }
 
-  #disown(present: Present<Worker>): void {
+  #disown(present: Present<Owner, Worker>): void {
     const { channel, owner, member } = present;
     channel.users.remove(member);
     const own = this.#ofWorkers.get(owner);
@@ -158,13 +176,13 @@ export class PresenceRegistry<Worker extends object> {
     if (own?.size === 0) this.#ofWorkers.delete(owner);
   }
 
-  #tellWatchers(channel: Channel<Worker>, event: PresenceEvent, owner: Worker): void {
+  #tellWatchers(channel: Channel<Owner, Worker>, event: PresenceEvent, owner: Owner): void {
     for (const watcher of each(channel.watchers)) {
       if (watcher !== owner) this.#tell(watcher, channel.app, channel.name, event);
     }
   }
 
-  #channel(app: string, name: string): Channel<Worker> {
+  #channel(app: string, name: string): Channel<Owner, Worker> {
     let channels = this.#apps.get(app);
     if (channels === undefined) {
       channels = new Map();
@@ -178,7 +196,7 @@ export class PresenceRegistry<Worker extends object> {
     return channel;
   }
 
-  #forgetEmpty(channel: Channel<Worker>): void {
+  #forgetEmpty(channel: Channel<Owner, Worker>): void {
     if (channel.members.size > 0 || sizeOf(channel.watchers) > 0) return;
     const channels = this.#apps.get(channel.app);
     // Whoever was told may have emptied the channel first, and filled another of its name.

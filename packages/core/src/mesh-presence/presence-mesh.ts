@@ -30,7 +30,7 @@ const MAX_PENDING_BYTES = 48 * 1024;
 export interface Showing {
   show(owner: object, app: string, channel: string, event: PresenceEvent): void;
   /** All members of an owner leave. */
-  forget(owner: object): void;
+  hide(owner: object): void;
 }
 
 export interface PresenceMeshOptions extends Incarnation {
@@ -290,7 +290,7 @@ export class PresenceMesh {
   #gone(peer: Peer): void {
     this.#repairs.forget(peer);
     for (const interest of this.#interests.all()) interest.replicas.delete(peer);
-    this.#options.showing.forget(peer);
+    this.#options.showing.hide(peer);
     this.#settleAll();
   }
 

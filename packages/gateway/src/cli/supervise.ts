@@ -8,6 +8,7 @@ import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
+import { joinPresence } from "../node/mesh-link.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { isAbandoned, nodeSocketPath } from "../node/node-socket.ts";
@@ -47,6 +48,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock, random: systemRandom },
     bytesHolding,
   );
+  const others = joinPresence(config, node, log);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -57,9 +59,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
     answer: controlAnswers({
       status: () => ({
         ...statusOf(workers, quic, listening, clock.now() - startedAt),
-        history: sharedCountsOf(node).history,
+        history: sharedCountsOf(node, others).history,
       }),
-      counts: () => sharedCountsOf(node),
+      counts: () => sharedCountsOf(node, others),
       restart: (progress) => restartWorkers(preparation, { workers, quic }, progress),
     }),
   });
@@ -112,6 +114,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     if (outcome instanceof Error) throw outcome;
     log.info({ signal: outcome }, "stopping");
     await Promise.all([workers.stop(), quic.stop()]);
+    await others?.close();
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();

@@ -1,14 +1,22 @@
+import type { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
 import type { Node } from "@starling/core/broker/node.ts";
-import type { SharedCounts } from "../publish/node-stats.ts";
+import type { PresenceCounts, SharedCounts } from "../publish/node-stats.ts";
 
 /** What a node counts for publishers, whichever worker they ask. */
 export function sharedCountsOf(
   node: Pick<Node<unknown>, "idempotencyForgottenEarly" | "rate" | "history">,
+  others?: NatsPresence,
 ): SharedCounts {
   const { bytes, channels, evicted, position } = node.history;
   return {
     idempotencyForgottenEarly: node.idempotencyForgottenEarly,
     rateLimitUntracked: node.rate("api").untracked,
     history: { bytes, channels, publications: position.offset, evictions: evicted },
+    ...(others === undefined ? {} : { presence: presenceCounts(others) }),
   };
+}
+
+function presenceCounts({ mesh, waitingBytes }: NatsPresence): PresenceCounts {
+  const { counters, nodes, interests } = mesh;
+  return { ...counters, nodes, channels: interests, waitingBytes };
 }

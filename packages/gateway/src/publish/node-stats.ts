@@ -1,6 +1,7 @@
 import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import type { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import type { Stats } from "./schemas.ts";
 
@@ -11,6 +12,18 @@ export interface SharedCounts {
   /** Requests that the rate limit let pass unremembered because it knew too many callers. */
   readonly rateLimitUntracked: number;
   readonly history: HistoryCounts;
+  /** Absent where no NATS is configured. */
+  readonly presence?: PresenceCounts;
+}
+
+/** What the node tells and hears of members over NATS. */
+export interface PresenceCounts extends Readonly<MeshPresenceCounters> {
+  /** Other nodes that are there. */
+  readonly nodes: number;
+  /** Channels whose members on other nodes are known. */
+  readonly channels: number;
+  /** Bytes that NATS may not have taken yet. */
+  readonly waitingBytes: number;
 }
 
 /** What the channels of the node keep. */
@@ -48,7 +61,7 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const { history, ...more } = await shared();
+    const { history, presence: _, ...more } = await shared();
     const whole = { ok: true, hub, publisher: { ...publisher, ...more }, history } as const;
     return webtransport === undefined ? whole : { ...whole, webtransport };
   }
@@ -56,8 +69,8 @@ export class NodeStats {
   /** The text exposition format. */
   async metrics(): Promise<string> {
     const { broker, metrics, shared } = this.#options;
-    const [others, { history }] = await Promise.all([broker.gather(METRICS, null), shared()]);
-    return metrics.text(others, history);
+    const [others, counts] = await Promise.all([broker.gather(METRICS, null), shared()]);
+    return metrics.text(others, counts);
   }
 }
 

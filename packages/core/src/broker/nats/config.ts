@@ -30,11 +30,20 @@ const RECONNECT_MS = 250;
 /** A server that answers no ping for two of these is taken for dead, ms. */
 const PING_MS = 5_000;
 
-/** What the client library is told; the same in every runtime. */
-export function connectionOptions(config: NatsConfig, name: string): ConnectionOptions {
+/**
+ * What the client library is told; the same in every runtime.
+ *
+ * @param echoes whether what is sent comes back to whoever subscribes over the same connection
+ */
+export function connectionOptions(
+  config: NatsConfig,
+  name: string,
+  echoes = true,
+): ConnectionOptions {
   const { servers, user, password, token, credentials, tls } = config;
   return {
     name,
+    noEcho: !echoes,
     servers: [...servers],
     timeout: CONNECT_MS,
     maxReconnectAttempts: -1,

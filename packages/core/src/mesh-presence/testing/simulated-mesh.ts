@@ -67,7 +67,7 @@ export class SimulatedNode {
       transport,
       showing: {
         show: (owner, app, channel, event) => this.registry.present(owner, app, channel, event),
-        forget: (owner) => this.registry.forget(owner),
+        hide: (owner) => this.registry.forget(owner),
       },
       clock: {
         now: () => clock.now(),
