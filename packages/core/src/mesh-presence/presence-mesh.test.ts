@@ -139,6 +139,20 @@ describe("members of another node", () => {
   });
 });
 
+test("a node that has missed its beat is not waited for, and its members are shown when it is back", () => {
+  const { clock, nodes } = mesh("a", "b");
+  const [a, b] = nodes;
+  join(a, "room", "1");
+  clock.advance(100);
+  a.side = 1;
+  clock.advance(LEASE_MS / 2);
+  expect(b.mesh.watch(APP, "room")).toBeUndefined();
+  expect(b.mesh.nodes).toBe(1);
+  a.side = 0;
+  clock.advance(2 * SOON_MS);
+  expect(b.registry.stats(APP, "room").members).toBe(1);
+});
+
 describe("a node that ends", () => {
   test("vanishes: its members leave within the lease, each once", () => {
     const { clock, nodes } = mesh("a", "b", "c");

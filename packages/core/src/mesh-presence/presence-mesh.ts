@@ -21,6 +21,8 @@ const WAIT_MS = 1_000;
 const GREETING_MS = 300;
 /** Ticks for which a channel stays known that was only asked about. */
 const LINGER_TICKS = LEASE_TICKS;
+/** Ticks without a word, which are more than from one beat to the next. */
+const SILENT_TICKS = 3;
 /** Channels that may be known for no better reason. */
 const MAX_ASKED_ABOUT = 10_000;
 /** Bytes of events of one channel that are told at once, without waiting for the end of the turn. */
@@ -313,6 +315,8 @@ export class PresenceMesh {
     if (!this.#isUp) return true;
     if (this.#isGreeting) return false;
     for (const peer of this.#peers.all()) {
+      // It may well be gone, and is not waited for.
+      if (this.#heartbeat.tick - peer.heardAt > SILENT_TICKS) continue;
       const replica: Replica | undefined = replicas.get(peer);
       if (replica === undefined || !isComplete(replica)) return false;
     }
