@@ -4,6 +4,8 @@ export class MeshPresenceCounters {
   sent = 0;
   /** Messages not sent, since too much waited for NATS; what they said is asked for again. */
   dropped = 0;
+  /** States and payloads that were too large for other nodes to be told. */
+  oversized = 0;
   /** Messages of other nodes. */
   received = 0;
   /** Messages that could not be read. */

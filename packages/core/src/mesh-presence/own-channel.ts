@@ -89,7 +89,9 @@ export class OwnChannel {
     const entry = entryAfter(dot, former, event);
     if (entry !== undefined) this.#entries.set(connection, entry);
     pending.news.push(newsOf(dot, connection, event));
-    pending.bytes += NEWS_BYTES + (entry === undefined ? connection.length : bytesOf(entry));
+    const payload = event.type === "online" ? (event.payload?.length ?? 0) : 0;
+    pending.bytes +=
+      NEWS_BYTES + payload + (entry === undefined ? connection.length : bytesOf(entry));
     return true;
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PresenceEvent } from "../broker/broker.ts";
+import { MAX_STATE_BYTES } from "./fitting.ts";
 import { bytesOf } from "./own-channel.ts";
 import { APP, LEASE_MS, SimulatedNetwork, type SimulatedNode } from "./testing/simulated-mesh.ts";
 
@@ -151,6 +152,21 @@ test("a node that has missed its beat is not waited for, and its members are sho
   a.side = 0;
   clock.advance(2 * SOON_MS);
   expect(b.registry.stats(APP, "room").members).toBe(1);
+});
+
+test("a state that no message could hold is not told, and the member is", () => {
+  const { network, clock, nodes } = mesh("a", "b");
+  const [a, b] = nodes;
+  b.watch("room");
+  const connection = join(a, "room", "1");
+  const state = new Uint8Array(MAX_STATE_BYTES + 1);
+  network.resetCounts();
+  a.mesh.present(APP, "room", { type: "state", connection, clientId: "one", state });
+  a.mesh.present(APP, "room", { type: "online", connection, payload: state });
+  clock.advance(100);
+  expect(b.registry.members(APP, "room")).toMatchObject([{ clientId: "one", state: STATE }]);
+  expect(network.bytes).toBeLessThan(1_000);
+  expect(a.mesh.counters.oversized).toBe(2);
 });
 
 describe("a node that ends", () => {

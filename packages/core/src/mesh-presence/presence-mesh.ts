@@ -4,6 +4,7 @@ import type { PresenceEvent } from "../broker/broker.ts";
 import type { AfterTurn, Clock, Log, Random } from "../ports.ts";
 import { Answers } from "./answers.ts";
 import { MeshPresenceCounters } from "./counters.ts";
+import { fitting } from "./fitting.ts";
 import { Heartbeat, LEASE_TICKS } from "./heartbeat.ts";
 import { assembled, type Interest, isComplete, type Replica, replicaOf } from "./interest.ts";
 import { Interests } from "./interests.ts";
@@ -111,7 +112,9 @@ export class PresenceMesh {
 
   /** Takes note of what became of an own member. */
   present(app: string, name: string, event: PresenceEvent): void {
-    const channel = this.#own.note(app, name, event);
+    const told = fitting(event);
+    if (told !== event) this.counters.oversized++;
+    const channel = this.#own.note(app, name, told);
     if (channel === undefined) return;
     if (channel.pendingBytes >= MAX_PENDING_BYTES) this.#flush();
     if (this.#isFlushDue || !channel.isPending) return;

@@ -124,6 +124,7 @@ const historyHelp = {
 const presenceHelp = {
   sent: "Messages of members sent to other nodes",
   dropped: "Messages of members not sent, since too much waited for NATS",
+  oversized: "States and payloads of members that were too large to be told to other nodes",
   received: "Messages of members that came from other nodes",
   invalid: "Messages of NATS that say nothing of members, and were dropped",
   repaired: "Channels asked for again since something of their members was missing",
