@@ -6,8 +6,13 @@ import { PresenceRegistry, type TellWatcher } from "./presence-registry.ts";
 
 /** The other nodes of a mesh, as the presence of a node needs them. */
 export interface OtherNodes {
-  /** Tells them what became of a member of this node. */
-  present(app: string, channel: string, event: PresenceEvent): void;
+  /** Tells them what became of a member of this node, which nobody changes. */
+  present(
+    app: string,
+    channel: string,
+    event: PresenceEvent,
+    member: Readonly<Member> | undefined,
+  ): void;
   /** From now on their members are shown; answered when those that there are have been. */
   watch(app: string, channel: string): Answer<void>;
   unwatch(app: string, channel: string): void;
@@ -42,8 +47,8 @@ export class NodePresence<Worker extends object> {
   #nodes: OtherNodes = NOBODY;
 
   constructor(tell: TellWatcher<Worker>) {
-    this.#registry = new PresenceRegistry(tell, (owner, app, channel, event) => {
-      if (!this.#others.has(owner)) this.#nodes.present(app, channel, event);
+    this.#registry = new PresenceRegistry(tell, (owner, app, channel, event, member) => {
+      if (!this.#others.has(owner)) this.#nodes.present(app, channel, event, member);
     });
   }
 
@@ -59,13 +64,19 @@ export class NodePresence<Worker extends object> {
   }
 
   /** What became of a member of another node; ids of connections are random, so it is none of this one. */
-  show(owner: object, app: string, channel: string, event: PresenceEvent): void {
+  show(
+    owner: object,
+    app: string,
+    channel: string,
+    event: PresenceEvent,
+    member?: Readonly<Member>,
+  ): void {
     this.#others.add(owner);
     if (event.type === "join") {
       const known = this.#registry.owner(app, channel, event.member.connection);
       if (known !== undefined && !this.#others.has(known)) return;
     }
-    this.#registry.present(owner, app, channel, event);
+    this.#registry.present(owner, app, channel, event, member);
   }
 
   /** The members of another node leave. */

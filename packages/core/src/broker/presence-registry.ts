@@ -18,9 +18,18 @@ interface Channel<Owner extends object, Worker extends Owner> {
 interface Present<Owner extends object, Worker extends Owner> extends BagMember {
   readonly channel: Channel<Owner, Worker>;
   readonly owner: Owner;
-  /** The registry's own copy, since members change. */
-  readonly member: Member;
+  /** The registry's own, which is never changed but replaced, so that it can be shared with whoever does the same. */
+  member: Readonly<Member>;
 }
+
+/** Is told of an event that was taken note of, and what it has made of the member. */
+export type Changed<Owner> = (
+  owner: Owner,
+  app: string,
+  channel: string,
+  event: PresenceEvent,
+  member: Readonly<Member> | undefined,
+) => void;
 
 export type TellWatcher<Worker> = (
   watcher: Worker,
@@ -37,16 +46,12 @@ export type TellWatcher<Worker> = (
  */
 export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner> {
   readonly #tell: TellWatcher<Worker>;
-  readonly #changed: (owner: Owner, app: string, channel: string, event: PresenceEvent) => void;
+  readonly #changed: Changed<Owner>;
   readonly #apps = new Map<string, Map<string, Channel<Owner, Worker>>>();
   readonly #ofWorkers = new Map<Owner, Bag<Present<Owner, Worker>>>();
   readonly #watchedBy = new Map<Worker, Set<Channel<Owner, Worker>>>();
 
-  /** @param changed is told of every event that was taken note of */
-  constructor(
-    tell: TellWatcher<Worker>,
-    changed: (owner: Owner, app: string, channel: string, event: PresenceEvent) => void = () => {},
-  ) {
+  constructor(tell: TellWatcher<Worker>, changed: Changed<Owner> = () => {}) {
     this.#tell = tell;
     this.#changed = changed;
   }
@@ -58,20 +63,31 @@ export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner
     return size;
   }
 
-  /** Takes note of an event and tells those who watch, but not the worker that it comes from. */
-  present(owner: Owner, app: string, name: string, event: PresenceEvent): void {
+  /**
+   * Takes note of an event and tells those who watch, but not the worker that it comes from.
+   *
+   * @param made what it has made of the member, which nobody changes; default: made here
+   */
+  present(
+    owner: Owner,
+    app: string,
+    name: string,
+    event: PresenceEvent,
+    made?: Readonly<Member>,
+  ): void {
     const channel =
       event.type === "join" ? this.#channel(app, name) : this.#apps.get(app)?.get(name);
     if (channel === undefined) return;
     if (event.type === "join") {
-      this.#join(owner, channel, event.member);
+      this.#join(owner, channel, made ?? { ...event.member });
     } else {
       const present = channel.members.get(event.connection);
       if (present === undefined || present.owner !== owner) return;
-      this.#change(present, event);
+      this.#change(present, event, made);
     }
     this.#tellWatchers(channel, event, owner);
-    this.#changed(owner, app, name, event);
+    const { connection } = event.type === "join" ? event.member : event;
+    this.#changed(owner, app, name, event, channel.members.get(connection)?.member);
     this.#forgetEmpty(channel);
   }
 
@@ -132,10 +148,10 @@ export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner
     }
   }
 
-  #join(owner: Owner, channel: Channel<Owner, Worker>, member: Member): void {
+  #join(owner: Owner, channel: Channel<Owner, Worker>, member: Readonly<Member>): void {
     const former = channel.members.get(member.connection);
     if (former !== undefined) this.#disown(former);
-    const present = { channel, owner, member: { ...member }, bagIndex: -1 };
+    const present = { channel, owner, member, bagIndex: -1 };
     channel.members.set(member.connection, present);
     channel.users.add(member);
     let own = this.#ofWorkers.get(owner);
@@ -149,15 +165,15 @@ export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner
   #change(
     present: Present<Owner, Worker>,
     event: Exclude<PresenceEvent, { readonly type: "join" }>,
+    made: Readonly<Member> | undefined,
   ): void {
     const { channel, member } = present;
     switch (event.type) {
       case "state":
-        member.state = event.state;
-        member.clientId = event.clientId;
+        present.member = made ?? { ...member, state: event.state, clientId: event.clientId };
         break;
       case "rename":
-        member.clientId = event.clientId;
+        present.member = made ?? { ...member, clientId: event.clientId };
         break;
       case "leave":
         this.#disown(present);

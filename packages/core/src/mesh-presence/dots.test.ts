@@ -20,6 +20,7 @@ test("a set has what was put into it, and its ranges are as few as possible", ()
       const gaps = sorted(all).filter((dot, index, list) => dot !== (list[index - 1] ?? -1) + 1);
       expect(dots.ranges).toBe(gaps.length);
       expect(dots.last).toBe(Math.max(0, ...all));
+      expect(dots.upTo(20)).toBe(sorted(all).filter((dot) => dot <= 20).length);
       expect(Dots.fromBounds(dots.bounds).bounds).toEqual(dots.bounds);
     }),
   );

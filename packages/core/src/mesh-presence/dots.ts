@@ -69,6 +69,18 @@ export class Dots {
     return this.#bounds.length === 2 && this.#bounds[0] === 1;
   }
 
+  /** How many there are that are not above `limit`. */
+  upTo(limit: number): number {
+    const bounds = this.#bounds;
+    let count = 0;
+    for (let index = 0; index < bounds.length; index += 2) {
+      const first = bounds[index] ?? 0;
+      if (first > limit) break;
+      count += Math.min(limit, bounds[index + 1] ?? 0) - first + 1;
+    }
+    return count;
+  }
+
   has(dot: number): boolean {
     const bounds = this.#bounds;
     let [low, high] = [0, bounds.length / 2 - 1];

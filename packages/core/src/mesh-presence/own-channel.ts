@@ -1,4 +1,5 @@
 import type { PresenceEvent } from "../broker/broker.ts";
+import type { Member } from "../hub/member.ts";
 import { Dots } from "./dots.ts";
 import type { Entry, Statement } from "./roster.ts";
 
@@ -74,8 +75,12 @@ export class OwnChannel {
     return this.#entries.values();
   }
 
-  /** Takes note of an event of the given number, larger than any before; false where it changes nothing. */
-  note(dot: number, event: PresenceEvent): boolean {
+  /**
+   * Takes note of an event of the given number, larger than any before; false where it changes nothing.
+   *
+   * @param member what it has made of the member, which nobody changes; may be left out
+   */
+  note(dot: number, event: PresenceEvent, member?: Readonly<Member>): boolean {
     const connection = event.type === "join" ? event.member.connection : event.connection;
     const former = this.#entries.get(connection);
     if (former === undefined && event.type !== "join") return false;
@@ -86,7 +91,7 @@ export class OwnChannel {
       this.#entries.delete(connection);
       if (former.dot <= pending.from) pending.removed.push(former.dot);
     }
-    const entry = entryAfter(dot, former, event);
+    const entry = entryAfter(dot, former, event, member);
     if (entry !== undefined) this.#entries.set(connection, entry);
     pending.news.push(newsOf(dot, connection, event));
     const payload = event.type === "online" ? (event.payload?.length ?? 0) : 0;
@@ -158,8 +163,9 @@ function entryAfter(
   dot: number,
   former: Entry | undefined,
   event: PresenceEvent,
+  made: Readonly<Member> | undefined,
 ): Entry | undefined {
-  if (event.type === "join") return { dot, member: { ...event.member }, isOnline: false };
+  if (event.type === "join") return { dot, member: made ?? { ...event.member }, isOnline: false };
   if (former === undefined) return undefined;
   const { member, isOnline } = former;
   switch (event.type) {
@@ -167,10 +173,10 @@ function entryAfter(
       return { dot, member, isOnline: true };
     case "state": {
       const { clientId, state } = event;
-      return { dot, member: { ...member, clientId, state }, isOnline };
+      return { dot, member: made ?? { ...member, clientId, state }, isOnline };
     }
     case "rename":
-      return { dot, member: { ...member, clientId: event.clientId }, isOnline };
+      return { dot, member: made ?? { ...member, clientId: event.clientId }, isOnline };
     case "leave":
       return undefined;
   }

@@ -1,5 +1,6 @@
 import type { PresenceEvent } from "../broker/broker.ts";
 import { ByChannel } from "../hub/by-channel.ts";
+import type { Member } from "../hub/member.ts";
 import { Dots } from "./dots.ts";
 import { channelHash } from "./hash.ts";
 import type { Mark } from "./messages.ts";
@@ -30,7 +31,12 @@ export class OwnPresence {
   }
 
   /** Takes note of an event; answers the channel, where it changes something. */
-  note(app: string, name: string, event: PresenceEvent): OwnChannel | undefined {
+  note(
+    app: string,
+    name: string,
+    event: PresenceEvent,
+    member?: Readonly<Member>,
+  ): OwnChannel | undefined {
     let channel = this.#channels.get(app, name);
     if (channel === undefined) {
       if (event.type !== "join") return undefined;
@@ -38,7 +44,7 @@ export class OwnPresence {
       this.#channels.set(app, name, channel);
       this.#size++;
     }
-    if (!channel.note(this.#now + 1, event)) return undefined;
+    if (!channel.note(this.#now + 1, event, member)) return undefined;
     this.#now++;
     this.#pending.add(channel);
     return channel;

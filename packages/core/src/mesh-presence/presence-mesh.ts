@@ -1,6 +1,7 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../answer.ts";
 import type { PresenceEvent } from "../broker/broker.ts";
+import type { Member } from "../hub/member.ts";
 import type { AfterTurn, Clock, Log, Random } from "../ports.ts";
 import { Answers } from "./answers.ts";
 import { MeshPresenceCounters } from "./counters.ts";
@@ -31,7 +32,14 @@ const MAX_PENDING_BYTES = 48 * 1024;
 
 /** Where the members of other nodes are shown; whoever owns them is one object for each start of a node. */
 export interface Showing {
-  show(owner: object, app: string, channel: string, event: PresenceEvent): void;
+  /** @param member what the event has made of it, which nobody changes; absent where it has left */
+  show(
+    owner: object,
+    app: string,
+    channel: string,
+    event: PresenceEvent,
+    member?: Readonly<Member>,
+  ): void;
   /** All members of an owner leave. */
   hide(owner: object): void;
 }
@@ -85,7 +93,7 @@ export class PresenceMesh {
     const shared = { clock, random, transport: counted, counters, jitterMs };
     this.#repairs = new Repairs({ ...shared, interests: this.#interests });
     this.#answers = new Answers({
-      ...{ clock, afterTurn, counters, transport: counted, own: this.#own, gatherMs: jitterMs },
+      ...{ clock, afterTurn, counters, transport: counted, own: this.#own, gatherMs: 2 * jitterMs },
       flush: () => this.#flush(),
     });
     this.#peers = new Peers({
@@ -110,11 +118,15 @@ export class PresenceMesh {
     return this.#interests.size;
   }
 
-  /** Takes note of what became of an own member. */
-  present(app: string, name: string, event: PresenceEvent): void {
+  /**
+   * Takes note of what became of an own member.
+   *
+   * @param member what the event has made of it, which nobody changes; may be left out
+   */
+  present(app: string, name: string, event: PresenceEvent, member?: Readonly<Member>): void {
     const told = fitting(event);
     if (told !== event) this.counters.oversized++;
-    const channel = this.#own.note(app, name, told);
+    const channel = this.#own.note(app, name, told, told === event ? member : undefined);
     if (channel === undefined) return;
     if (channel.pendingBytes >= MAX_PENDING_BYTES) this.#flush();
     if (this.#isFlushDue || !channel.isPending) return;
@@ -273,9 +285,10 @@ export class PresenceMesh {
     const { roster } = replica;
     const { app, channel } = interest;
     const unheard = delta.news.filter(({ dot }) => !roster.context.has(dot));
-    const changes = roster.merge(delta);
+    const changes = roster.merge(delta, delta.news);
     for (const event of reveal(unheard, changes, (connection) => roster.get(connection))) {
-      this.#options.showing.show(peer, app, channel, event);
+      const { connection } = event.type === "join" ? event.member : event;
+      this.#options.showing.show(peer, app, channel, event, roster.get(connection)?.member);
     }
     this.#repairs.heard(peer, replica);
     this.#settle(interest);

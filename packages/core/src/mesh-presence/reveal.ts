@@ -55,7 +55,7 @@ function step(
     if (after === undefined) return [known, []];
     const { member } = after;
     const joined = { clientId: member.clientId, state: member.state, isOnline: false };
-    const join: PresenceEvent = { type: "join", member: { ...member } };
+    const join: PresenceEvent = { type: "join", member };
     if (news.type === "join") return [joined, [join]];
     // Its join was lost.
     const [now, events] = step(news, joined, after);
@@ -92,7 +92,7 @@ function* correct(
   const { member, isOnline } = after;
   const { clientId, state } = member;
   const isAnew = known === undefined || (state === undefined && known.state !== undefined);
-  if (isAnew) yield { type: "join", member: { ...member } };
+  if (isAnew) yield { type: "join", member };
   if (isOnline && (isAnew || !known.isOnline)) yield { type: "online", connection };
   if (state !== undefined && (isAnew || !areEqual(state, known.state))) {
     yield { type: "state", connection, clientId, state };

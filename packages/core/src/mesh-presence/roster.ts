@@ -38,9 +38,10 @@ export interface Change {
 export class Roster {
   readonly #heard = Dots.none();
   readonly #context = Dots.none();
-  readonly #entries = new Map<number, Entry>();
-  /** The newest entry of each connection; a gap can leave an older one beside it. */
+  /** The newest entry of each connection. */
   readonly #members = new Map<string, Entry>();
+  /** Entries that a newer one hides, by dot: a gap can leave some. */
+  readonly #hidden = new Map<number, Entry>();
 
   /** Dots that are known to be there, or not any more; to look at. */
   get context(): Dots {
@@ -77,24 +78,26 @@ export class Roster {
 
   /** All that is known, as a statement. */
   get statement(): Statement {
-    const entries = [...this.#entries.values()];
+    const entries = [...this.#members.values(), ...this.#hidden.values()];
     return { heard: this.#heard.copy(), context: this.#context.copy(), entries };
   }
 
-  /** Takes in a statement; answers what became of each connection that it changes something of. */
-  merge({ heard, context, entries }: Statement): ReadonlyMap<string, Change> {
+  /**
+   * Takes in a statement; answers what became of each connection that it changes something of.
+   *
+   * @param mentioned other connections that it may be about, so that not all have to be looked at
+   */
+  merge(
+    { heard, context, entries }: Statement,
+    mentioned: readonly { readonly connection: string }[] = [],
+  ): ReadonlyMap<string, Change> {
     const changes = new Map<string, Change>();
-    const stated = new Set<number>();
-    const news: Entry[] = [];
+    const stated = new Set(entries.map(({ dot }) => dot));
+    const ended = this.#within(context, entries, mentioned).filter(({ dot }) => !stated.has(dot));
     for (const entry of entries) {
-      stated.add(entry.dot);
-      if (!this.#context.has(entry.dot)) news.push(entry);
+      if (!this.#context.has(entry.dot)) this.#add(entry, changes);
     }
-    // Before anything is taken away, so that what has changed is never looked for among all others.
-    for (const entry of news) this.#add(entry, changes);
-    for (const entry of this.#within(context)) {
-      if (!stated.has(entry.dot)) this.#remove(entry, changes);
-    }
+    for (const entry of ended) this.#remove(entry, changes);
     this.#context.addAll(context);
     this.#heard.addAll(heard);
     return changes;
@@ -102,38 +105,33 @@ export class Roster {
 
   #add(entry: Entry, changes: Map<string, Change>): void {
     const { connection } = entry.member;
-    this.#entries.set(entry.dot, entry);
     const newest = this.#members.get(connection);
-    if (newest !== undefined && newest.dot > entry.dot) return;
+    if (newest !== undefined && newest.dot > entry.dot) {
+      this.#hidden.set(entry.dot, entry);
+      return;
+    }
+    // Until it is said to have ended, as it mostly is in the same breath.
+    if (newest !== undefined) this.#hidden.set(newest.dot, newest);
     this.#members.set(connection, entry);
-    this.#note(connection, newest, entry, changes);
+    note(changes, connection, newest, entry);
   }
 
   #remove(entry: Entry, changes: Map<string, Change>): void {
+    if (this.#hidden.delete(entry.dot)) return;
     const { connection } = entry.member;
-    this.#entries.delete(entry.dot);
-    if (this.#members.get(connection) !== entry) return;
-    const older = this.#newestOf(connection);
-    if (older === undefined) this.#members.delete(connection);
-    else this.#members.set(connection, older);
-    this.#note(connection, entry, older, changes);
+    const older = this.#newestHidden(connection);
+    if (older === undefined) {
+      this.#members.delete(connection);
+    } else {
+      this.#hidden.delete(older.dot);
+      this.#members.set(connection, older);
+    }
+    note(changes, connection, entry, older);
   }
 
-  #note(
-    connection: string,
-    before: Entry | undefined,
-    after: Entry | undefined,
-    changes: Map<string, Change>,
-  ): void {
-    const known = changes.get(connection);
-    changes.set(connection, { before: known === undefined ? before : known.before, after });
-  }
-
-  /** Looks at all, but only where some connection has two. */
-  #newestOf(connection: string): Entry | undefined {
+  #newestHidden(connection: string): Entry | undefined {
     let newest: Entry | undefined;
-    if (this.#entries.size < this.#members.size) return undefined;
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#hidden.values()) {
       if (entry.member.connection !== connection) continue;
       if (newest === undefined || entry.dot > newest.dot) newest = entry;
     }
@@ -141,27 +139,33 @@ export class Roster {
   }
 
   /** The entries whose dots are in a context. */
-  #within(context: Dots): Entry[] {
-    const { bounds } = context;
-    const { last } = this.#context;
-    let span = 0;
-    for (let index = 0; index < bounds.length; index += 2) {
-      const first = bounds[index] ?? 0;
-      // What was not heard of yet holds nothing, however wide it is.
-      if (first > last) break;
-      span += Math.min(last, bounds[index + 1] ?? 0) - first + 1;
-    }
-    if (span > this.#entries.size) {
-      return [...this.#entries.values()].filter(({ dot }) => context.has(dot));
-    }
-    const within: Entry[] = [];
-    for (let index = 0; index < bounds.length; index += 2) {
-      const end = Math.min(last, bounds[index + 1] ?? 0);
-      for (let dot = bounds[index] ?? 0; dot <= end; dot++) {
-        const entry = this.#entries.get(dot);
-        if (entry !== undefined) within.push(entry);
-      }
-    }
-    return within;
+  #within(
+    context: Dots,
+    entries: readonly Entry[],
+    mentioned: readonly { readonly connection: string }[],
+  ): Entry[] {
+    const known = context.upTo(this.#context.last);
+    if (known === 0) return [];
+    // What is heard in order ends entries of those that it is about, and no others.
+    const within = new Set<Entry>();
+    const look = (connection: string) => {
+      const entry = this.#members.get(connection);
+      if (entry !== undefined && context.has(entry.dot)) within.add(entry);
+    };
+    for (const { member } of entries) look(member.connection);
+    for (const { connection } of mentioned) look(connection);
+    if (within.size === known && this.#hidden.size === 0) return [...within];
+    const all = [...this.#members.values(), ...this.#hidden.values()];
+    return all.filter(({ dot }) => context.has(dot));
   }
+}
+
+function note(
+  changes: Map<string, Change>,
+  connection: string,
+  before: Entry | undefined,
+  after: Entry | undefined,
+): void {
+  const known = changes.get(connection);
+  changes.set(connection, { before: known === undefined ? before : known.before, after });
 }

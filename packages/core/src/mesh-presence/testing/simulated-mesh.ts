@@ -66,7 +66,8 @@ export class SimulatedNode {
       since: clock.now(),
       transport,
       showing: {
-        show: (owner, app, channel, event) => this.registry.present(owner, app, channel, event),
+        show: (owner, app, channel, event, member) =>
+          this.registry.present(owner, app, channel, event, member),
         hide: (owner) => this.registry.forget(owner),
       },
       clock: {
