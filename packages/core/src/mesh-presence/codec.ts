@@ -205,9 +205,9 @@ function writeEntry(writer: Writer, { dot, member, isOnline }: Entry): void {
 function readEntry(reader: Reader): Entry {
   const dot = reader.uint();
   const member = {
-    connection: reader.string(),
-    clientId: reader.string(),
-    user: reader.optionalString(),
+    connection: reader.lastingString(),
+    clientId: reader.lastingString(),
+    user: reader.optionalLastingString(),
     state: reader.optionalBin(),
     since: reader.uint(),
   };

@@ -19,6 +19,8 @@ import { reveal } from "./reveal.ts";
 
 /** Milliseconds for which the first answers of other nodes are waited for. */
 const WAIT_MS = 1_000;
+/** Milliseconds over which the questions of several nodes are spread, at most. */
+const MAX_JITTER_MS = 500;
 /** Milliseconds after the link has come up in which the other nodes say that they are there. */
 const GREETING_MS = 300;
 /** Ticks for which a channel stays known that was only asked about. */
@@ -89,7 +91,7 @@ export class PresenceMesh {
       listen: (app, channel, isWanted) => transport.listen(app, channel, isWanted),
     };
     const { counters } = this;
-    const jitterMs = Math.min(500, leaseMs / 20);
+    const jitterMs = Math.min(MAX_JITTER_MS, leaseMs / 4);
     const shared = { clock, random, transport: counted, counters, jitterMs };
     this.#repairs = new Repairs({ ...shared, interests: this.#interests });
     this.#answers = new Answers({
