@@ -132,7 +132,7 @@ function expected(network: SimulatedNetwork, node: SimulatedNode, channel: strin
 }
 
 test.each(Array.from({ length: SEEDS }, (_, index) => index + 1))(
-  "whatever happens on the way, no ghost outlives its lease, and all nodes agree once everything works (seed %d)",
+  "whatever happens on the way, who is dead leaves once and within the lease, and all nodes agree once everything works (seed %d)",
   (seed) => {
     const life = new Life(seed);
     const { network } = life;

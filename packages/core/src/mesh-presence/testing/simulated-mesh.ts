@@ -46,8 +46,13 @@ export class SimulatedNode {
   isAlive = true;
   diedAt = Number.POSITIVE_INFINITY;
 
+  readonly #network: SimulatedNetwork;
+  /** Members of dead nodes that have left. */
+  readonly #ended = new Set<string>();
+
   constructor(network: SimulatedNetwork, node: string, start: string) {
     const { clock } = network;
+    this.#network = network;
     this.start = start;
     this.registry = new PresenceRegistry((watcher, _app, channel, event) => {
       if (watcher === this.watcher) this.#see(channel, event);
@@ -114,11 +119,21 @@ export class SimulatedNode {
     this.diedAt = now;
   }
 
+  /** @throws Error when a member of a dead node comes back after it has left */
+  #checkOnce(channel: string, connection: string, event: PresenceEvent): void {
+    const [start = ""] = connection.split(":");
+    if (!this.#network.isDead(start)) return;
+    const key = `${channel} ${connection}`;
+    if (event.type === "leave") this.#ended.add(key);
+    else if (this.#ended.has(key)) throw new Error(`${connection} is back from the dead`);
+  }
+
   #see(channel: string, event: PresenceEvent): void {
     const connection = event.type === "join" ? event.member.connection : event.connection;
     if (this.own.get(channel)?.has(connection) === true) return;
     // Own members leave before anybody is told.
     if (connection.startsWith(`${this.start}:`)) return;
+    this.#checkOnce(channel, connection, event);
     this.events.push([channel, event]);
     const seen = this.seen.get(channel);
     if (seen !== undefined) apply(seen, event);
@@ -170,6 +185,10 @@ export class SimulatedNetwork {
 
   get alive(): SimulatedNode[] {
     return this.nodes.filter(({ isAlive }) => isAlive);
+  }
+
+  isDead(start: string): boolean {
+    return this.nodes.some((node) => node.start === start && !node.isAlive);
   }
 
   start(node: string): SimulatedNode {
