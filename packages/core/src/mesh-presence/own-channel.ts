@@ -125,7 +125,7 @@ export class OwnChannel {
    */
   *difference(known: Known, now: () => number, maxBytes: number): Iterable<Statement> {
     const begun = now();
-    if (this.#last > 0 && known.floor >= this.#last) {
+    if (known.floor >= this.#last) {
       const rest = Dots.range(this.#last + 1, begun);
       yield { heard: rest, context: rest.copy(), entries: [] };
       return;

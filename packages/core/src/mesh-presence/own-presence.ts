@@ -8,7 +8,7 @@ import { type Delta, type Known, OwnChannel } from "./own-channel.ts";
 import type { Statement } from "./roster.ts";
 
 /** Channels that may have changed since the others were told which. */
-const MAX_CHANGED = 100_000;
+const MAX_CHANGED = 20_000;
 
 /** The members of this node, what of them the others have not been told yet, and what has changed of late. */
 export class OwnPresence {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PresenceEvent } from "../broker/broker.ts";
+import { Dots } from "./dots.ts";
 import { MAX_STATE_BYTES } from "./fitting.ts";
 import { bytesOf } from "./own-channel.ts";
 import { APP, LEASE_MS, SimulatedNetwork, type SimulatedNode } from "./testing/simulated-mesh.ts";
@@ -287,7 +288,7 @@ describe("a network that was split", () => {
       split(LEASE_MS / 2);
       expect(counts()).toEqual([10_000, 10_000, 10_000]);
       for (const node of nodes) expect(node.events).toEqual([]);
-      expect(network.bytes).toBeLessThan(stateBytes / 10);
+      expect(network.bytes).toBeLessThan(stateBytes / 40);
     },
   );
 
@@ -310,6 +311,61 @@ describe("a network that was split", () => {
       `state ${start}:3`,
       `state ${start}:new`,
     ]);
+  });
+
+  test("one message that is lost is asked for as soon as another one comes", () => {
+    const { network, clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    b.watch("room");
+    // Just behind a beat, so that the next one is far away.
+    clock.advance(1_600);
+    network.weather.loss = 1;
+    const lost = join(a, "room", "1");
+    clock.advance(5);
+    network.weather.loss = 0;
+    join(a, "room", "2");
+    network.resetCounts();
+    clock.advance(1_800);
+    expect(network.messages.get("beat")).toBeUndefined();
+    expect(types(b, lost)).toEqual(["join", "online", "state"]);
+  });
+
+  test("a question that comes twice is answered once", () => {
+    const { network, clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    join(a, "room", "1");
+    clock.advance(100);
+    network.resetCounts();
+    const wants = [{ app: APP, channel: "room", known: { floor: 0, context: Dots.none() } }];
+    for (let times = 0; times < 3; times++) {
+      a.mesh.receive(b.start, { type: "ask", number: 1, isUrgent: true, wants });
+      clock.advance(100);
+    }
+    expect(network.messages.get("told")).toBe(1);
+  });
+
+  test("a node that has no members is asked for none", () => {
+    const { network, clock, nodes } = mesh("a", "b");
+    nodes[0].watch("room");
+    clock.advance(100);
+    network.resetCounts();
+    network.start("c");
+    clock.advance(SOON_MS);
+    expect([...network.messages.keys()]).toEqual(["beat"]);
+    expect(nodes[0].mesh.watch(APP, "room")).toBeUndefined();
+  });
+
+  test("more changes than a node remembers while its link is down are all found", () => {
+    const { clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    b.watch("room 0");
+    clock.advance(100);
+    a.mesh.linkDown();
+    for (let id = 20_001; id >= 0; id--) join(a, `room ${id}`, "1");
+    clock.advance(100);
+    a.mesh.linkUp();
+    clock.advance(2 * SOON_MS);
+    expect(b.registry.stats(APP, "room 0").members).toBe(1);
   });
 
   test("what is lost without anybody saying anything more is found by the next beat", () => {

@@ -267,6 +267,42 @@ test("who changes while the parts of an answer are sent is in a later part", () 
   expect(replica.context.bounds).toEqual([1, owner.dot]);
 });
 
+test("what an answer of several parts has missed is not taken for heard", () => {
+  const owner = new Owner();
+  const { channel } = owner;
+  for (const connection of connections) {
+    owner.dot++;
+    channel.note(owner.dot, eventOf(connection, "join", owner.dot));
+  }
+  channel.take();
+  const replica = new Roster();
+  for (const part of channel.difference(nothing, () => owner.dot, 1)) {
+    replica.merge(part);
+    if (owner.dot > connections.length) continue;
+    // It was in the first part, and what is told of it now is lost.
+    owner.dot++;
+    channel.note(owner.dot, eventOf("a", "leave", owner.dot));
+  }
+  expect(replica.get("a")).toBeDefined();
+  expect(replica.floor).toBe(connections.length);
+  for (const part of owner.answer(known(replica))) replica.merge(part);
+  expect(listed(replica)).toEqual([...channel.entries()]);
+});
+
+test("an older entry that comes late is hidden by a newer one, and shown when that has ended", () => {
+  const channel = new OwnChannel("app", "room", 1);
+  const deltas = (["join", "state", "state"] as const).map((what, index) => {
+    channel.note(index + 1, eventOf("a", what, index + 1));
+    return channel.take() ?? { heard: Dots.none(), context: Dots.none(), entries: [], news: [] };
+  });
+  const [join, , last] = deltas;
+  const replica = merged(...(last === undefined ? [] : [last]));
+  if (join !== undefined) expect([...replica.merge(join)]).toEqual([]);
+  expect(replica.get("a")?.dot).toBe(3);
+  replica.merge({ heard: Dots.none(), context: Dots.range(3, 3), entries: [] });
+  expect(replica.get("a")?.dot).toBe(1);
+});
+
 test("a delta in order names the dots that it replaces, and no others", () => {
   const channel = new OwnChannel("app", "room", 1);
   channel.note(5, eventOf("a", "join", 5));
