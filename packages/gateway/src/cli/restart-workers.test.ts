@@ -42,3 +42,15 @@ test("so is whether channels keep history, but not how much", () => {
   expect(fixedDifferences(withHistory(1), now)).toEqual(["historySize in CONFIG_FILE"]);
   expect(fixedDifferences(withHistory(1), withHistory(2))).toEqual([]);
 });
+
+test("so is the mesh, and the name that a node has in it", () => {
+  const alone = loadConfig({ CLUSTER_MODE: "1", MESH_ID: "a" });
+  const inMesh = (more: Record<string, string>) =>
+    loadConfig({ CLUSTER_MODE: "1", MESH_ID: "a", NATS_URL: "nats://one:4222", ...more });
+  const named = ["NATS settings and MESH_ID"];
+  expect(fixedDifferences(alone, { ...alone, meshId: "b" })).toEqual([]);
+  expect(fixedDifferences(alone, inMesh({}))).toEqual(named);
+  expect(fixedDifferences(inMesh({}), inMesh({}))).toEqual([]);
+  expect(fixedDifferences(inMesh({}), inMesh({ MESH_ID: "b" }))).toEqual(named);
+  expect(fixedDifferences(inMesh({}), inMesh({ NATS_PREFIX: "other" }))).toEqual(named);
+});

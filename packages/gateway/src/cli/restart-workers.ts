@@ -36,7 +36,13 @@ export function fixedDifferences(now: Config, next: Config): string[] {
     ...(now.drainMs === next.drainMs ? [] : [variables.drainSeconds.name]),
     ...(budgets(now) === budgets(next) ? [] : [`limits of apps in ${variables.configFile.name}`]),
     ...(keepers(now) === keepers(next) ? [] : [`historySize in ${variables.configFile.name}`]),
+    ...(mesh(now) === mesh(next) ? [] : ["NATS settings and MESH_ID"]),
   ];
+}
+
+/** Where the node is in a mesh, and as whom: the supervisor says so for its workers. */
+function mesh({ nats, meshId }: Config): string {
+  return nats === undefined ? "" : JSON.stringify([nats, meshId]);
 }
 
 /** The limits of apps, which the node keeps for all workers together. */
