@@ -170,6 +170,17 @@ test("a state that no message could hold is not told, and the member is", () => 
   expect(a.mesh.counters.oversized).toBe(2);
 });
 
+test("a node that has only just begun waits until the others have said that they are there", () => {
+  const { network, clock, nodes } = mesh("a", "b");
+  join(nodes[0], "room", "1");
+  clock.advance(100);
+  const begun = network.start("c");
+  expect(begun.mesh.watch(APP, "room")).toBeInstanceOf(Promise);
+  clock.advance(600);
+  expect(begun.mesh.watch(APP, "room")).toBeUndefined();
+  expect(begun.registry.stats(APP, "room").members).toBe(1);
+});
+
 describe("a node that ends", () => {
   test("vanishes: its members leave within the lease, each once", () => {
     const { clock, nodes } = mesh("a", "b", "c");

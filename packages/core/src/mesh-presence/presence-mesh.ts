@@ -2,7 +2,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../answer.ts";
 import type { PresenceEvent } from "../broker/broker.ts";
 import type { Member } from "../hub/member.ts";
-import type { AfterTurn, Clock, Log, Random } from "../ports.ts";
+import type { AfterTurn, Clock, Log, Random, TimerHandle } from "../ports.ts";
 import { Answers } from "./answers.ts";
 import { MeshPresenceCounters } from "./counters.ts";
 import { fitting } from "./fitting.ts";
@@ -74,7 +74,8 @@ export class PresenceMesh {
   readonly #answers: Answers;
   readonly #heartbeat: Heartbeat;
   #isUp = false;
-  #isGreeting = true;
+  /** Set while the other nodes may still be about to say that they are there. */
+  #greeting: TimerHandle | undefined;
   #isFlushDue = false;
   #isClosed = false;
 
@@ -177,9 +178,10 @@ export class PresenceMesh {
     if (this.#isUp || this.#isClosed) return;
     this.#isUp = true;
     this.#heartbeat.hello();
-    if (!this.#isGreeting) return;
-    this.#options.clock.setTimeout(() => {
-      this.#isGreeting = false;
+    const { clock } = this.#options;
+    if (this.#greeting !== undefined) clock.clearTimeout(this.#greeting);
+    this.#greeting = clock.setTimeout(() => {
+      this.#greeting = undefined;
       this.#settleAll();
     }, GREETING_MS);
   }
@@ -241,6 +243,7 @@ export class PresenceMesh {
     this.#isClosed = true;
     this.#isUp = false;
     this.#heartbeat.stop();
+    if (this.#greeting !== undefined) this.#options.clock.clearTimeout(this.#greeting);
     this.#answers.clear();
     for (const peer of [...this.#peers.all()]) this.#peers.ended(peer);
     this.#settleAll();
@@ -331,7 +334,7 @@ export class PresenceMesh {
 
   #isSettled({ replicas }: Interest): boolean {
     if (!this.#isUp) return true;
-    if (this.#isGreeting) return false;
+    if (this.#greeting !== undefined) return false;
     for (const peer of this.#peers.all()) {
       // It may well be gone, and is not waited for.
       if (this.#heartbeat.tick - peer.heardAt > SILENT_TICKS) continue;

@@ -70,6 +70,8 @@ export class Repairs {
       replica.wanted = Math.max(replica.wanted, peer.now);
       if (!isComplete(replica)) peer.incomplete.add(replica);
     }
+    const waited = [...peer.incomplete].filter(({ interest }) => interest.waiting !== undefined);
+    this.#send({ to: "node", start: peer.start }, waited.map(wantOf), true);
     this.#scheduleSoon(peer);
   }
 
@@ -149,13 +151,7 @@ export class Repairs {
       return;
     }
     counters.repaired += incomplete.size;
-    const wants = [...incomplete].map(({ interest: { app, channel }, roster }) => {
-      const { floor } = roster;
-      const isShort = roster.context.ranges <= MAX_RANGES;
-      const context = isShort ? roster.context.copy() : Dots.range(1, floor);
-      return { app, channel, known: { floor, context } };
-    });
-    this.#send({ to: "node", start }, wants, false);
+    this.#send({ to: "node", start }, [...incomplete].map(wantOf), false);
   }
 
   #send(
@@ -187,6 +183,13 @@ export class Repairs {
   #isCurrent(interest: Interest): boolean {
     return this.#options.interests.get(interest.app, interest.channel) === interest;
   }
+}
+
+function wantOf({ interest: { app, channel }, roster }: Replica): Want {
+  const { floor } = roster;
+  const isShort = roster.context.ranges <= MAX_RANGES;
+  const context = isShort ? roster.context.copy() : Dots.range(1, floor);
+  return { app, channel, known: { floor, context } };
 }
 
 /** What is said where none of the members has to do with these events. */

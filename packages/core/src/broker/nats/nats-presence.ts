@@ -71,11 +71,12 @@ export class NatsPresence {
   }
 
   #up(connection: NatsConnection): void {
-    const { everyNode, oneNode } = { ...this.#own };
+    const { everyNode } = this.#subjects;
+    const ownInbox = this.#subjects.oneNode(this.#options.start);
     this.#sent = this.#taken = 0;
     // A connection that was closed for good has taken its subscriptions along.
     if (this.#inboxes.every((inbox) => inbox.isClosed())) {
-      this.#inboxes = [everyNode, oneNode].map((subject) => this.#subscribe(connection, subject));
+      this.#inboxes = [everyNode, ownInbox].map((subject) => this.#subscribe(connection, subject));
     }
     for (const [app, channel, known] of this.#wanted.entries()) {
       if (known !== undefined && !known.isClosed()) continue;
@@ -83,11 +84,6 @@ export class NatsPresence {
       this.#wanted.set(app, channel, this.#subscribe(connection, subject));
     }
     this.mesh.linkUp();
-  }
-
-  get #own(): { readonly everyNode: string; readonly oneNode: string } {
-    const { everyNode } = this.#subjects;
-    return { everyNode, oneNode: this.#subjects.oneNode(this.#options.start) };
   }
 
   #listen(app: string, channel: string, isWanted: boolean): void {
@@ -98,8 +94,8 @@ export class NatsPresence {
       return;
     }
     const subject = this.#subjects.members(app, channel);
-    const has = subscriber === undefined || subscriber.isClosed();
-    this.#wanted.set(app, channel, has ? undefined : this.#subscribe(subscriber, subject));
+    const isReady = subscriber !== undefined && !subscriber.isClosed();
+    this.#wanted.set(app, channel, isReady ? this.#subscribe(subscriber, subject) : undefined);
   }
 
   #subscribe(connection: NatsConnection, subject: string): Subscription {
