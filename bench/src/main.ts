@@ -8,9 +8,11 @@ import { idle } from "./modes/idle.ts";
 import { mesh } from "./modes/mesh.ts";
 import type { Mode } from "./modes/mode.ts";
 import { type Pace, parsePaces, presence } from "./modes/presence.ts";
+import { presenceMesh } from "./modes/presence-mesh.ts";
 import { publish } from "./modes/publish.ts";
 import { recovery } from "./modes/recovery.ts";
 import { webTransport } from "./modes/webtransport.ts";
+import { debianVersion } from "./peers/debian.ts";
 import {
   clusterPeers,
   historyPeers,
@@ -84,7 +86,8 @@ async function run<S extends Server>(
   tools: Record<string, string>,
 ): Promise<void> {
   const startedAt = new Date();
-  const chosen = options.peers.split(",").map((name) => peerNamed(known, name));
+  const names = known.length === 0 ? [] : options.peers.split(",");
+  const chosen = names.map((name) => peerNamed(known, name));
   const versions = Object.assign(tools, ...chosen.map((peer) => peer.versions()));
   const directory = temporaryDirectory();
   const stop = (signal: string): void => {
@@ -245,6 +248,26 @@ subcommand("webtransport", "sessions that send and hear datagrams", quicPeers)
       quicPeers,
       options,
       {},
+    ),
+  );
+
+subcommand("presence-mesh", "members of one channel on several nodes; needs nats-server", [])
+  .option("--members <n>", "of the channel", count(1_000_000), 100_000)
+  .option(
+    "--healed <n>",
+    "of the channel that is learnt again after a split",
+    count(300_000),
+    10_000,
+  )
+  .action((options) =>
+    run(
+      presenceMesh({
+        ...options,
+        atMost: { countMicros: 1, joinMicros: 50, memberBytes: 1_024, healed: 3 },
+      }),
+      [],
+      options,
+      { "nats-server": debianVersion("nats-server") },
     ),
   );
 

@@ -63,7 +63,7 @@ function allReady(node: NodeUnderTest): Promise<true> {
 /** The whole story, once the node has ended and nothing holds the receiver up. */
 async function told({ node, load }: FaultRun, receiver: HookReceiver): Promise<string[]> {
   receiver.answer = () => 200;
-  load.stop();
+  await load.stop();
   expect(await node.process.stop()).toBe(0);
   const clients = load.clients.length;
   expect(receiver.taken.filter(({ type }) => type === "connect").length).toBeGreaterThan(clients);

@@ -44,6 +44,11 @@ export class NatsCluster {
     return this.#members.map(({ server }) => server.url).join(",");
   }
 
+  /** In the order in which `url` names them. */
+  get servers(): readonly NatsServer[] {
+    return this.#members.map(({ server }) => server);
+  }
+
   /** The server that at this moment leads the only stream there is. */
   async leader(): Promise<NatsServer> {
     return await eventually(

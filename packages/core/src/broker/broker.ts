@@ -122,7 +122,10 @@ export interface BrokerHandler {
  *   read, everything that waits is dropped at the limit, counted, and it is told `missed`. Towards
  *   the node, what would pass the limit is refused with `broker_unavailable`, and counted.
  *
- * Presence, rates, keys and budgets are those of the node. Where the link is down, rates are
+ * Presence is that of the mesh, where the node is a part of one: the members of other nodes are those of other workers.
+ * Where NATS or a node is away, its members leave with the lease, and come back with it.
+ *
+ * Rates, keys and budgets are those of the node. Where the link is down, rates are
  * counted by the worker alone, and what cannot be had without the node fails with
  * `broker_unavailable` after a bounded time.
  */
@@ -240,16 +243,17 @@ export interface Broker {
 
   // Presence
 
-  /** Tells the node, and the workers that watch the channel, what became of an own member. */
+  /** Tells the node, and the workers of the mesh that watch the channel, what became of an own member. */
   present(app: string, channel: string, event: PresenceEvent): void;
   /**
    * Watches the members of other workers: answers those there are, and their events follow through
    * `BrokerHandler.presence`. None is missed between the two, and the answer counts as before any
-   * event that comes after it. Watching again answers anew.
+   * event that comes after it. Watching again answers anew. Nodes of the mesh are waited for, for a second at most;
+   * the members of one that answers later are news.
    */
   watch(app: string, channel: string): Answer<readonly Member[]>;
   unwatch(app: string, channel: string): void;
-  /** Members on all workers, in the order in which they joined. */
+  /** Members on all workers of the mesh, in the order in which they joined. */
   members(app: string, channel: string): Answer<readonly Member[]>;
   presenceStats(app: string, channel: string): Answer<PresenceStats>;
 

@@ -48,7 +48,7 @@ test("workers of one process are delivered to before publish returns, the same o
   expect(other.received[1]).toEqual({ ...published.publication, channel: "b" });
 });
 
-test("each worker has its own copy of a member", () => {
+test("each worker has its own copy of a member", async () => {
   const node = newNode();
   const [first, second] = [new RecordingWorker(), new RecordingWorker()];
   const owner = new LocalBroker(node, 1, first);
@@ -60,13 +60,13 @@ test("each worker has its own copy of a member", () => {
     state: undefined,
     since: 1,
   };
-  watcher.watch("default", "a");
+  void watcher.watch("default", "a");
   owner.present("default", "a", { type: "join", member });
   const [news] = second.news;
   const copies = [
     ...(news?.event.type === "join" ? [news.event.member] : []),
-    ...watcher.watch("default", "a"),
-    ...watcher.members("default", "a"),
+    ...(await watcher.watch("default", "a")),
+    ...(await watcher.members("default", "a")),
   ];
   expect(new Set([member, ...copies]).size).toBe(4);
   for (const copy of [member, ...copies]) copy.clientId = "changed by one";

@@ -126,7 +126,7 @@ export class LocalBroker implements Broker {
     this.#seat.present(app, channel, event);
   }
 
-  watch(app: string, channel: string): readonly Member[] {
+  watch(app: string, channel: string): Answer<readonly Member[]> {
     return this.#seat.watch(app, channel);
   }
 
@@ -134,11 +134,11 @@ export class LocalBroker implements Broker {
     this.#seat.unwatch(app, channel);
   }
 
-  members(app: string, channel: string): readonly Member[] {
+  members(app: string, channel: string): Answer<readonly Member[]> {
     return this.#seat.members(app, channel);
   }
 
-  presenceStats(app: string, channel: string): PresenceStats {
+  presenceStats(app: string, channel: string): Answer<PresenceStats> {
     return this.#seat.presenceStats(app, channel);
   }
 

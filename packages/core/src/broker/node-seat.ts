@@ -20,8 +20,8 @@ import { type Handovers, Receipt } from "./handovers.ts";
 import type { Histories } from "./histories.ts";
 import type { Interests } from "./interests.ts";
 import type { NodeCounters } from "./node-counters.ts";
+import type { NodePresence } from "./node-presence.ts";
 import type { NodeObserver } from "./observer.ts";
-import type { PresenceRegistry } from "./presence-registry.ts";
 import type { Ask, Questions } from "./questions.ts";
 import type { Reservations } from "./reservations.ts";
 import type { Router } from "./router.ts";
@@ -43,7 +43,7 @@ export interface NodeState<Content> {
   readonly rates: Readonly<Record<RateName, RateLimiter>>;
   readonly budgets: Budgets<Seat<Content>>;
   readonly connections: Connections<Seat<Content>>;
-  readonly presence: PresenceRegistry<Seat<Content>>;
+  readonly presence: NodePresence<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
   readonly histories: Histories<Content>;
   readonly counters: NodeCounters;
@@ -176,7 +176,7 @@ export class Seat<Content> implements NodeSeat<Content> {
     this.#node.presence.present(this, app, channel, event);
   }
 
-  watch(app: string, channel: string): readonly Member[] {
+  watch(app: string, channel: string): Answer<readonly Member[]> {
     return this.#isPresent ? this.#node.presence.watch(this, app, channel) : [];
   }
 
@@ -184,11 +184,11 @@ export class Seat<Content> implements NodeSeat<Content> {
     this.#node.presence.unwatch(this, app, channel);
   }
 
-  members(app: string, channel: string): readonly Member[] {
+  members(app: string, channel: string): Answer<readonly Member[]> {
     return this.#node.presence.members(app, channel);
   }
 
-  presenceStats(app: string, channel: string): PresenceStats {
+  presenceStats(app: string, channel: string): Answer<PresenceStats> {
     return this.#node.presence.stats(app, channel);
   }
 

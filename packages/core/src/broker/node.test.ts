@@ -213,7 +213,7 @@ test("who stops watching, and watches again, while it is told of the last leave 
   const { workers, seats } = setUp(2);
   const [owner, watcher] = seats;
   owner?.present("default", "a", connection("1"));
-  watcher?.watch("default", "a");
+  void watcher?.watch("default", "a");
   const worker = workers[1];
   if (worker === undefined) throw new Error("there is no worker");
   let told = 0;
@@ -221,7 +221,7 @@ test("who stops watching, and watches again, while it is told of the last leave 
     told++;
     if (told > 1) return;
     watcher?.unwatch("default", "a");
-    watcher?.watch("default", "a");
+    void watcher?.watch("default", "a");
   };
   owner?.present("default", "a", { type: "leave", connection: "1" });
   owner?.present("default", "a", connection("2"));

@@ -10,9 +10,9 @@ import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
 import { NodeCounters } from "./node-counters.ts";
+import { NodePresence } from "./node-presence.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
 import { type NodeObserver, nobodyObserves } from "./observer.ts";
-import { PresenceRegistry } from "./presence-registry.ts";
 import { Questions } from "./questions.ts";
 import { Reservations } from "./reservations.ts";
 import { Router } from "./router.ts";
@@ -66,7 +66,7 @@ export class Node<Content> {
       },
       budgets: new Budgets(clock, apps),
       connections: new Connections(observer),
-      presence: new PresenceRegistry((watcher, app, channel, event) => {
+      presence: new NodePresence((watcher, app, channel, event) => {
         counters.presenceNews++;
         watcher.member.presence(app, channel, event);
       }, observer),
@@ -111,6 +111,11 @@ export class Node<Content> {
       asked.asking(method, argument),
       cancellation,
     );
+  }
+
+  /** Where the members of other nodes are shown. */
+  get presence(): Pick<NodePresence<Seat<Content>>, "join" | "show" | "hide"> {
+    return this.#state.presence;
   }
 
   get counters(): Readonly<NodeCounters> {

@@ -12,8 +12,9 @@ export interface NodeObserver {
   opened(app: string, channel: string): void;
   /** The last subscriber of a channel is gone. */
   closed(app: string, channel: string): void;
-  joined(app: string, channel: string, member: Member): void;
-  left(app: string, channel: string, member: Member): void;
+  /** Of the node itself, not of others in its mesh. */
+  joined(app: string, channel: string, member: Readonly<Member>): void;
+  left(app: string, channel: string, member: Readonly<Member>): void;
   /** Only of apps whose workers tell of their connections. */
   connected(app: string, connection: string, user: string | undefined): void;
   disconnected(app: string, connection: string, user: string | undefined): void;

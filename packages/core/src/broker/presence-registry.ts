@@ -3,25 +3,43 @@ import type { Member, PresenceStats } from "../hub/member.ts";
 import { each, excluding, including, type OneOrMany, sizeOf } from "../hub/one-or-many.ts";
 import { UserCount } from "../hub/user-count.ts";
 import type { PresenceEvent } from "./broker.ts";
-import type { NodeObserver } from "./observer.ts";
 
 /** A channel with members or watchers. */
-interface Channel<Worker extends object> {
+interface Channel<Owner extends object, Worker extends Owner> {
   readonly app: string;
   readonly name: string;
-  /** By connection, in the order in which they joined. */
-  readonly members: Map<string, Present<Worker>>;
+  /** By connection, in the order in which they came to be known. */
+  readonly members: Map<string, Present<Owner, Worker>>;
   readonly users: UserCount;
   watchers: OneOrMany<Worker>;
 }
 
 /** A member, and the worker that its connection is on. */
-interface Present<Worker extends object> extends BagMember {
-  readonly channel: Channel<Worker>;
-  readonly owner: Worker;
-  /** The registry's own copy, since members change. */
-  readonly member: Member;
+interface Present<Owner extends object, Worker extends Owner> extends BagMember {
+  readonly channel: Channel<Owner, Worker>;
+  readonly owner: Owner;
+  /** The registry's own, which is never changed but replaced, so that it can be shared with whoever does the same. */
+  member: Readonly<Member>;
 }
+
+/** Whose a member is, and how it is. */
+export interface Owned<Owner> {
+  readonly owner: Owner;
+  readonly member: Readonly<Member>;
+}
+
+/**
+ * Is told of an event that was taken note of, before anybody who watches is: what it has made of the member, and what
+ * was known of it before, which is what it was there with where it left.
+ */
+export type Changed<Owner> = (
+  owner: Owner,
+  app: string,
+  channel: string,
+  event: PresenceEvent,
+  member: Readonly<Member> | undefined,
+  former: Owned<Owner> | undefined,
+) => void;
 
 export type TellWatcher<Worker> = (
   watcher: Worker,
@@ -31,21 +49,21 @@ export type TellWatcher<Worker> = (
 ) => void;
 
 /**
- * Who is present in which channel, on all workers.
+ * Who is present in which channel, on all workers, and on whatever else owns members.
  *
  * A member belongs to the worker that last said that it joined, and only that one can change it: a
  * connection that moved is not taken away by what its former worker says later.
  */
-export class PresenceRegistry<Worker extends object> {
+export class PresenceRegistry<Owner extends object, Worker extends Owner = Owner> {
   readonly #tell: TellWatcher<Worker>;
-  readonly #observer: Pick<NodeObserver, "joined" | "left">;
-  readonly #apps = new Map<string, Map<string, Channel<Worker>>>();
-  readonly #ofWorkers = new Map<Worker, Bag<Present<Worker>>>();
-  readonly #watchedBy = new Map<Worker, Set<Channel<Worker>>>();
+  readonly #changed: Changed<Owner>;
+  readonly #apps = new Map<string, Map<string, Channel<Owner, Worker>>>();
+  readonly #ofWorkers = new Map<Owner, Bag<Present<Owner, Worker>>>();
+  readonly #watchedBy = new Map<Worker, Set<Channel<Owner, Worker>>>();
 
-  constructor(tell: TellWatcher<Worker>, observer: Pick<NodeObserver, "joined" | "left">) {
+  constructor(tell: TellWatcher<Worker>, changed: Changed<Owner> = () => {}) {
     this.#tell = tell;
-    this.#observer = observer;
+    this.#changed = changed;
   }
 
   /** Channels, and the apps, workers with members and workers that watch, that they are kept by. */
@@ -55,20 +73,41 @@ export class PresenceRegistry<Worker extends object> {
     return size;
   }
 
-  /** Takes note of an event and tells those who watch, but not the worker that it comes from. */
-  present(owner: Worker, app: string, name: string, event: PresenceEvent): void {
+  /**
+   * Takes note of an event and tells those who watch, but not the worker that it comes from.
+   *
+   * @param made what it has made of the member, which nobody changes; default: made here
+   */
+  present(
+    owner: Owner,
+    app: string,
+    name: string,
+    event: PresenceEvent,
+    made?: Readonly<Member>,
+  ): void {
     const channel =
       event.type === "join" ? this.#channel(app, name) : this.#apps.get(app)?.get(name);
     if (channel === undefined) return;
+    const { connection } = event.type === "join" ? event.member : event;
+    const former = channel.members.get(connection);
     if (event.type === "join") {
-      this.#join(owner, channel, event.member);
+      this.#join(owner, channel, made ?? { ...event.member }, former);
     } else {
-      const present = channel.members.get(event.connection);
-      if (present === undefined || present.owner !== owner) return;
-      this.#change(present, event);
+      if (former === undefined || former.owner !== owner) return;
+      this.#change(former, event, made);
     }
+    this.#changed(owner, app, name, event, channel.members.get(connection)?.member, former);
     this.#tellWatchers(channel, event, owner);
     this.#forgetEmpty(channel);
+  }
+
+  /** Whose member a connection is. */
+  owner(app: string, name: string, connection: string): Owner | undefined {
+    return this.#apps.get(app)?.get(name)?.members.get(connection)?.owner;
+  }
+
+  isWatched(app: string, name: string): boolean {
+    return sizeOf(this.#apps.get(app)?.get(name)?.watchers) > 0;
   }
 
   /** From now on the worker is told of events; answers the members that are other workers'. */
@@ -106,21 +145,27 @@ export class PresenceRegistry<Worker extends object> {
     return { members: channel?.members.size ?? 0, users: channel?.users.size ?? 0 };
   }
 
-  /** The worker is gone: it watches nothing, and its members leave. */
-  forget(worker: Worker): void {
-    for (const { app, name } of [...(this.#watchedBy.get(worker) ?? [])]) {
-      this.unwatch(worker, app, name);
-    }
-    for (const { channel, member } of [...(this.#ofWorkers.get(worker)?.values() ?? [])]) {
+  /** The channels that a worker watches. */
+  watchedBy(worker: Worker): readonly { readonly app: string; readonly name: string }[] {
+    return [...(this.#watchedBy.get(worker) ?? [])];
+  }
+
+  /** All members of an owner leave. */
+  forget(owner: Owner): void {
+    for (const { channel, member } of [...(this.#ofWorkers.get(owner)?.values() ?? [])]) {
       const { connection } = member;
-      this.present(worker, channel.app, channel.name, { type: "leave", connection });
+      this.present(owner, channel.app, channel.name, { type: "leave", connection });
     }
   }
 
-  #join(owner: Worker, channel: Channel<Worker>, member: Member): void {
-    const former = channel.members.get(member.connection);
+  #join(
+    owner: Owner,
+    channel: Channel<Owner, Worker>,
+    member: Readonly<Member>,
+    former: Present<Owner, Worker> | undefined,
+  ): void {
     if (former !== undefined) this.#disown(former);
-    const present = { channel, owner, member: { ...member }, bagIndex: -1 };
+    const present = { channel, owner, member, bagIndex: -1 };
     channel.members.set(member.connection, present);
     channel.users.add(member);
     let own = this.#ofWorkers.get(owner);
@@ -129,34 +174,31 @@ export class PresenceRegistry<Worker extends object> {
       this.#ofWorkers.set(owner, own);
     }
     own.add(present);
-    // One that moved has been there all the time.
-    if (former === undefined) this.#observer.joined(channel.app, channel.name, present.member);
   }
 
   #change(
-    present: Present<Worker>,
+    present: Present<Owner, Worker>,
     event: Exclude<PresenceEvent, { readonly type: "join" }>,
+    made: Readonly<Member> | undefined,
   ): void {
     const { channel, member } = present;
     switch (event.type) {
       case "state":
-        member.state = event.state;
-        member.clientId = event.clientId;
+        present.member = made ?? { ...member, state: event.state, clientId: event.clientId };
         break;
       case "rename":
-        member.clientId = event.clientId;
+        present.member = made ?? { ...member, clientId: event.clientId };
         break;
       case "leave":
         this.#disown(present);
         channel.members.delete(member.connection);
-        this.#observer.left(channel.app, channel.name, member);
         break;
       case "online":
         break;
     }
   }
 
-  #disown(present: Present<Worker>): void {
+  #disown(present: Present<Owner, Worker>): void {
     const { channel, owner, member } = present;
     channel.users.remove(member);
     const own = this.#ofWorkers.get(owner);
@@ -164,13 +206,13 @@ export class PresenceRegistry<Worker extends object> {
     if (own?.size === 0) this.#ofWorkers.delete(owner);
   }
 
-  #tellWatchers(channel: Channel<Worker>, event: PresenceEvent, owner: Worker): void {
+  #tellWatchers(channel: Channel<Owner, Worker>, event: PresenceEvent, owner: Owner): void {
     for (const watcher of each(channel.watchers)) {
       if (watcher !== owner) this.#tell(watcher, channel.app, channel.name, event);
     }
   }
 
-  #channel(app: string, name: string): Channel<Worker> {
+  #channel(app: string, name: string): Channel<Owner, Worker> {
     let channels = this.#apps.get(app);
     if (channels === undefined) {
       channels = new Map();
@@ -184,7 +226,7 @@ export class PresenceRegistry<Worker extends object> {
     return channel;
   }
 
-  #forgetEmpty(channel: Channel<Worker>): void {
+  #forgetEmpty(channel: Channel<Owner, Worker>): void {
     if (channel.members.size > 0 || sizeOf(channel.watchers) > 0) return;
     const channels = this.#apps.get(channel.app);
     // Whoever was told may have emptied the channel first, and filled another of its name.

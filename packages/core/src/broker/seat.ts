@@ -76,10 +76,10 @@ export interface NodeSeat<Content> {
   /** All channels of an app that limits them, for a worker that mirrors `hasRoomForChannel`. */
   limitedChannels(): ReadonlyMap<string, readonly string[]>;
   present(app: string, channel: string, event: PresenceEvent): void;
-  watch(app: string, channel: string): readonly Member[];
+  watch(app: string, channel: string): Answer<readonly Member[]>;
   unwatch(app: string, channel: string): void;
-  members(app: string, channel: string): readonly Member[];
-  presenceStats(app: string, channel: string): PresenceStats;
+  members(app: string, channel: string): Answer<readonly Member[]>;
+  presenceStats(app: string, channel: string): Answer<PresenceStats>;
   call(
     worker: WorkerId,
     method: string,

@@ -29,6 +29,7 @@ const FIXED = [
   "clusterInstances",
   "presenceLeaseMs",
   "historyMaxBytes",
+  "meshId",
 ] as const satisfies readonly (VariableKey & keyof Config)[];
 
 const HOOK_SETTINGS = [
@@ -55,13 +56,20 @@ export function fixedDifferences(now: Config, next: Config): string[] {
 }
 
 /**
- * What says which mesh a worker is in, and how its streams are: workers that disagree would not hear one another,
- * or change the streams to and fro. Passwords and certificates are each worker's own, so that they can be renewed.
+ * How NATS is reached, and what the node does there. The supervisor has a link of its own, for members: with an old
+ * password it would not come back when the link breaks. Workers that disagree would not hear one another,
+ * or change the streams to and fro.
  */
 function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[] {
   const parts = {
     natsUrl: [now?.servers.join(), next?.servers.join()],
     natsUser: [now?.user, next?.user],
+    natsPassword: [now?.password, next?.password],
+    natsToken: [now?.token, next?.token],
+    natsCredentials: [now?.credentials, next?.credentials],
+    natsCa: [now?.tls?.ca, next?.tls?.ca],
+    natsCert: [now?.tls?.cert, next?.tls?.cert],
+    natsKey: [now?.tls?.key, next?.tls?.key],
     natsPrefix: [now?.prefix, next?.prefix],
     natsReplicas: [now?.streams.replicas, next?.streams.replicas],
     natsStorage: [now?.streams.storage, next?.streams.storage],

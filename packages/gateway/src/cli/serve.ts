@@ -6,6 +6,7 @@ import { Node } from "@starling/core/broker/node.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
 import { controlAnswers } from "../node/control.ts";
+import { joinPresence } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
@@ -36,7 +37,8 @@ export async function serve(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
     publicationHolding,
   );
-  const counts = () => sharedCountsOf(node, hooks);
+  const others = joinPresence(config, node, log);
+  const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,
     health,
@@ -59,7 +61,7 @@ export async function serve(preparation: Preparation): Promise<void> {
     log.info({ signal }, "stopping");
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
-    await hooks.drain();
+    await Promise.all([others?.close(), hooks.drain()]);
     log.info({}, "stopped");
   } finally {
     side?.quic.kill();

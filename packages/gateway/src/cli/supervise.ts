@@ -8,6 +8,7 @@ import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
+import { joinPresence } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
@@ -49,6 +50,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
     bytesHolding,
   );
+  const others = joinPresence(config, node, log);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -59,9 +61,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
     answer: controlAnswers({
       status: () => ({
         ...statusOf(workers, quic, listening, clock.now() - startedAt),
-        history: sharedCountsOf(node, hooks).history,
+        history: sharedCountsOf(node, hooks, others).history,
       }),
-      counts: () => sharedCountsOf(node, hooks),
+      counts: () => sharedCountsOf(node, hooks, others),
       restart: (progress) => restartWorkers(preparation, { workers, quic, hooks }, progress),
     }),
   });
@@ -118,7 +120,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     }
     log.info({ signal: outcome }, "stopping");
     await Promise.all([workers.stop(), quic.stop()]);
-    await hooks.drain();
+    await Promise.all([others?.close(), hooks.drain()]);
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();

@@ -33,7 +33,8 @@ export const clusterVariables = {
     default: "10000",
     description:
       "How long a process of the cluster may be silent. One that hangs for longer is killed and " +
-      "replaced, and the members that it had leave their channels.",
+      "replaced, and the members that it had leave their channels. The same holds for a node of a mesh, " +
+      "whose members leave on the others.",
     source: "Starling",
   },
 } as const satisfies Record<string, Variable>;

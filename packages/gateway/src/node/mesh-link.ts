@@ -1,6 +1,8 @@
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
+import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
+import type { Node } from "@starling/core/broker/node.ts";
 import type { Log, TimerHandle } from "@starling/core/ports.ts";
 import type { Config } from "../config/config.ts";
 import type { Health } from "../ops/health.ts";
@@ -16,6 +18,34 @@ export interface MeshLinkOptions {
   readonly handlers: WorkerHandlers;
   readonly health: Health;
   readonly log: Log;
+}
+
+/**
+ * Makes the presence of a node that of the mesh, before any worker joins it; undefined where no NATS is
+ * configured.
+ */
+export function joinPresence(
+  { nats, meshId, presenceLeaseMs }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs">,
+  { presence }: Pick<Node<unknown>, "presence">,
+  log: Log,
+): NatsPresence | undefined {
+  if (nats === undefined) return undefined;
+  const clock = systemClock;
+  const joined = new NatsPresence({
+    node: meshId,
+    start: nodeName(),
+    since: clock.now(),
+    connect: () => connectToNats(nats, `starling ${meshId} presence`),
+    showing: presence,
+    clock,
+    random: systemRandom,
+    afterTurn,
+    log,
+    leaseMs: presenceLeaseMs,
+    prefix: nats.prefix,
+  });
+  presence.join(joined.mesh);
+  return joined;
 }
 
 /** Puts the mesh around the broker of a node; undefined where no NATS is configured. */

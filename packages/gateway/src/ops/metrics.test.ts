@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { Counters } from "@starling/core/hub/counters.ts";
+import { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import { Metrics } from "./metrics.ts";
 
 const history = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
@@ -27,4 +28,20 @@ test("round trips are a histogram in seconds", async () => {
   expect(text).toContain('starling_ping_round_trip_seconds_bucket{le="0.05"} 1\n');
   expect(text).toContain('starling_ping_round_trip_seconds_bucket{le="1"} 2\n');
   expect(text).toContain("starling_ping_round_trip_seconds_sum 0.73\n");
+});
+
+test("what the node says of members to other nodes is exported where it does", async () => {
+  const metrics = new Metrics(new Counters());
+  const presence = {
+    ...new MeshPresenceCounters(),
+    lost: 2,
+    nodes: 3,
+    channels: 4,
+    waitingBytes: 5,
+  };
+  const text = await metrics.text([], { ...none, presence });
+  expect(text).toContain("\nstarling_mesh_presence_nodes 3\n");
+  expect(text).toContain("\nstarling_mesh_presence_lost_total 2\n");
+  expect(text).toContain("\nstarling_mesh_presence_waiting_bytes 5\n");
+  expect(await metrics.text([], none)).not.toContain("mesh_presence");
 });

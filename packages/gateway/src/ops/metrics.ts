@@ -3,7 +3,7 @@ import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { HistoryCounts, SharedCounts } from "../publish/node-stats.ts";
+import type { HistoryCounts, PresenceCounts, SharedCounts } from "../publish/node-stats.ts";
 import { hookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
@@ -58,13 +58,14 @@ export class Metrics {
    */
   async text(
     others: readonly unknown[],
-    { history, hooks }: Pick<SharedCounts, "history" | "hooks">,
+    { history, hooks, presence }: Pick<SharedCounts, "history" | "hooks" | "presence">,
   ): Promise<string> {
     const all = [
       await this.values(),
       ...(others as readonly (readonly object[])[]),
       await historyMetrics(history).getMetricsAsJSON(),
       await hookMetrics(hooks).getMetricsAsJSON(),
+      ...(presence === undefined ? [] : [await presenceMetrics(presence).getMetricsAsJSON()]),
     ];
     return AggregatorRegistry.aggregate(all).metrics();
   }
@@ -122,6 +123,36 @@ const historyHelp = {
   publications: "Publications kept so far",
   evictions: "Channels whose history was forgotten to make room for others",
 } as const satisfies Record<keyof HistoryCounts, string>;
+
+const presenceHelp = {
+  sent: "Messages of members sent to other nodes",
+  dropped: "Messages of members not sent, since too much waited for NATS",
+  oversized: "States and payloads of members that were too large to be told to other nodes",
+  received: "Messages of members that came from other nodes",
+  invalid: "Messages of NATS that say nothing of members, and were dropped",
+  repaired: "Channels asked for again since something of their members was missing",
+  lost: "Nodes that were silent for the lease, or began anew",
+  refused: "Nodes and questions not taken note of, since there were too many",
+  nodes: "Other nodes of the mesh",
+  channels: "Channels whose members on other nodes are known",
+  waitingBytes: "Bytes said of members that NATS may not have taken yet",
+} as const satisfies Record<keyof PresenceCounts, string>;
+
+function presenceMetrics(counts: PresenceCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const [name, help] of Object.entries(presenceHelp) as [keyof PresenceCounts, string][]) {
+    const prefix = "starling_mesh_presence_";
+    if (name === "nodes" || name === "channels") {
+      new Gauge({ name: `${prefix}${name}`, help, registers }).set(counts[name]);
+    } else if (name === "waitingBytes") {
+      new Gauge({ name: `${prefix}waiting_bytes`, help, registers }).set(counts[name]);
+    } else {
+      new Counter({ name: `${prefix}${name}_total`, help, registers }).inc(counts[name]);
+    }
+  }
+  return registry;
+}
 
 function historyMetrics(history: HistoryCounts): Registry {
   const registry = new Registry();

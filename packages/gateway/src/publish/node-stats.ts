@@ -2,6 +2,7 @@ import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
+import type { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import type { Stats } from "./schemas.ts";
 
@@ -14,6 +15,18 @@ export interface SharedCounts {
   readonly history: HistoryCounts;
   /** Of each hook. */
   readonly hooks: readonly HookCounts[];
+  /** Absent where no NATS is configured. */
+  readonly presence?: PresenceCounts;
+}
+
+/** What the node tells and hears of members over NATS. */
+export interface PresenceCounts extends Readonly<MeshPresenceCounters> {
+  /** Other nodes that are there. */
+  readonly nodes: number;
+  /** Channels whose members on other nodes are known. */
+  readonly channels: number;
+  /** Bytes that NATS may not have taken yet. */
+  readonly waitingBytes: number;
 }
 
 /** What the channels of the node keep. */
@@ -51,7 +64,7 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const { history, hooks, ...more } = await shared();
+    const { history, hooks, presence: _, ...more } = await shared();
     const whole = {
       ok: true,
       hub,

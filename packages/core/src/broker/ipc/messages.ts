@@ -140,9 +140,9 @@ function writeMember(writer: Writer, member: Member): void {
 
 function readMember(reader: Reader): Member {
   return {
-    connection: reader.string(),
-    clientId: reader.string(),
-    user: reader.optionalString(),
+    connection: reader.lastingString(),
+    clientId: reader.lastingString(),
+    user: reader.optionalLastingString(),
     state: reader.optionalBin(),
     since: reader.uint(),
   };

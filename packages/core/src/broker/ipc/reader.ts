@@ -1,4 +1,4 @@
-import { readName, readText } from "./text.ts";
+import { readLastingText, readName, readText } from "./text.ts";
 import { WireError } from "./wire-error.ts";
 
 /**
@@ -56,6 +56,13 @@ export class Reader {
     return readText(this.bytes, start, this.at);
   }
 
+  /** A text that is kept for long. */
+  lastingString(): string {
+    const length = this.#length(this.#byte());
+    const start = this.#skip(length);
+    return readLastingText(this.bytes, start, this.at);
+  }
+
   /** A text that comes again and again, such as the name of an app or a channel. */
   name(): string {
     const length = this.#length(this.#byte());
@@ -65,6 +72,10 @@ export class Reader {
 
   optionalString(): string | undefined {
     return this.#skipsNil() ? undefined : this.string();
+  }
+
+  optionalLastingString(): string | undefined {
+    return this.#skipsNil() ? undefined : this.lastingString();
   }
 
   strings(): string[] {

@@ -26,6 +26,11 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
   return text;
 }
 
+/** The same for a text that is kept for long: one that was put together holds its pieces until somebody looks into it. */
+export function readLastingText(bytes: Uint8Array, start: number, end: number): string {
+  return decoder.decode(bytes.subarray(start, end));
+}
+
 /** Writes text as UTF-8 where there is room for three bytes a code unit; answers where it ended. */
 export function writeText(text: string, bytes: Uint8Array, at: number): number {
   return at + encoder.encodeInto(text, bytes.subarray(at)).written;

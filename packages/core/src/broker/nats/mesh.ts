@@ -57,8 +57,9 @@ export interface MeshBrokerOptions {
 
 /**
  * A worker's broker where several nodes share a NATS system: publications reach the workers of its own node
- * as they do without NATS, and those of the others over NATS; histories are the mesh's. Presence, rates,
- * keys, budgets, questions and lists of channels are those of the node.
+ * as they do without NATS, and those of the others over NATS; histories are the mesh's, and so is presence, by what
+ * the process of the node says to others (`NatsPresence`). Rates, keys, budgets, questions and lists of
+ * channels are those of the node.
  */
 export class MeshBroker implements Broker {
   readonly worker: WorkerId;

@@ -79,6 +79,21 @@ export class Subjects {
     return `${this.#prefix}.live.${subjectToken(app)}.${subjectToken(namespace)}`;
   }
 
+  /** Where all nodes hear who is there. */
+  get everyNode(): string {
+    return `${this.#prefix}.who.all`;
+  }
+
+  /** Where one start of a node is told what is for no other. */
+  oneNode(start: string): string {
+    return `${this.#prefix}.who.to.${subjectToken(start)}`;
+  }
+
+  /** Where a channel's members are told of. */
+  members(app: string, channel: string): string {
+    return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;
+  }
+
   /** The name of a stream, in which "." is not allowed; the separators are no part of any token. */
   stream(app: string, namespace: string): string {
     const tokens = [this.#prefix, subjectToken(app), subjectToken(namespace)];
