@@ -13,8 +13,8 @@ export const signallingVariables = {
     default: undefined,
     otherwise: "messages of the signalling protocol name no node",
     description:
-      "Name of this node, in messages of the signalling protocol and in the header " +
-      "`X-Prscd-MeshID` of its handshake.",
+      "Name of this node, in messages of the signalling protocol, in the header `X-Prscd-MeshID` of its " +
+      "handshake, in requests of hooks, and in a mesh, where no two nodes may have the same.",
     source: "the presence backend",
   },
   signalMaxPayloadBytes: {

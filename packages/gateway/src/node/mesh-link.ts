@@ -20,6 +20,11 @@ export interface MeshLinkOptions {
   readonly log: Log;
 }
 
+/** What operators see in the list of clients of NATS. */
+function natsName(meshId: string): string {
+  return `starling ${meshId}`.trimEnd();
+}
+
 /**
  * Makes the presence of a node that of the mesh, before any worker joins it; undefined where no NATS is
  * configured.
@@ -35,7 +40,7 @@ export function joinPresence(
     node: meshId,
     start: nodeName(),
     since: clock.now(),
-    connect: () => connectToNats(nats, `starling ${meshId} presence`),
+    connect: () => connectToNats(nats, `${natsName(meshId)} presence`),
     showing: presence,
     clock,
     random: systemRandom,
@@ -61,7 +66,7 @@ export function joinMesh(
     inner,
     handler: handlers,
     node: nodeName(),
-    connect: () => connectToNats(nats, `starling ${meshId}`.trimEnd()),
+    connect: () => connectToNats(nats, natsName(meshId)),
     clock,
     random: systemRandom,
     afterTurn,
