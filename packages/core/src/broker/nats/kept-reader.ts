@@ -1,13 +1,12 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
-import type { Clock } from "../../ports.ts";
 import { PublicationIds } from "../publication-ids.ts";
 import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
 import type { Inbox } from "./inbox.ts";
-import type { MeshLink } from "./link.ts";
 import type { MeshStream, StreamState } from "./mesh-stream.ts";
-import { readStored, type StoredMessage } from "./stream-pages.ts";
+import type { StoredMessage } from "./stored-message.ts";
+import { readBackwards, readForwards } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
@@ -17,8 +16,6 @@ const RANGE_ENTRIES = 5_000;
 const RANGE_BYTES = 4 * 1024 * 1024;
 
 export interface KeptReaderOptions {
-  readonly link: MeshLink;
-  readonly clock: Clock;
   readonly subjects: Subjects;
   readonly inbox: Inbox;
 }
@@ -53,8 +50,6 @@ export type ChannelPart = Pick<KeptPage, "entries" | "isComplete" | "isWithinSiz
 interface Part {
   readonly entries: readonly HistoryEntry<Publication>[];
   readonly hasMore: boolean;
-  /** Publications of the channel behind the one that was read from, those of this part and the rest. */
-  readonly total: number;
 }
 
 /** Reads what streams keep of channels. */
@@ -75,11 +70,12 @@ export class KeptReader {
     const isBackwards = request.newestFirst === true;
     const wanted = { ...request, since: from };
     const part = await (isBackwards ? this.#backwards(kept, wanted) : this.#forwards(kept, wanted));
+    const start = from?.offset ?? 0;
+    const canBeWhole = !isBackwards && (since === undefined || isKnown);
+    const rest = canBeWhole ? await this.#restOf(kept, start) : undefined;
     const after = await stream.look();
     if (after.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
-    const start = from?.offset ?? 0;
-    const isWithinSize =
-      isBackwards || ((since === undefined || isKnown) && hasAll(after, start, part.total));
+    const isWithinSize = isBackwards || (rest !== undefined && hasAll(after, start, rest));
     const isComplete = isBackwards || (isWithinSize && start >= after.first - 1);
     const { entries, hasMore } = part;
     const { epoch } = before;
@@ -94,11 +90,11 @@ export class KeptReader {
   async allBehind(stream: MeshStream, offset: number): Promise<StreamPart> {
     const before = await stream.look();
     const messages: StoredMessage[] = [];
-    for (let left = 1, start = offset + 1; left > 0; ) {
-      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES };
-      const part = await this.#read(stream, `${stream.keptPrefix}.*`, range);
+    for (let hasMore = true, start = offset + 1; hasMore; ) {
+      const range = { limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES };
+      const part = await readForwards(stream, `${stream.keptPrefix}.*`, start, range);
       messages.push(...part.messages);
-      ({ left } = part);
+      ({ hasMore } = part);
       start = (messages.at(-1)?.offset ?? offset) + 1;
     }
     const state = await stream.look();
@@ -154,44 +150,36 @@ export class KeptReader {
     const { stream } = kept;
     const subject = this.#subject(kept);
     let start = (since?.offset ?? 0) + 1;
-    for (let passed = 0; ; ) {
-      const range = { start, limit, maxBytes: PAGE_BYTES };
-      const { messages, left } = await this.#read(stream, subject, range);
+    for (;;) {
+      const limits = { limit, maxBytes: PAGE_BYTES };
+      const { messages, hasMore } = await readForwards(stream, subject, start, limits);
       const entries = this.#entries(kept, messages);
       const last = messages.at(-1);
-      passed += messages.length;
       // What is no publication is passed over, or whoever reads would come to a stop there.
-      if (entries.length > 0 || left === 0 || last === undefined) {
-        return { entries, hasMore: left > 0, total: passed + left };
-      }
+      if (entries.length > 0 || !hasMore || last === undefined) return { entries, hasMore };
       start = last.offset + 1;
     }
   }
 
-  /** There is no reader that goes backwards; a channel has no more than its namespace keeps. */
   async #backwards(kept: KeptChannel, { since, limit }: HistoryRequest): Promise<Part> {
-    const range = { start: 1, limit: Infinity, maxBytes: Infinity };
-    const { messages } = await this.#read(kept.stream, this.#subject(kept), range);
     const before = since?.offset ?? Infinity;
-    const all = messages.filter(({ offset }) => offset < before).toReversed();
-    let bytes = 0;
-    const wanted = all.slice(0, limit).filter(({ message: { data } }, index) => {
-      bytes += data.length;
-      return index === 0 || bytes <= PAGE_BYTES;
-    });
-    const entries = this.#entries(kept, wanted);
-    return { entries, hasMore: all.length > wanted.length, total: messages.length };
+    const limits = { limit, maxBytes: PAGE_BYTES };
+    const part = await readBackwards(kept.stream, this.#subject(kept), before, limits);
+    return { entries: this.#entries(kept, part.messages), hasMore: part.hasMore };
   }
 
-  #read(
-    stream: MeshStream,
-    subject: string,
-    range: { start: number; limit: number; maxBytes: number },
-  ) {
-    const { link, clock } = this.#options;
-    const { connection } = link;
-    if (connection === undefined) throw new StarlingError("broker_unavailable");
-    return readStored(connection, clock, stream, subject, range);
+  /**
+   * How many publications a channel may have behind an offset; none where it has kept older ones, since what is
+   * too much goes from its front. It is asked after they were read, or they could be dropped meanwhile.
+   */
+  async #restOf(kept: KeptChannel, offset: number): Promise<number> {
+    const { stream } = kept;
+    const subject = this.#subject(kept);
+    const [count, oldest] = await Promise.all([
+      stream.countOf(subject),
+      offset === 0 ? undefined : stream.next(subject, 1),
+    ]);
+    return oldest !== undefined && oldest.offset <= offset ? 0 : count;
   }
 
   #entries(

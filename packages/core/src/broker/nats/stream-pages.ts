@@ -1,196 +1,194 @@
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  DeliverPolicy,
-  type JetStreamManager,
-} from "@nats-io/jetstream";
-import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Clock } from "../../ports.ts";
-import type { MeshStream } from "./mesh-stream.ts";
+import type { StoredMessage } from "./stored-message.ts";
 
-/** One message of a stream. */
-export interface StoredMessage {
-  readonly offset: number;
-  /** When it was kept, ms since the epoch. */
-  readonly time: number;
-  readonly message: Msg;
+/** A stream as the server says it that leads it. */
+export interface StoredStream {
+  look(): Promise<{ readonly last: number }>;
+  newestOf(subject: string): Promise<number>;
+  newest(subject: string): Promise<StoredMessage | undefined>;
+  /** The first message of a channel that has this number or a higher one. */
+  next(subject: string, from: number): Promise<StoredMessage | undefined>;
 }
 
-/** Messages of one channel behind an offset. */
+/** Messages of one channel. */
 export interface StoredPart {
   readonly messages: readonly StoredMessage[];
-  /** How many follow. */
-  readonly left: number;
+  /** Whether there are others behind them, or before them where it is read backwards. */
+  readonly hasMore: boolean;
 }
 
-/** Messages that are asked for at a time, and milliseconds that they may take. */
-const BATCH = 200;
-const TIMEOUT_MS = 3_000;
-/** Milliseconds after which a reader is made elsewhere, too. */
-const ELSEWHERE_MS = 500;
-/** What a reader says that has nothing, and one that has no more than it has given, or counted wrongly. */
-const [NOTHING, NO_MORE] = [404, 408];
-/** Milliseconds after which it is looked whether a reader waits for what was dropped: then it never answers. */
-const LOOK_MS = 300;
-/** How often a reader may give nothing though there is something. */
-const MAX_IDLE = 3;
-/** Nanoseconds after which a server forgets a reader that was not done away with. */
-const FORGOTTEN_NANOS = 5_000_000_000;
-const NANOS = 1_000_000;
+export interface StoredLimits {
+  readonly limit: number;
+  /** At least one message is read, however large. */
+  readonly maxBytes: number;
+}
+
+/** Numbers that one after the other are looked at for messages of a channel, and how many do that at a time. */
+const STRIDE = 50;
+const WALKERS = 16;
+/** How much wider the next part of a stream may be than the one before, where that had little of a channel. */
+const GROWTH = 4;
+
+/** Numbers of a stream, both ends included. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Walked {
+  readonly messages: readonly StoredMessage[];
+  /** The first behind the span, where that was seen. */
+  readonly next: StoredMessage | undefined;
+  /** Whether the limits ended it before the span did. */
+  readonly isCut: boolean;
+}
 
 /**
- * Reads a channel from `start` on: at most so many messages, and so many bytes but at least one. Rejected with
- * `broker_unavailable` where the server that was read from does not have yet what others have acknowledged.
+ * Reads a channel from `start` on, from the server that leads the stream: it has all that was acknowledged. Each
+ * message is asked for by itself: a consumer would need the servers to agree on it first, which takes seconds when
+ * one of them is away. Rejected with `broker_unavailable` where a new leader does not have yet what another has
+ * acknowledged.
  */
-export async function readStored(
-  connection: NatsConnection,
-  clock: Clock,
-  stream: MeshStream,
+export async function readForwards(
+  stream: StoredStream,
   subject: string,
-  range: { start: number; limit: number; maxBytes: number },
+  start: number,
+  { limit, maxBytes }: StoredLimits,
 ): Promise<StoredPart> {
-  if (stream.replicas === 1) return readPart(connection, clock, stream, subject, range);
   const newest = await stream.newestOf(subject);
-  const part = await readPart(connection, clock, stream, subject, range);
-  const last = part.messages.at(-1)?.offset ?? range.start - 1;
-  if (part.left === 0 && last < newest) {
-    throw new StarlingError("broker_unavailable", "a server of NATS lags behind");
-  }
-  return part;
-}
-
-async function readPart(
-  connection: NatsConnection,
-  clock: Clock,
-  stream: MeshStream,
-  subject: string,
-  { start, limit, maxBytes }: { start: number; limit: number; maxBytes: number },
-): Promise<StoredPart> {
-  const manager = await stream.manager();
-  const consumer = await makeReader(manager, clock, stream, {
-    filter_subject: subject,
-    deliver_policy: DeliverPolicy.StartSequence,
-    opt_start_seq: Math.max(1, start),
-    ack_policy: AckPolicy.None,
-    mem_storage: true,
-    inactive_threshold: FORGOTTEN_NANOS,
-  });
   const messages: StoredMessage[] = [];
-  let left = consumer.num_pending;
-  try {
-    let bytes = 0;
-    let idle = 0;
-    while (left > 0 && messages.length < limit && bytes < maxBytes) {
-      const batch = Math.min(left, limit - messages.length, BATCH);
-      const last = messages.at(-1)?.offset ?? start - 1;
-      const isAll = async (upTo = last) => (await stream.newestOf(subject)) <= upTo;
-      const next = await pull(connection, clock, stream.name, consumer.name, batch, isAll);
-      if (next === undefined) return { messages, left: 0 };
-      if (next.length === 0) {
-        if (await isAll()) return { messages, left: 0 };
-        if (++idle > MAX_IDLE) {
-          throw new StarlingError("broker_unavailable", "a reader of NATS stands still");
-        }
-      }
-      for (const message of next) {
-        const place = placeOf(message);
-        if (messages.length > 0 && bytes + message.data.length > maxBytes) {
-          left = place.left + 1 + (next.length - next.indexOf(message) - 1);
-          return { messages, left };
-        }
-        bytes += message.data.length;
-        messages.push({ offset: place.offset, time: place.time, message });
-        left = place.left;
-      }
-    }
-    return { messages, left };
-  } finally {
-    manager.consumers.delete(stream.name, consumer.name).catch(() => {});
+  let bytes = 0;
+  let from = Math.max(1, start);
+  let width = STRIDE;
+  while (from <= newest && messages.length < limit && bytes < maxBytes) {
+    const span = { from, to: Math.min(newest, from + width - 1) };
+    const left = { limit: limit - messages.length, maxBytes: maxBytes - bytes };
+    const walked = await walkTogether(stream, subject, span, newest, left);
+    messages.push(...walked.messages);
+    bytes += bytesOf(walked.messages);
+    if (walked.isCut) break;
+    from = Math.max(walked.next?.offset ?? 0, span.to + 1);
+    const room = Math.min(left.limit, (left.maxBytes * messages.length) / Math.max(1, bytes));
+    width = nextWidth(width, walked.messages.length, room);
   }
-}
-
-/**
- * A reader on one server; where that does not answer, on all that keep the stream: NATS chooses the one by
- * chance, and it may be one that is away.
- */
-async function makeReader(
-  manager: JetStreamManager,
-  clock: Clock,
-  stream: MeshStream,
-  config: Partial<ConsumerConfig>,
-): Promise<ConsumerInfo> {
-  const make = (replicas: number) =>
-    manager.consumers.add(stream.name, { ...config, num_replicas: replicas });
-  const first = make(1);
-  if (stream.replicas === 1) return first;
-  const late = Promise.withResolvers<undefined>();
-  const timer = clock.setTimeout(() => late.resolve(undefined), ELSEWHERE_MS);
-  try {
-    const made = await Promise.race([first, late.promise]);
-    if (made !== undefined) return made;
-  } finally {
-    clock.clearTimeout(timer);
-  }
-  // One that is made all the same is forgotten by itself.
-  first.catch(() => {});
-  return make(stream.replicas);
-}
-
-/**
- * The next messages of a reader, as many as there are, undefined where it has none; `isAll` says whether
- * nothing is behind an offset.
- */
-function pull(
-  connection: NatsConnection,
-  clock: Clock,
-  stream: string,
-  consumer: string,
-  batch: number,
-  isAll: (upTo?: number) => Promise<boolean>,
-): Promise<readonly Msg[] | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly Msg[] | undefined>();
-  const messages: Msg[] = [];
-  const reply = createInbox();
-  const late = () => reject(new StarlingError("broker_unavailable", "NATS did not answer in time"));
-  const timer = clock.setTimeout(late, TIMEOUT_MS);
-  const lookLater = () => clock.setTimeout(() => void look(), LOOK_MS);
-  const look = async () => {
-    const last = messages.at(-1);
-    const isDone = await isAll(last && placeOf(last).offset).catch(() => false);
-    if (isDone) resolve(messages);
-    else if (!isOver) looking = lookLater();
+  const part = cut(messages, { limit, maxBytes });
+  const end = part.at(-1)?.offset ?? start - 1;
+  return {
+    messages: part,
+    hasMore: part.length < messages.length || Math.max(end + 1, from) <= newest,
   };
-  let looking = lookLater();
-  let isOver = false;
-  const subscription = connection.subscribe(reply, {
-    callback(error, message) {
-      if (error !== null) return reject(error);
-      const code = message.data.length === 0 ? (message.headers?.code ?? 0) : 0;
-      if (code === NOTHING) return resolve(messages.length === 0 ? undefined : messages);
-      if (code === NO_MORE) return resolve(messages);
-      // A reader that is gone, with its server perhaps, says nothing of what there is.
-      if (code > 0) return reject(new StarlingError("broker_unavailable", "a reader is gone"));
-      messages.push(message);
-      if (messages.length === batch) resolve(messages);
-    },
-  });
-  const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
-  connection.publish(subject, JSON.stringify({ batch, no_wait: true }), { reply });
-  return promise.finally(() => {
-    isOver = true;
-    clock.clearTimeout(timer);
-    clock.clearTimeout(looking);
-    subscription.unsubscribe();
-  });
 }
 
-/** What a server says about a message in the place of its reply subject. */
-function placeOf({ reply = "" }: Msg): { offset: number; time: number; left: number } {
-  const tokens = reply.split(".");
-  // Newer servers put the domain and the account before the rest.
-  const at = tokens.length > 9 ? 7 : 5;
-  const [offset, , nanos, left] = tokens.slice(at, at + 4);
-  return { offset: Number(offset), time: Math.floor(Number(nanos) / NANOS), left: Number(left) };
+/** The same with the newest first, and only what lies before an offset. */
+export async function readBackwards(
+  stream: StoredStream,
+  subject: string,
+  before: number,
+  limits: StoredLimits,
+): Promise<StoredPart> {
+  const newest = await stream.newest(subject);
+  const oldest = newest && (await stream.next(subject, 1));
+  if (newest === undefined || oldest === undefined) return { messages: [], hasMore: false };
+  const messages: StoredMessage[] = newest.offset < before ? [newest] : [];
+  let to = Math.min(newest.offset, before) - 1;
+  let width = STRIDE;
+  let bytes = bytesOf(messages);
+  while (to >= oldest.offset && messages.length < limits.limit && bytes < limits.maxBytes) {
+    const span = { from: Math.max(oldest.offset, to - width + 1), to };
+    const all = { limit: Infinity, maxBytes: Infinity };
+    const walked = await walkTogether(stream, subject, span, newest.offset, all);
+    messages.push(...walked.messages.toReversed());
+    bytes += bytesOf(walked.messages);
+    to = span.from - 1;
+    width = nextWidth(width, walked.messages.length, limits.limit - messages.length);
+  }
+  const part = cut(messages, limits);
+  const end = part.at(-1)?.offset ?? before;
+  return { messages: part, hasMore: oldest.offset < end };
+}
+
+/** A span in several parts at a time, so that it does not take as many round trips as it has messages. */
+async function walkTogether(
+  stream: StoredStream,
+  subject: string,
+  { from, to }: Span,
+  newest: number,
+  limits: StoredLimits,
+): Promise<Walked> {
+  const count = Math.min(WALKERS, Math.ceil((to - from + 1) / STRIDE));
+  const width = Math.ceil((to - from + 1) / count);
+  const spans = Array.from({ length: count }, (_, index) => {
+    const start = from + index * width;
+    return { from: start, to: Math.min(to, start + width - 1) };
+  });
+  const parts = await Promise.all(spans.map((span) => walk(stream, subject, span, newest, limits)));
+  const cutAt = parts.findIndex(({ isCut }) => isCut);
+  const whole = cutAt < 0 ? parts : parts.slice(0, cutAt + 1);
+  return {
+    messages: whole.flatMap(({ messages }) => messages),
+    next: parts.at(-1)?.next,
+    isCut: cutAt >= 0,
+  };
+}
+
+/** The messages of a channel in a span, one after the other. */
+async function walk(
+  stream: StoredStream,
+  subject: string,
+  { from, to }: Span,
+  newest: number,
+  { limit, maxBytes }: StoredLimits,
+): Promise<Walked> {
+  const messages: StoredMessage[] = [];
+  let bytes = 0;
+  for (let at = from; at <= to; ) {
+    if (messages.length >= limit || bytes >= maxBytes) {
+      return { messages, next: undefined, isCut: true };
+    }
+    const message = await stream.next(subject, at);
+    if (message === undefined) {
+      await requireGone(stream, subject, at, newest);
+      return { messages, next: undefined, isCut: false };
+    }
+    if (message.offset > to) return { messages, next: message, isCut: false };
+    messages.push(message);
+    bytes += message.message.data.length;
+    at = message.offset + 1;
+  }
+  return { messages, next: undefined, isCut: false };
+}
+
+/** Nothing is left of a channel from there on, though there was: it became too old, or a leader does not have it yet. */
+async function requireGone(
+  stream: StoredStream,
+  subject: string,
+  from: number,
+  newest: number,
+): Promise<void> {
+  const { last } = await stream.look();
+  if (last >= newest && (await stream.newestOf(subject)) < from) return;
+  throw new StarlingError("broker_unavailable", "a leader of NATS does not have everything yet");
+}
+
+/** How many numbers probably have what there is room for. */
+function nextWidth(width: number, found: number, room: number): number {
+  const likely = found === 0 ? Infinity : Math.ceil((width * room) / found);
+  return Math.max(STRIDE, Math.min(width * GROWTH, likely));
+}
+
+function bytesOf(messages: readonly StoredMessage[]): number {
+  return messages.reduce((sum, { message }) => sum + message.data.length, 0);
+}
+
+/** As many as there may be. */
+function cut(
+  messages: readonly StoredMessage[],
+  { limit, maxBytes }: StoredLimits,
+): readonly StoredMessage[] {
+  let bytes = 0;
+  const end = messages.findIndex(({ message }, index) => {
+    bytes += message.data.length;
+    return index >= limit || (index > 0 && bytes > maxBytes);
+  });
+  return end < 0 ? messages : messages.slice(0, end);
 }
