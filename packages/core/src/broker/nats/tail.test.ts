@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { Gate } from "./tail.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { Gate, Tail } from "./tail.ts";
 
 test("how far a stream was at a moment is known from what had come by then, however late it is asked", () => {
   const gate = new Gate(() => {});
@@ -24,4 +25,37 @@ test("what comes while something may be missing does not say how far the stream 
   expect(gate.offsetAt(30_001)).toBe(10);
   gate.clear();
   expect(gate.offsetAt(30_001)).toBe(0);
+});
+
+test("what is late while others are filled is looked for when they are, unless it has come", async () => {
+  const clock = new FakeClock();
+  let fills = 0;
+  const gate = new Gate(() => {
+    fills++;
+  });
+  const tailOf = () => {
+    const tail = new Tail({ gate, clock, deliver() {}, doubt() {} });
+    tail.begin(0);
+    return tail;
+  };
+  const [broken, late, slow] = [tailOf(), tailOf(), tailOf()];
+  broken.take({ offset: 5, previous: 3, publication: undefined });
+  expect(fills).toBe(1);
+  gate.gaps.clear();
+  const reached = [late.reach(6), slow.reach(7)];
+  clock.advance(500);
+  // Gaps that came by time alone would keep whoever fills at it for ever.
+  expect(gate.gaps.size).toBe(0);
+  slow.take({ offset: 7, previous: 0, publication: undefined });
+  gate.open([]);
+  expect(gate.isHeld).toBe(true);
+  broken.hasRead(5);
+  gate.gaps.clear();
+  gate.open([]);
+  gate.lookAgain();
+  expect([...gate.gaps]).toEqual([late]);
+  late.hasRead(6);
+  gate.open([]);
+  late.wasFilled();
+  expect(await Promise.all(reached)).toEqual([true, true]);
 });

@@ -38,8 +38,11 @@ export class Gate {
   readonly #fill: () => void;
   #isHeld = false;
   #mustLook = false;
+  #holds = 0;
   #generation = 0;
   #waiting: Waiting[] = [];
+  /** Those in which something is late that may have come by itself when this opens. */
+  readonly #late = new Set<Tail>();
   /** The newest that has come live, and how far that was at some moments. */
   #newest = 0;
   #notes: { readonly at: number; readonly offset: number }[] = [];
@@ -58,6 +61,11 @@ export class Gate {
     return this.#mustLook;
   }
 
+  /** How often `hold` was called: whoever has looked before the last time does not know of all gaps. */
+  get holds(): number {
+    return this.#holds;
+  }
+
   /** Another one when the stream has become another one. */
   get generation(): number {
     return this.#generation;
@@ -65,6 +73,7 @@ export class Gate {
 
   /** Nothing passes until `hasLooked` and then `open`: any channel may have a gap. */
   hold(): void {
+    this.#holds++;
     this.#isHeld = true;
     this.#mustLook = true;
   }
@@ -79,6 +88,19 @@ export class Gate {
     if (this.#isHeld) return;
     this.#isHeld = true;
     this.#fill();
+  }
+
+  /** Fills a tail in which something is late; while this is held, once it is open and nothing has come. */
+  look(tail: Tail): void {
+    if (this.#isHeld) this.#late.add(tail);
+    else this.fill(tail);
+  }
+
+  /** What was late while this was held, and is so still, is looked for. */
+  lookAgain(): void {
+    const late = [...this.#late].filter((tail) => tail.isWaitedFor);
+    this.#late.clear();
+    for (const tail of late) this.look(tail);
   }
 
   wait(tail: Tail, live: Live): void {
@@ -107,6 +129,7 @@ export class Gate {
     this.#newest = 0;
     this.#generation++;
     this.#waiting = [];
+    this.#late.clear();
     this.gaps.clear();
   }
 
@@ -202,6 +225,11 @@ export class Tail {
     return this.#last === undefined || this.#options.gate.isHeld ? undefined : this.complete;
   }
 
+  /** Whether somebody waits for what has not come. */
+  get isWaitedFor(): boolean {
+    return this.#waiters.values().some(({ offset }) => offset > this.complete);
+  }
+
   /** The stream was read up to that offset. */
   hasRead(offset: number): void {
     this.#read = Math.max(this.#read, offset);
@@ -230,7 +258,7 @@ export class Tail {
     this.#waiters.add(waiter);
     const timers = [
       clock.setTimeout(() => {
-        if (this.#last !== undefined) gate.fill(this);
+        if (this.#last !== undefined) gate.look(this);
       }, LATE_MS),
       clock.setTimeout(() => resolve(false), GIVE_UP_MS),
     ];
