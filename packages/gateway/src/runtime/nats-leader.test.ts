@@ -25,6 +25,7 @@ afterEach(async () => {
 /** A link on which what streams republish can be lost, and states of streams be those of a server without a leader. */
 class ClusterLink {
   isLosing = false;
+  lost = 0;
   /** Answers that come from a server which has this much and knows no leader. */
   leaderless = 0;
   last = 0;
@@ -36,7 +37,8 @@ class ClusterLink {
         return connection.subscribe(subject, options);
       }
       const lossy = (error: Error | null, message: Msg) => {
-        if (!this.isLosing) callback(error, message);
+        if (this.isLosing) this.lost++;
+        else callback(error, message);
       };
       return connection.subscribe(subject, { ...options, callback: lossy });
     };
@@ -47,8 +49,13 @@ class ClusterLink {
       const info = answer.json<{ state: object }>();
       const state = { ...info.state, messages: this.last, last_seq: this.last };
       const stale = { ...info, state, cluster: { name: "test", replicas: [] } };
+      const data = new TextEncoder().encode(JSON.stringify(stale));
       return new Proxy(answer, {
-        get: (target, name) => (name === "json" ? () => stale : Reflect.get(target, name, target)),
+        get: (target, name) => {
+          if (name === "data") return data;
+          if (name === "json") return () => stale;
+          return Reflect.get(target, name, target);
+        },
       });
     };
     return new Proxy(connection, {
@@ -90,6 +97,7 @@ test("what a stream has kept and said to nobody comes when the stream has anothe
   link.isLosing = true;
   await publish("2");
   await publish("3");
+  await until(() => link.lost === 2);
   link.isLosing = false;
   const servers = await connectTo(server);
   servers.publish(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${stream}`, "{}");
