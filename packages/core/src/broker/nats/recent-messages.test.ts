@@ -7,7 +7,7 @@ const KIB = 1024;
 
 function message(offset: number, size = 10): StoredMessage {
   const data = new Uint8Array(size);
-  return { offset, time: 0, message: { subject: "a", data, headers: undefined } };
+  return { offset, time: 0, message: { subject: "a", data } };
 }
 
 function offsets({ messages }: { readonly messages: readonly StoredMessage[] }): number[] {

@@ -40,7 +40,7 @@ class Stored implements StoredStream {
   #message(offset: number | undefined): StoredMessage | undefined {
     if (offset === undefined) return undefined;
     const data = new Uint8Array(this.#bytes);
-    const message = { subject: "a", data, headers: undefined };
+    const message = { subject: "a", data };
     return { offset, time: 0, message };
   }
 }
