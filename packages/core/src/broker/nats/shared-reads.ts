@@ -106,6 +106,7 @@ export class SharedReads {
       limit: limit - all.length,
       maxBytes: maxBytes - bytesOf(all),
       upTo,
+      density: part.messages.length / Math.max(1, part.upTo - part.from + 1),
     };
     const took = (stretch: StoredStretch) => this.#recent.add(part, stretch);
     const read = await this.direct(channel, rest, asking, took);

@@ -10,8 +10,9 @@ class Stored implements StoredStream {
   offsets: readonly number[];
   readonly #bytes: number;
   asked = 0;
-  /** Called before each answer. */
+  /** Called before each answer, and what the answer waits for. */
   answering = () => {};
+  reply = () => Promise.resolve();
 
   constructor(offsets: readonly number[], bytes = 1) {
     this.offsets = offsets;
@@ -32,7 +33,7 @@ class Stored implements StoredStream {
 
   async next(_subject: string, from: number) {
     this.asked++;
-    await Promise.resolve();
+    await this.reply();
     this.answering();
     return this.#message(this.offsets.find((offset) => offset >= from));
   }
@@ -141,6 +142,23 @@ describe("a page of a channel", () => {
     expect(stream.asked).toBeLessThan(1_100);
   });
 
+  test("is long where the server is far away, behind one that says how dense the channel is", async () => {
+    const stream = new Stored(Array.from({ length: 1_000 }, (_, index) => index + 1));
+    const { clock, part } = readsOf(stream);
+    let trip: Promise<void> | undefined;
+    stream.reply = () => {
+      trip ??= settled().then(() => {
+        trip = undefined;
+        clock.advance(80);
+      });
+      return trip;
+    };
+    const { messages } = await part({ limit: 100, upTo: 1_000 });
+    expect(messages).toHaveLength(100);
+    const start = 101;
+    expect((await part({ start, upTo: 1_000 })).messages.length).toBeGreaterThan(400);
+  });
+
   test("ends where the stream stood when it was asked for", async () => {
     const { part } = readsOf(new Stored([1, 2, 5, 7, 9]));
     const page = await part({ upTo: 6 });
@@ -205,3 +223,7 @@ describe("what several ask for", () => {
     expect(offsetsOf(messages)).toEqual([3, 4]);
   });
 });
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}

@@ -38,6 +38,8 @@ export interface Range extends StoredLimits {
   readonly start: number;
   /** What lies behind it is not: a channel in which much is published would have no end. */
   readonly upTo: number;
+  /** How many of the numbers before it were of the channel, from 0 to 1; undefined where that is not known. */
+  readonly density?: number | undefined;
 }
 
 /** What follows what was known of a channel. */
@@ -48,14 +50,16 @@ export interface StoredStretch {
 }
 
 /** Numbers that one after the other are looked at for messages of a channel, at least. */
-const STRIDE = 8;
+const STRIDE = 4;
 /** How many such stretches are looked at together, and how many messages are hoped for there. */
-const WALKERS = 16;
+const WALKERS = 32;
 const ROUND = WALKERS * STRIDE;
+/** Numbers that are looked at first of a channel of which nothing is known. */
+const FIRST_WIDTH = 16;
 /** How much wider the next part of a stream may be than the one before, where that had little of a channel. */
 const GROWTH = 4;
 /** Milliseconds after which no more is asked for: what there is by then goes on. */
-const SHORT_MS = 500;
+const SHORT_MS = 1_000;
 
 /** Numbers of a stream, both ends included. */
 interface Span {
@@ -88,7 +92,7 @@ interface Walked {
  */
 export async function readForwards(
   channel: StoredChannel,
-  { start, limit, maxBytes, upTo }: Range,
+  { start, limit, maxBytes, upTo, density }: Range,
   clock: Pick<Clock, "now">,
   took: (stretch: StoredStretch) => void = () => {},
 ): Promise<StoredPart> {
@@ -98,7 +102,7 @@ export async function readForwards(
   const messages: StoredMessage[] = [];
   let bytes = 0;
   let from = Math.max(1, start);
-  let width = STRIDE;
+  let width = density ? widthOf(Math.min(limit, ROUND), density) : FIRST_WIDTH;
   while (from <= end && messages.length < limit && bytes < maxBytes) {
     if (messages.length > 0 && isLate()) break;
     const span = { from, to: Math.min(end, from + width - 1) };
@@ -109,8 +113,8 @@ export async function readForwards(
     const last = messages.at(-1)?.offset ?? 0;
     from = 1 + (walked.isCut ? last : Math.max((walked.next?.offset ?? 0) - 1, span.to));
     took({ messages: walked.messages, upTo: Math.min(from - 1, upTo) });
-    const room = Math.min(left.limit, (left.maxBytes * messages.length) / Math.max(1, bytes));
-    width = nextWidth(width, walked.messages.length, room);
+    const room = ((maxBytes - bytes) * messages.length) / Math.max(1, bytes);
+    width = nextWidth(width, walked.messages.length, Math.min(limit - messages.length, room));
   }
   if (from > end) took({ messages: [], upTo });
   return { messages, hasMore: from <= end };
@@ -130,7 +134,7 @@ export async function readBackwards(
   if (newest === undefined || oldest === undefined) return { messages: [], hasMore: false };
   const messages: StoredMessage[] = newest.offset < before ? [newest] : [];
   let to = Math.min(newest.offset, before) - 1;
-  let width = STRIDE;
+  let width = FIRST_WIDTH;
   let bytes = bytesOf(messages);
   while (to >= oldest.offset && messages.length < limits.limit && bytes < limits.maxBytes) {
     if (messages.length > 0 && isLate()) break;
@@ -221,8 +225,13 @@ async function requireGone({ stream, subject, newest }: Walk, from: number): Pro
   throw new StarlingError("broker_unavailable", "a leader of NATS does not have everything yet");
 }
 
-/** How many numbers probably have what there is room for. */
+/** How many numbers are looked at next, after so many in which so many messages were found. */
 function nextWidth(width: number, found: number, room: number): number {
-  const likely = found === 0 ? Infinity : Math.ceil((width * Math.min(room, ROUND)) / found);
-  return Math.max(STRIDE, Math.min(width * GROWTH, likely));
+  const likely = found === 0 ? Infinity : widthOf(Math.min(room, ROUND), found / width);
+  return Math.min(width * GROWTH, likely);
+}
+
+/** How many numbers probably have so many messages of a channel. */
+function widthOf(messages: number, density: number): number {
+  return Math.max(STRIDE, Math.ceil(messages / density));
 }
