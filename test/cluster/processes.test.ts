@@ -150,7 +150,7 @@ test("a client that never fetches what waits for it keeps nobody longer than it 
 
 test("a publish that is under way when the node stops is answered", async () => {
   const node = await start();
-  const { publisherUrl, ca, pid } = node.process;
+  const { publisherUrl, ca } = node.process;
   const { hostname, port } = new URL(publisherUrl);
   const body = '{"channel":"demo:hello","data":1}';
   const socket = connect({ host: hostname, port: Number(port), ca, servername: "localhost" });
@@ -162,7 +162,7 @@ test("a publish that is under way when the node stops is answered", async () => 
   socket.write(`${head}\r\n\r\n${body.slice(0, 5)}`);
   // What was written has arrived before the signal.
   await ready(node);
-  process.kill(pid, "SIGTERM");
+  node.process.requestStop();
   await eventually("a drained node", async () => {
     await Bun.sleep(20);
     return node.logLines.filter(({ msg }) => msg === "drained").length === 2 || undefined;

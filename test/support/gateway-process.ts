@@ -26,7 +26,9 @@ export interface GatewayProcess {
    * long as a process takes to start: what is waited for tells of the quic worker.
    */
   nextLine(message: string): Promise<LogLine>;
-  /** Stops the process as a service manager does, and gives back its exit code. */
+  /** Tells the process to stop, once: a second signal would end it at once. */
+  requestStop(): void;
+  /** Stops the process as a service manager does, where nobody has yet, and gives back its exit code. */
   stop(): Promise<number>;
 }
 
@@ -65,8 +67,13 @@ export async function startGatewayProcess(
     stdout: "pipe",
     stderr: "inherit",
   });
+  let isStopping = false;
+  const requestStop = () => {
+    if (!isStopping) child.kill("SIGTERM");
+    isStopping = true;
+  };
   const stop = async () => {
-    child.kill("SIGTERM");
+    requestStop();
     const code = await within(child.exited, "end of the gateway", STOP_MS);
     rmSync(folder, { recursive: true, force: true });
     return code;
@@ -96,6 +103,7 @@ export async function startGatewayProcess(
       get greeting() {
         return log.greeting;
       },
+      requestStop,
       stop,
     };
   } catch (error) {

@@ -25,8 +25,9 @@ async function withGateway(
 }
 
 /** Sends the signal, and resolves once it was taken note of. */
-async function beginStop({ pid, subscriberUrl, ca }: GatewayProcess): Promise<void> {
-  process.kill(pid, "SIGTERM");
+async function beginStop(gateway: GatewayProcess): Promise<void> {
+  gateway.requestStop();
+  const { subscriberUrl, ca } = gateway;
   for (let status = 200; status === 200; ) {
     ({ status } = await httpsCall(`${subscriberUrl}/ready`, ca));
   }
@@ -89,7 +90,7 @@ test("without time to drain everybody is closed at once", () =>
       return client;
     };
     const clients = await Promise.all(Array.from({ length: 20 }, open));
-    process.kill(gateway.pid, "SIGTERM");
+    gateway.requestStop();
     for (const client of clients) {
       const ending = await within(client.ended, "close frame");
       expect(ending).toEqual({ code: 4000, reason: "server is shutting down" });

@@ -1,3 +1,4 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
 import { Packr } from "msgpackr";
 import type { Answer } from "../answer.ts";
 import type {
@@ -53,6 +54,8 @@ export class DelayedLink {
 export class DelayedBroker extends LocalBroker {
   /** From other nodes to this worker, beside its own node and in no step with it. */
   readonly outside = new DelayedLink();
+  /** Whether this worker cannot know what other nodes have published. */
+  isCutOff = false;
   /** From the worker to the node. */
   readonly up: DelayedLink;
   /** From the node to the worker. */
@@ -111,7 +114,11 @@ export class DelayedBroker extends LocalBroker {
   }
 
   override caughtUp(): never {
-    return new Promise<void>((resolve) => this.outside.send(resolve)) as never;
+    return new Promise<void>((resolve, reject) => {
+      this.outside.send(() =>
+        this.isCutOff ? reject(new StarlingError("broker_unavailable")) : resolve(),
+      );
+    }) as never;
   }
 
   // The base class promises more than the port does: here every answer has to be waited for.

@@ -36,8 +36,9 @@ function configOf(server: NatsServer, more: Partial<NatsConfig> = {}): NatsConfi
 /** What the documentation says that a node has to be allowed. */
 const PERMISSIONS = `{
   publish: ["starling.pub.>", "starling.kept.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
-            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>", "$JS.API.CONSUMER.>"]
-  subscribe: ["starling.pub.>", "starling.live.>", "_INBOX.>"]
+            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>"]
+  subscribe: ["starling.pub.>", "starling.live.>", "_INBOX.>",
+              "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.>"]
 }`;
 
 test("a user with no more permissions than documented publishes, hears, and reads what is kept", async () => {

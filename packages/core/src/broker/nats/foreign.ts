@@ -1,9 +1,9 @@
-import type { Msg } from "@nats-io/nats-core";
 import { nameFault, RESERVED_EVENTS } from "../../hub/names.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { JsonSyntaxError } from "../../json/json-scanner.ts";
 import { validateJson } from "../../json/raw-json.ts";
 import { PublicationIds } from "../publication-ids.ts";
+import type { StoredContent } from "./stored-message.ts";
 
 /** What the WHATWG Encoding Standard gives every runtime. */
 declare const TextDecoder: new (
@@ -19,7 +19,11 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  *
  * @throws RangeError which says what is wrong with it
  */
-export function foreignPublication(message: Msg, app: string, channel: string): Publication {
+export function foreignPublication(
+  message: StoredContent,
+  app: string,
+  channel: string,
+): Publication {
   const event = message.headers?.get("Event") || "message";
   const fault = nameFault(event);
   if (fault !== undefined) throw new RangeError(`the event ${fault}`);

@@ -85,6 +85,14 @@ export class GapFiller {
     void this.#catchUp();
   }
 
+  /** What the leader of a stream had kept, but not said yet, when it was lost is in the stream. */
+  leaderIsNew(stream: MeshStream): void {
+    const gate = this.gateOf(stream);
+    gate.hold();
+    gate.behindSince ??= this.#options.clock.now();
+    void this.#catchUpIn(stream, gate);
+  }
+
   /** Tries again what a stream has not answered; the next link does it by itself. */
   catchUpLater(): void {
     const { link, clock } = this.#options;
@@ -104,8 +112,10 @@ export class GapFiller {
   }
 
   async #catchUpIn(stream: MeshStream, gate: Gate): Promise<void> {
+    const { mustLook, holds } = gate;
     try {
       const { last } = await stream.look();
+      const isLatest = mustLook && gate.holds === holds;
       const late = new Set<Tail>();
       for (const { tail, begun } of this.#options.channelsOf(stream)) {
         if (tail.last === undefined) {
@@ -113,13 +123,13 @@ export class GapFiller {
           if (begun !== undefined) continue;
           tail.begin(last);
           late.add(tail);
-        } else if (tail.last < last) {
+        } else if (isLatest && tail.last < last) {
           gate.gaps.add(tail);
         }
       }
       if (late.size > 0) this.#options.missed(late);
-      gate.hasLooked();
-      await this.#fill(stream, gate);
+      if (isLatest) gate.hasLooked();
+      if (gate.isHeld && !gate.mustLook) await this.#fill(stream, gate);
     } catch {
       this.catchUpLater();
     }
@@ -130,16 +140,25 @@ export class GapFiller {
     // Whoever is at it sees what came meanwhile, too.
     if (this.#filling.has(gate)) return;
     this.#filling.add(gate);
-    const { generation } = gate;
+    let { generation } = gate;
     const tried = new Set<Tail>();
-    const all: Filling[] = [];
+    let all: Filling[] = [];
+    const upTo = new Map<Tail, number>();
     try {
       while (gate.gaps.size > 0) {
         const channels = [...this.#options.channelsOf(stream)];
         const gaps = channels.filter(({ tail }) => gate.gaps.has(tail));
         gate.gaps.clear();
         for (const { tail } of gaps) tried.add(tail);
-        all.push(...(await this.#readGaps(stream, gate, gaps)));
+        if (gate.generation !== generation) {
+          ({ generation } = gate);
+          upTo.clear();
+          all = [];
+        }
+        const read = await this.#readGaps(stream, gate, gaps, upTo);
+        // What is read once more while more comes in would be more every time.
+        for (const filling of read) upTo.set(filling.tail, filling.upTo);
+        all.push(...read);
       }
     } catch {
       // What waits goes on waiting: behind a gap nothing may be delivered.
@@ -167,6 +186,7 @@ export class GapFiller {
     gate.behindSince = undefined;
     gate.open(read);
     for (const { tail } of all) tail.wasFilled();
+    gate.lookAgain();
   }
 
   /** What channels have in their stream behind the last that was delivered. */
@@ -174,6 +194,7 @@ export class GapFiller {
     stream: MeshStream,
     gate: Gate,
     channels: readonly TailedChannel[],
+    upTo: ReadonlyMap<Tail, number>,
   ): Promise<readonly Filling[]> {
     const { clock } = this.#options;
     const { behindSince = clock.now() } = gate;
@@ -183,7 +204,9 @@ export class GapFiller {
     const gaps = channels
       .filter(({ tail }) => tail.last !== undefined)
       .map((channel) => {
-        return { channel, from: Math.max(channel.tail.complete, gate.offsetAt(knownAt)) };
+        const { tail } = channel;
+        const known = Math.max(tail.complete, upTo.get(tail) ?? 0);
+        return { channel, from: Math.max(known, gate.offsetAt(knownAt)) };
       });
     if (gaps.length > READERS) {
       const oldest = gaps.reduce((least, { from }) => Math.min(least, from), Infinity);

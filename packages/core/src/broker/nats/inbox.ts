@@ -9,6 +9,7 @@ import { Envelopes } from "./envelope.ts";
 import { foreignPublication } from "./foreign.ts";
 import { Origins } from "./origins.ts";
 import { RecentIds } from "./recent-ids.ts";
+import type { StoredContent } from "./stored-message.ts";
 
 export interface InboxOptions {
   readonly handler: Pick<BrokerHandler, "delivered">;
@@ -39,7 +40,7 @@ export class Inbox {
   }
 
   /** What a message says; undefined where it is no publication. */
-  read(message: Msg, app: string, channel: string): Publication | undefined {
+  read(message: StoredContent, app: string, channel: string): Publication | undefined {
     const { counters, envelopes, log } = this.#options;
     try {
       if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);

@@ -5,10 +5,10 @@ import type { Clock } from "../../ports.ts";
 import { PublicationIds } from "../publication-ids.ts";
 import type { HistoryEntry, HistoryPage, HistoryRequest } from "../stream.ts";
 import type { Inbox } from "./inbox.ts";
-import type { MeshLink } from "./link.ts";
 import type { MeshStream, StreamState } from "./mesh-stream.ts";
 import { type Asking, SharedReads } from "./shared-reads.ts";
-import type { Range, StoredMessage } from "./stream-pages.ts";
+import type { StoredMessage } from "./stored-message.ts";
+import type { StoredChannel } from "./stream-pages.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
@@ -20,7 +20,6 @@ const RANGE_ENTRIES = 5_000;
 const RANGE_BYTES = 4 * 1024 * 1024;
 
 export interface KeptReaderOptions {
-  readonly link: MeshLink;
   readonly clock: Clock;
   readonly subjects: Subjects;
   readonly inbox: Inbox;
@@ -42,10 +41,9 @@ export interface KeptPage extends HistoryPage<Publication> {
 /** What all channels of a stream have behind an offset. */
 export interface StreamPart {
   readonly bySubject: ReadonlyMap<string, readonly StoredMessage[]>;
-  /** Up to which it is all. */
+  /** Up to which it is all: where the stream stood before it was read. */
   readonly upTo: number;
-  /** Where the stream stood before it was read, and how it was afterwards. */
-  readonly last: number;
+  /** How the stream was afterwards. */
   readonly state: StreamState;
 }
 
@@ -56,8 +54,14 @@ export type ChannelPart = Pick<KeptPage, "entries" | "isComplete" | "isWithinSiz
 interface Part {
   readonly entries: readonly HistoryEntry<Publication>[];
   readonly hasMore: boolean;
-  /** Publications of the channel behind the one that was read from, those of this part and the rest. */
-  readonly total: number;
+}
+
+/** How a stream was after a channel was read. */
+interface Rest {
+  readonly state: StreamState;
+  readonly isWithinSize: boolean;
+  /** The oldest message that the channel has; 0 where it has none, or nothing can have been dropped. */
+  readonly oldest: number;
 }
 
 /** Reads what streams keep of channels. */
@@ -67,7 +71,7 @@ export class KeptReader {
 
   constructor(options: KeptReaderOptions) {
     this.#options = options;
-    this.#reads = new SharedReads(options);
+    this.#reads = new SharedReads(options.clock);
   }
 
   /** Rejected, with `broker_unavailable` or what a server says, where the stream cannot be read. */
@@ -76,55 +80,47 @@ export class KeptReader {
     request: HistoryRequest,
     asking: Asking = GOING_ON,
   ): Promise<KeptPage> {
-    const { stream } = kept;
-    const before = await stream.look();
+    const before = await kept.stream.look();
     const { since } = request;
     const isKnown = since?.epoch === before.epoch && since.offset <= before.last;
-    const from = isKnown ? since : undefined;
-    const isBackwards = request.newestFirst === true;
-    const wanted = { ...request, since: from };
-    const part = await (isBackwards
-      ? this.#backwards(kept, wanted, asking)
-      : this.#forwards(kept, wanted, before, asking));
-    const after = await stream.look();
-    if (after.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
-    const start = from?.offset ?? 0;
-    const isWithinSize =
-      isBackwards || ((since === undefined || isKnown) && hasAll(after, start, part.total));
-    const isComplete = isBackwards || (isWithinSize && start >= after.first - 1);
-    const { entries, hasMore } = part;
-    const { epoch } = before;
-    // What came after the look at the stream is in the page, unless the page ends before it.
-    const newest = isBackwards ? entries.at(0) : entries.at(-1);
-    const isUpToNow = isBackwards || !hasMore;
-    const offset = isUpToNow ? Math.max(before.last, newest?.offset ?? 0) : before.last;
-    return { position: { epoch, offset }, entries, isComplete, hasMore, isWithinSize };
+    const wanted = { ...request, since: isKnown ? since : undefined };
+    if (request.newestFirst === true) return this.#newestFirst(kept, wanted, before, asking);
+    const start = isKnown ? since.offset : 0;
+    let part = await this.#forwards(kept, wanted, start, before, asking);
+    const { state, oldest, ...rest } = await this.#restOf(kept, start, before);
+    // What was read for others may have been dropped since, and is not history any more.
+    if (!rest.isWithinSize && (part.entries[0]?.offset ?? oldest) < oldest) {
+      part = await this.#forwards(kept, wanted, oldest - 1, before, asking);
+    }
+    const isWithinSize = (since === undefined || isKnown) && rest.isWithinSize;
+    const isComplete = isWithinSize && start >= state.first - 1;
+    const position = { epoch: before.epoch, offset: before.last };
+    return { position, ...part, isComplete, isWithinSize };
   }
 
   /** What all channels of a stream have behind an offset, by their subjects. */
   async allBehind(stream: MeshStream, offset: number): Promise<StreamPart> {
     const before = await stream.look();
+    const channel = { stream, subject: `${stream.keptPrefix}.*` };
+    const upTo = before.last;
     const messages: StoredMessage[] = [];
-    for (let left = 1, start = offset + 1; left > 0; ) {
-      const upTo = before.last;
+    for (let hasMore = true, start = offset + 1; hasMore; ) {
       const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES, upTo };
-      const part = await this.#reads.direct(stream, `${stream.keptPrefix}.*`, range, GOING_ON);
+      const part = await this.#reads.direct(channel, range, GOING_ON);
       messages.push(...part.messages);
+      ({ hasMore } = part);
       start = (messages.at(-1)?.offset ?? offset) + 1;
-      left = start > upTo ? 0 : part.left;
     }
-    const state = await stream.look();
-    if (state.epoch !== before.epoch) throw new StarlingError("broker_unavailable");
-    const upTo = Math.max(before.last, messages.at(-1)?.offset ?? 0);
+    const state = await this.#stateAfter(stream, before);
     const bySubject = Map.groupBy(messages, ({ message }) => message.subject);
-    return { bySubject, upTo, last: before.last, state };
+    return { bySubject, upTo, state };
   }
 
   /** The same for one of its channels, behind an offset of its own. */
-  partOf(kept: KeptChannel, { bySubject, last, state }: StreamPart, offset: number): ChannelPart {
+  partOf(kept: KeptChannel, { bySubject, upTo, state }: StreamPart, offset: number): ChannelPart {
     const all = bySubject.get(this.#subject(kept)) ?? [];
     const messages = all.filter((each) => each.offset > offset);
-    const isWithinSize = offset <= last && hasAll(state, offset, messages.length);
+    const isWithinSize = offset <= upTo && hasAll(state, offset, messages.length);
     return {
       entries: this.#entries(kept, messages),
       isWithinSize,
@@ -168,52 +164,68 @@ export class KeptReader {
 
   async #forwards(
     kept: KeptChannel,
-    { since, limit, maxBytes = PAGE_BYTES }: HistoryRequest,
+    { limit, maxBytes = PAGE_BYTES }: HistoryRequest,
+    after: number,
     state: StreamState,
     asking: Asking,
   ): Promise<Part> {
-    const { stream } = kept;
-    const subject = this.#subject(kept);
-    let start = (since?.offset ?? 0) + 1;
-    for (let passed = 0; ; ) {
-      const upTo = state.last;
-      const range = { start, limit, maxBytes: Math.min(maxBytes, PAGE_BYTES), upTo };
-      const { messages, left } = await this.#reads.part(stream, subject, state, range, asking);
+    const channel = this.#stored(kept);
+    for (let start = after + 1; ; ) {
+      const most = Math.min(maxBytes, PAGE_BYTES);
+      const range = { start, limit, maxBytes: most, upTo: state.last };
+      const { messages, hasMore } = await this.#reads.part(channel, state, range, asking);
       const entries = this.#entries(kept, messages);
       const last = messages.at(-1);
-      passed += messages.length;
       // What is no publication is passed over, or whoever reads would come to a stop there.
-      const isAll = left === 0 || (last?.offset ?? start - 1) >= upTo;
-      if (entries.length > 0 || isAll || last === undefined) {
-        return { entries, hasMore: !isAll, total: passed + left };
-      }
+      if (entries.length > 0 || !hasMore || last === undefined) return { entries, hasMore };
       start = last.offset + 1;
     }
   }
 
-  /** There is no reader that goes backwards; a channel has no more than its namespace keeps. */
-  async #backwards(
+  async #newestFirst(
     kept: KeptChannel,
     { since, limit, maxBytes = PAGE_BYTES }: HistoryRequest,
+    before: StreamState,
     asking: Asking,
-  ): Promise<Part> {
-    const messages: StoredMessage[] = [];
-    for (let left = 1, start = 1; left > 0; ) {
-      const range: Range = { start, limit: Infinity, maxBytes: Infinity, upTo: Infinity };
-      const part = await this.#reads.direct(kept.stream, this.#subject(kept), range, asking);
-      messages.push(...part.messages);
-      ({ left } = part);
-      start = (messages.at(-1)?.offset ?? 0) + 1;
-    }
-    const before = since?.offset ?? Infinity;
-    const all = messages.filter(({ offset }) => offset < before).toReversed();
-    let bytes = 0;
-    const wanted = all.slice(0, limit).filter(({ message: { data } }, index) => {
-      bytes += data.length;
-      return index === 0 || bytes <= Math.min(maxBytes, PAGE_BYTES);
-    });
-    const entries = this.#entries(kept, wanted);
-    return { entries, hasMore: all.length > wanted.length, total: messages.length };
+  ): Promise<KeptPage> {
+    const limits = { limit, maxBytes: Math.min(maxBytes, PAGE_BYTES) };
+    const end = since?.offset ?? Infinity;
+    const part = await this.#reads.backwards(this.#stored(kept), end, limits, asking);
+    await this.#stateAfter(kept.stream, before);
+    const entries = this.#entries(kept, part.messages);
+    // What came after the look at the stream is in the page.
+    const offset = Math.max(before.last, entries[0]?.offset ?? 0);
+    const position = { epoch: before.epoch, offset };
+    return { position, entries, hasMore: part.hasMore, isComplete: true, isWithinSize: true };
+  }
+
+  /**
+   * Whether a channel has lost nothing behind an offset for being too much. It is asked after it was read, or that
+   * could be dropped meanwhile.
+   */
+  async #restOf(kept: KeptChannel, offset: number, before: StreamState): Promise<Rest> {
+    const { stream } = kept;
+    const after = await this.#stateAfter(stream, before);
+    // There are not more of one channel than of all.
+    const isFew = hasAll(after, offset, after.last - offset);
+    if (isFew) return { state: after, isWithinSize: true, oldest: 0 };
+    const subject = this.#subject(kept);
+    const [count, oldest] = await Promise.all([stream.countOf(subject), stream.next(subject, 1)]);
+    const state = await this.#stateAfter(stream, before);
+    // Where it has kept older ones nothing is lost, since what is too much goes from its front.
+    const total = oldest !== undefined && oldest.offset <= offset ? 0 : count;
+    return { state, isWithinSize: hasAll(state, offset, total), oldest: oldest?.offset ?? 0 };
+  }
+
+  /** @throws StarlingError `broker_unavailable` where the stream is another one, or one that lags behind */
+  async #stateAfter(stream: MeshStream, { epoch, last }: StreamState): Promise<StreamState> {
+    const state = await stream.look();
+    if (state.epoch === epoch && state.last >= last) return state;
+    throw new StarlingError("broker_unavailable");
+  }
+
+  #stored(kept: KeptChannel): StoredChannel {
+    return { stream: kept.stream, subject: this.#subject(kept) };
   }
 
   #entries(

@@ -8,6 +8,7 @@ import type { MeshCounters } from "./counters.ts";
 import { GapFiller, type TailedChannel } from "./gap-filler.ts";
 import type { Inbox } from "./inbox.ts";
 import { type KeptReader, place } from "./kept-reader.ts";
+import { LeaderWatch } from "./leader-watch.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
 import type { Subjects } from "./subjects.ts";
@@ -49,6 +50,7 @@ export class KeptTails {
   readonly #wanted = new ByChannel<Wanted>();
   readonly #filler: GapFiller;
   readonly #cursors: WorkerCursors;
+  readonly #leaders: LeaderWatch;
 
   constructor(options: KeptTailsOptions) {
     this.#options = options;
@@ -58,6 +60,10 @@ export class KeptTails {
       missed: (tails) => this.#missed(tails),
     });
     this.#cursors = new WorkerCursors(options);
+    this.#leaders = new LeaderWatch({
+      ...options,
+      elected: (stream) => this.#filler.leaderIsNew(stream),
+    });
     options.link.use({ up: (connection) => this.#up(connection), down() {} });
   }
 
@@ -117,6 +123,7 @@ export class KeptTails {
   #open(app: string, channel: string): Wanted {
     const { handler, counters, subjects, clock, link, streamOf, recovers } = this.#options;
     const stream = streamOf(app, channel);
+    this.#leaders.watch(stream);
     const cursors = recovers(app, channel) ? this.#cursors.track(stream) : undefined;
     const tail = new Tail({
       clock,

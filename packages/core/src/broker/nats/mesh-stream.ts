@@ -3,7 +3,9 @@ import {
   JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
+  type MsgRequest,
   type StreamInfo,
+  type StreamInfoRequestOptions,
 } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -11,6 +13,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { Retention } from "../stream.ts";
 import type { MeshLink } from "./link.ts";
+import type { StoredMessage } from "./stored-message.ts";
 import {
   adjustStream,
   boundsOf,
@@ -53,6 +56,8 @@ const TIMEOUT_MS = 3_000;
 /** How often a stream is looked for that somebody else makes, and after how many milliseconds each. */
 const ATTEMPTS = 10;
 const LOOK_AGAIN_MS = 25;
+/** How often a stream is looked at whose answer comes from a server that does not know its leader. */
+const LEADERLESS_ATTEMPTS = 60;
 /** Milliseconds after which a look that has no answer yet does not hold up the next. */
 const OVERTAKE_MS = 250;
 const EPOCH_CHARACTERS = 16;
@@ -94,11 +99,6 @@ export class MeshStream {
   /** Milliseconds for which each message is kept, as configured. */
   get ttlMs(): number {
     return this.#options.retention.ttlMs;
-  }
-
-  /** Servers that keep each message, as configured. */
-  get replicas(): number {
-    return this.#options.settings.replicas;
   }
 
   /** Undefined until the stream was found or made for the first time. */
@@ -171,10 +171,26 @@ export class MeshStream {
 
   /** The newest number of a channel as the leader says it, which has all that was acknowledged; 0 for none. */
   async newestOf(subject: string): Promise<number> {
+    return (await this.newest(subject))?.offset ?? 0;
+  }
+
+  /** The newest message of a channel, as the leader has it. */
+  newest(subject: string): Promise<StoredMessage | undefined> {
+    return this.#message({ last_by_subj: subject });
+  }
+
+  /** The first message of a channel that has this number or a higher one, as the leader has it. */
+  next(subject: string, from: number): Promise<StoredMessage | undefined> {
+    // The library's type does not know that servers from 2.9 on take both.
+    const request = { seq: from, next_by_subj: subject };
+    return this.#message(request);
+  }
+
+  /** How many messages a channel has. */
+  async countOf(subject: string): Promise<number> {
     const manager = await this.manager();
-    const message = await manager.streams.getMessage(this.name, { last_by_subj: subject });
-    this.heard();
-    return message?.seq ?? 0;
+    const { state } = await this.#info(manager, { subjects_filter: subject });
+    return state.subjects?.[subject] ?? 0;
   }
 
   /** @throws StarlingError `broker_unavailable` while the link is down */
@@ -190,6 +206,19 @@ export class MeshStream {
     return this.#manager.manager;
   }
 
+  async #message(request: MsgRequest): Promise<StoredMessage | undefined> {
+    const manager = await this.manager();
+    const stored = await manager.streams.getMessage(this.name, request);
+    this.heard();
+    if (stored === null) return undefined;
+    const { subject, data, header, seq, timestamp } = stored;
+    return {
+      offset: seq,
+      time: Date.parse(timestamp),
+      message: { subject, data, headers: header },
+    };
+  }
+
   /** When a look has ended, or does not hold up the next any longer. */
   async #ended(look: Promise<unknown>): Promise<void> {
     const { clock } = this.#options;
@@ -200,7 +229,7 @@ export class MeshStream {
     await this.ready();
     try {
       const manager = await this.manager();
-      return this.#take(await manager.streams.info(this.name));
+      return this.#take(await this.#info(manager));
     } catch (error) {
       if (isNotFound(error)) {
         this.reset();
@@ -229,9 +258,33 @@ export class MeshStream {
     }
   }
 
+  /**
+   * What a server says of the stream. One that has come back and does not know the leader yet answers, too, with
+   * what it had when it was lost, and before the leader where it is the nearer one.
+   */
+  async #info(
+    manager: JetStreamManager,
+    options?: Partial<StreamInfoRequestOptions>,
+  ): Promise<StreamInfo> {
+    for (let left = LEADERLESS_ATTEMPTS; left > 0; left--) {
+      const info = await manager.streams.info(this.name, options);
+      if (knowsLeader(info)) {
+        this.heard();
+        return info;
+      }
+      await this.#pause();
+    }
+    throw new StarlingError("broker_unavailable", "a stream has no leader");
+  }
+
+  #pause(): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
+  }
+
   async #find(manager: JetStreamManager, attempts: number): Promise<StreamInfo> {
     try {
-      return await manager.streams.info(this.name);
+      return await this.#info(manager);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -243,14 +296,12 @@ export class MeshStream {
     } catch (error) {
       // Somebody else may be about to make it, which a server says in several ways.
       if (attempts <= 1) throw error;
-      const { clock } = this.#options;
-      await new Promise<void>((resume) => void clock.setTimeout(resume, LOOK_AGAIN_MS));
+      await this.#pause();
       return this.#find(manager, attempts - 1);
     }
   }
 
   #take({ created, config, state }: StreamInfo): StreamState {
-    this.heard();
     const epoch = epochOf(`${this.name} ${created}`);
     const size = config.max_msgs_per_subject > 0 ? config.max_msgs_per_subject : Infinity;
     const last = state.last_seq;
@@ -274,6 +325,11 @@ export class MeshStream {
 function epochOf(text: string): string {
   const hash = sha256(new TextEncoder().encode(text));
   return hash.toBase64({ alphabet: "base64url" }).slice(0, EPOCH_CHARACTERS);
+}
+
+/** A server that stands alone has no cluster to speak of. */
+function knowsLeader({ cluster }: Pick<StreamInfo, "cluster">): boolean {
+  return cluster === undefined || Boolean(cluster.leader);
 }
 
 function isNotFound(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import type { Clock, TimerHandle } from "../../ports.ts";
-import type { StoredMessage } from "./stream-pages.ts";
+import type { StoredMessage } from "./stored-message.ts";
+import type { StoredStretch } from "./stream-pages.ts";
 
 /** Bytes that are kept of one part of a channel, and of all together. */
 const PART_BYTES = 1024 * 1024;
@@ -13,8 +14,9 @@ const FORGOTTEN_MS = 15_000;
 export interface RecentPart {
   readonly subject: string;
   readonly epoch: string;
-  /** Everything from this number on that the channel had is in `messages`, up to the last of them. */
+  /** Everything that the channel had between these numbers is in `messages`, both included. */
   from: number;
+  upTo: number;
   messages: StoredMessage[];
   bytes: number;
   usedAt: number;
@@ -44,9 +46,12 @@ export class RecentMessages {
     let found: RecentPart | undefined;
     for (const part of this.#parts) {
       if (part.subject !== subject || part.epoch !== epoch) continue;
-      if (part.from <= start && start <= nextOf(part)) found = part;
+      if (part.from <= start && start <= part.upTo + 1) found = part;
     }
-    const part = found ?? { subject, epoch, from: start, messages: [], bytes: 0, usedAt: 0 };
+    const part = found ?? {
+      ...{ subject, epoch, from: start, upTo: start - 1 },
+      ...{ messages: [], bytes: 0, usedAt: 0 },
+    };
     part.usedAt = this.#clock.now();
     this.#parts.delete(part);
     this.#parts.add(part);
@@ -54,9 +59,10 @@ export class RecentMessages {
     return part;
   }
 
-  /** Messages that follow those of a part, all there are up to the last of them. */
-  add(part: RecentPart, messages: readonly StoredMessage[]): void {
+  /** What follows a part. */
+  add(part: RecentPart, { messages, upTo }: StoredStretch): void {
     const isKnown = this.#parts.has(part);
+    part.upTo = Math.max(part.upTo, upTo);
     for (const message of messages) {
       part.messages.push(message);
       part.bytes += sizeOf(message);
@@ -104,11 +110,6 @@ export class RecentMessages {
       if (this.#parts.size > 0) this.#forgetLater();
     }, FORGOTTEN_MS);
   }
-}
-
-/** The number from which on nothing is known. */
-export function nextOf({ from, messages }: RecentPart): number {
-  return (messages.at(-1)?.offset ?? from - 1) + 1;
 }
 
 function sizeOf({ message }: StoredMessage): number {

@@ -70,6 +70,41 @@ test("whoever fills a gap is not given what is late meanwhile, or would never en
   expect([...gate.gaps]).toEqual([tail]);
 });
 
+test("what is late while others are filled is looked for when they are, unless it has come", async () => {
+  const clock = new FakeClock();
+  const flushed = () => Promise.resolve();
+  let fills = 0;
+  const gate = new Gate(() => {
+    fills++;
+  });
+  const tailOf = () => {
+    const tail = new Tail({ gate, clock, deliver() {}, flushed, doubt() {} });
+    tail.begin(0);
+    return tail;
+  };
+  const [broken, late, slow] = [tailOf(), tailOf(), tailOf()];
+  broken.take({ offset: 5, previous: 3, publication: undefined });
+  expect(fills).toBe(1);
+  gate.gaps.clear();
+  const reached = [late.reach(6), slow.reach(7)];
+  clock.advance(500);
+  await settled();
+  // Gaps that came by time alone would keep whoever fills at it for ever.
+  expect(gate.gaps.size).toBe(0);
+  slow.take({ offset: 7, previous: 0, publication: undefined });
+  gate.open([]);
+  expect(gate.isHeld).toBe(true);
+  broken.hasRead(5);
+  gate.gaps.clear();
+  gate.open([]);
+  gate.lookAgain();
+  expect([...gate.gaps]).toEqual([late]);
+  late.hasRead(6);
+  gate.open([]);
+  late.wasFilled();
+  expect(await Promise.all(reached)).toEqual([true, true]);
+});
+
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
 }

@@ -39,8 +39,11 @@ export class Gate {
   readonly #fill: () => void;
   #isHeld = false;
   #mustLook = false;
+  #holds = 0;
   #generation = 0;
   #waiting: Waiting[] = [];
+  /** Those in which something is late that may have come by itself when this opens. */
+  readonly #late = new Set<Tail>();
   /** The newest that has come live, and how far that was at some moments. */
   #newest = 0;
   #notes: { readonly at: number; readonly offset: number }[] = [];
@@ -59,6 +62,11 @@ export class Gate {
     return this.#mustLook;
   }
 
+  /** How often `hold` was called: whoever has looked before the last time does not know of all gaps. */
+  get holds(): number {
+    return this.#holds;
+  }
+
   /** Another one when the stream has become another one. */
   get generation(): number {
     return this.#generation;
@@ -66,6 +74,7 @@ export class Gate {
 
   /** Nothing passes until `hasLooked` and then `open`: any channel may have a gap. */
   hold(): void {
+    this.#holds++;
     this.#isHeld = true;
     this.#mustLook = true;
   }
@@ -80,6 +89,22 @@ export class Gate {
     if (this.#isHeld) return;
     this.#isHeld = true;
     this.#fill();
+  }
+
+  /**
+   * Fills a tail in which something is late; while this is held, once it is open and nothing has come: whoever fills
+   * already would never come to an end if all that is published meanwhile were added.
+   */
+  look(tail: Tail): void {
+    if (this.#isHeld) this.#late.add(tail);
+    else this.fill(tail);
+  }
+
+  /** What was late while this was held, and is so still, is looked for. */
+  lookAgain(): void {
+    const late = [...this.#late].filter((tail) => tail.isWaitedFor);
+    this.#late.clear();
+    for (const tail of late) this.look(tail);
   }
 
   wait(tail: Tail, live: Live): void {
@@ -108,6 +133,7 @@ export class Gate {
     this.#newest = 0;
     this.#generation++;
     this.#waiting = [];
+    this.#late.clear();
     this.gaps.clear();
   }
 
@@ -205,6 +231,11 @@ export class Tail {
     return this.#last === undefined || this.#options.gate.isHeld ? undefined : this.complete;
   }
 
+  /** Whether somebody waits for what has not come. */
+  get isWaitedFor(): boolean {
+    return this.#waiters.values().some(({ offset }) => offset > this.complete);
+  }
+
   /** The stream was read up to that offset. */
   hasRead(offset: number): void {
     this.#read = Math.max(this.#read, offset);
@@ -250,8 +281,7 @@ export class Tail {
     const { clock, flushed, gate } = this.#options;
     await within(clock, LATE_MS, flushed()).catch(() => {});
     if (!this.#waiters.has(waiter) || this.#last === undefined) return;
-    // Whoever fills already would never come to an end if all that is published meanwhile were added.
-    if (!gate.isHeld) gate.fill(this);
+    gate.look(this);
   }
 
   #deliver({ offset, publication }: Live): void {

@@ -15,7 +15,7 @@ import {
   type TakeAnswer,
   type TakenSession,
 } from "./cluster.ts";
-import { FrameQueue } from "./frame-queue.ts";
+import { FrameQueue, type QueuedFrames } from "./frame-queue.ts";
 import { PacketType, PROBE_PING, PROBE_PONG } from "./packets.ts";
 import { type EngineSession, MOVE_TIMEOUT_MS, UPGRADE_TIMEOUT_MS } from "./session.ts";
 
@@ -47,7 +47,7 @@ const MAX_ROUNDS = 5;
  * Nothing is lost and nothing doubled: this worker follows what the session receives before it asks
  * for it. Whatever is passed on after that is known comes here; whatever was passed on before has reached
  * the owner before it answers, and is left out here. So is what the owner says it delivered since the
- * first look.
+ * first look, for which this worker waits: over NATS some of it may be still to come.
  */
 export class Arrival<Data> implements SocketHandler, Follower {
   readonly #context: ArrivalContext<Data>;
@@ -62,6 +62,8 @@ export class Arrival<Data> implements SocketHandler, Follower {
   /** What the session received since it is followed. */
   #followed: FrameQueue | undefined;
   #following: Following | undefined;
+  /** What the owner has handed over, until the session is here. */
+  #taken: TakenSession | undefined;
   #session: EngineSession<Data> | undefined;
 
   constructor(context: ArrivalContext<Data>, owner: WorkerId, name: ProbeName) {
@@ -94,6 +96,8 @@ export class Arrival<Data> implements SocketHandler, Follower {
   }
 
   closed(socket: MessageSocket): void {
+    // Its client may come back to what has left its owner.
+    if (this.#taken !== undefined) this.#open(socket, this.#taken, []);
     if (this.#session !== undefined) this.#session.closed(socket);
     else this.#end();
   }
@@ -109,6 +113,14 @@ export class Arrival<Data> implements SocketHandler, Follower {
   /** Gives the session up, if it is not here yet; its client is told to come back, or not to. */
   close(reason: CloseName, farewell: readonly Frame[] = []): void {
     if (this.#state === "arrived" || this.#state === "over") return;
+    if (this.#taken !== undefined && this.#socket !== undefined) {
+      this.#context.counters.failedMoves++;
+      // Its client has what the owner had for it, and nothing else, so that it can go on behind that.
+      const session = this.#open(this.#socket, this.#taken, []);
+      for (const frame of farewell) session.sendFrame(frame);
+      session.close(reason);
+      return;
+    }
     if (this.#state === "moving") {
       this.#context.counters.failedMoves++;
       // Its client polls no more, and is about to lose its socket.
@@ -171,7 +183,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
       const taken = (await this.#ask(Question.take)) as TakeAnswer;
       if (this.#state !== "moving") return;
       if (taken.is !== "changed") {
-        if (taken.is === "taken") this.#arrive(taken);
+        if (taken.is === "taken") await this.#arriveCaughtUp(taken, following);
         else this.close(taken.reason, taken.farewell);
         return;
       }
@@ -180,29 +192,52 @@ export class Arrival<Data> implements SocketHandler, Follower {
     this.close("internal_error");
   }
 
-  #arrive({ state, frames, ids }: TakenSession): void {
+  /** What the owner delivered and this worker has yet to, the session would get twice. */
+  async #arriveCaughtUp(taken: TakenSession, following: Following): Promise<void> {
+    this.#taken = taken;
+    try {
+      const caughtUp = following.caughtUp();
+      if (caughtUp instanceof Promise) await caughtUp;
+    } catch {
+      this.close("messages_missed");
+    }
+    if (this.#state === "moving") this.#arrive(taken);
+  }
+
+  #arrive(taken: TakenSession): void {
     const socket = this.#socket;
     if (socket === undefined) return;
-    const { cluster, counters } = this.#context;
+    const session = this.#open(socket, taken, this.#followed?.drain() ?? []);
+    this.#context.counters.sessionsMoved++;
+    // The client's patience began at the last ping of the other worker, whose beat was another.
+    session.sendFrame(PacketType.ping);
+    this.#handleEarly();
+  }
+
+  /** The session is here from now on, with what its owner had for it and what it received here. */
+  #open(
+    socket: MessageSocket,
+    { state, frames, ids }: TakenSession,
+    followed: readonly QueuedFrames[],
+  ): EngineSession<Data> {
+    const { cluster } = this.#context;
     const session = this.#context.createSession(this.#name.sid, cluster.mover.createData(state));
     this.#state = "arrived";
     this.#session = session;
+    this.#taken = undefined;
     this.#stopTimer();
     this.#cancellation = undefined;
     session.takeOver(socket);
     session.deliver(frames);
     const known = new Set(ids);
-    for (const followed of this.#followed?.drain() ?? []) {
-      if (followed.id === undefined || !known.has(followed.id)) session.deliver(followed.frames);
+    for (const { id, frames } of followed) {
+      if (id === undefined || !known.has(id)) session.deliver(frames);
     }
     // Only then does the session receive by itself, and this worker was interested all the time.
     if (session.isOpen) this.#restore(session, state);
     this.#stopFollowing();
     this.#context.leave(this);
-    counters.sessionsMoved++;
-    // The client's patience began at the last ping of the other worker, whose beat was another.
-    session.sendFrame(PacketType.ping);
-    this.#handleEarly();
+    return session;
   }
 
   #restore(session: EngineSession<Data>, state: unknown): void {
@@ -251,7 +286,9 @@ export class Arrival<Data> implements SocketHandler, Follower {
 
   #giveUpAfter(timeoutMs: number): void {
     this.#stopTimer();
-    this.#timer = this.#context.clock.setTimeout(() => this.close("internal_error"), timeoutMs);
+    const giveUp = () =>
+      this.close(this.#taken === undefined ? "internal_error" : "messages_missed");
+    this.#timer = this.#context.clock.setTimeout(giveUp, timeoutMs);
   }
 
   #stopTimer(): void {

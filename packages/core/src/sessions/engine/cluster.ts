@@ -54,6 +54,8 @@ export interface Following {
    * they are caught up.
    */
   readonly ready: Answer<void>;
+  /** Answered when whatever any other worker had delivered before the question has come here, too. */
+  caughtUp(): Answer<void>;
   stop(): void;
 }
 

@@ -59,6 +59,27 @@ describe("a session that moved to another worker", () => {
     expect(cluster.clock.pendingTimers).toBe(0);
   });
 
+  test("is not given once more what its new worker gets late, before it has caught up", async () => {
+    for (let steps = 0; steps < 10; steps++) {
+      const { cluster, client, other, publish, third, open } = await subscribed();
+      const late = publication("open:1", "1");
+      third.hub.publishUnanswered(late);
+      await cluster.settle();
+      expect(await bodyOf(cluster, client)).toContain('["open:1",1]');
+      const socket = await open();
+      socket.say("2probe", "5");
+      for (let step = 0; step < steps; step++) {
+        for (const link of cluster.links) link.step();
+        await turn();
+      }
+      other.broker.hear(late);
+      await cluster.settle();
+      publish("2");
+      await cluster.settle();
+      expect(events(socket).filter((event) => event !== "2")).toEqual(['42["open:1",2]']);
+    }
+  });
+
   test("is pinged there, and closed when it does not answer", async () => {
     const { cluster, other, move } = await subscribed();
     const { socket } = await move();

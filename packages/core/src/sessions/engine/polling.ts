@@ -1,6 +1,7 @@
 import type { Frame } from "../../hub/subscriber.ts";
 import type { TimerHandle } from "../../ports.ts";
 import { type HttpAnswer, textAnswer } from "./http.ts";
+import { LastIds } from "./last-ids.ts";
 import { PAYLOAD_SEPARATOR, toPayloadPacket } from "./packets.ts";
 
 /** Takes the answer of a poll that waited. */
@@ -12,6 +13,8 @@ export class PollingState {
   posting = false;
   /** Sends a noop to a poll that waits while the client upgrades. */
   noopTimer: TimerHandle | undefined;
+  /** Publications that the client has had; another worker that takes over may get them later. */
+  readonly lastIds = new LastIds();
   readonly #maxBytes: number;
   #frames: Frame[] = [];
   #bytes = 0;

@@ -102,7 +102,9 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
   /** The frames of a publication; `id` is that of the publication where it has one. */
   deliver(frames: readonly Frame[], id?: number): void {
     for (const frame of frames) this.sendFrame(frame);
-    if (id !== undefined && this.#probe instanceof RemoteProbe) this.#probe.remember(id);
+    if (id === undefined || this.#polling === undefined) return;
+    this.#polling.lastIds.remember(id);
+    this.remoteProbe?.remember(id);
   }
 
   /** A message of the layer above; bytes travel as they are, text gets its packet type. */
@@ -229,6 +231,8 @@ export class EngineSession<Data> implements SocketHandler, HeartbeatMember {
     const polling = this.#polling;
     if (polling === undefined || !this.canProbe) return false;
     this.#probe = probe;
+    // Over NATS the other worker may be about to get what the client has had before it asked.
+    for (const id of polling.lastIds) probe.remember(id);
     // The other worker gives up first, unless it is gone.
     const timeoutMs = 2 * (UPGRADE_TIMEOUT_MS + MOVE_TIMEOUT_MS);
     this.#timer = this.#context.clock.setTimeout(() => this.dropProbe(probe), timeoutMs);

@@ -86,8 +86,12 @@ export class SocketIoMover<Info> implements SessionMover<SocketIoClient<Info>> {
       stop();
       throw error;
     }
-    const ready = whenAnswered(allAnswers(shadows.map((shadow) => shadow.ready)), () => {});
-    return { ready, stop };
+    const all = (answers: readonly Answer<void>[]) => whenAnswered(allAnswers(answers), () => {});
+    return {
+      ready: all(shadows.map((shadow) => shadow.ready)),
+      caughtUp: () => all(shadows.map((shadow) => shadow.caughtUp())),
+      stop,
+    };
   }
 
   createData(state: unknown): SocketIoClient<Info> {

@@ -3,7 +3,7 @@ import { PacketType } from "socket.io-parser";
 import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Channel } from "../../hub/channel.ts";
 import type { Hub } from "../../hub/hub.ts";
-import type { OneOrMany } from "../../hub/one-or-many.ts";
+import { each, type OneOrMany } from "../../hub/one-or-many.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import type { Follower } from "../engine/cluster.ts";
 import type { FollowedConnection } from "./application.ts";
@@ -51,8 +51,7 @@ export class Shadow implements Subscriber {
     try {
       const { channels } = connection;
       const subscribed = channels.map((channel) => hub.subscribe(shadow, channel));
-      const caughtUp = hub.caughtUp(connection.app, channels);
-      shadow.ready = whenAnswered(allAnswers([...subscribed, caughtUp]), () => {});
+      shadow.ready = whenAnswered(allAnswers([...subscribed, shadow.caughtUp()]), () => {});
       // Whoever follows gives up for other reasons, too.
       if (shadow.ready instanceof Promise) shadow.ready.catch(() => {});
     } catch (error) {
@@ -60,6 +59,11 @@ export class Shadow implements Subscriber {
       throw error;
     }
     return shadow;
+  }
+
+  caughtUp(): Answer<void> {
+    const channels = Array.from(each(this.channels), ({ name }) => name);
+    return this.#hub.caughtUp(this.app, channels);
   }
 
   stop(): void {
