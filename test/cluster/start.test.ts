@@ -91,12 +91,17 @@ function gone(pid: number, ms = 20_000): Promise<true> {
   return eventually(`end of process ${pid}`, attempt, ms);
 }
 
-async function publish(channel: string): Promise<number> {
+/** Asks the publisher API, over a connection of its own and so any of the workers. */
+async function post(path: string, request: object): Promise<Record<string, unknown>> {
   const { publisherUrl, ca } = running();
-  const body = JSON.stringify({ channel, event: "message", data: 1 });
-  const answer = await httpsCall(`${publisherUrl}/api/publish`, ca, { body });
+  const answer = await httpsCall(`${publisherUrl}${path}`, ca, { body: JSON.stringify(request) });
   expect(answer.status).toBe(200);
-  return JSON.parse(answer.text).subscribers;
+  return JSON.parse(answer.text);
+}
+
+async function publish(channel: string): Promise<unknown> {
+  const { subscribers } = await post("/api/publish", { channel, event: "message", data: 1 });
+  return subscribers;
 }
 
 const noSharedCounts = { idempotencyForgottenEarly: 0, rateLimitUntracked: 0 };
@@ -142,6 +147,30 @@ describe("a cluster", () => {
     const { status, text } = await httpsCall(`${publisherUrl}/api/stats`, ca);
     expect(status).toBe(200);
     expect(JSON.parse(text).publisher).toMatchObject(noSharedCounts);
+  });
+
+  test("knows a request that is repeated, and finds a user, whichever workers they reach", async () => {
+    await start();
+    const user = crypto.randomUUID();
+    const open = () =>
+      clients.connected({ transports: ["websocket"], query: { uniqueUserId: user } });
+    const sockets = await Promise.all(Array.from({ length: 12 }, open));
+    const heard = sockets.map((socket) => {
+      const events: unknown[] = [];
+      socket.on("once", (data) => events.push(data));
+      return events;
+    });
+    const last = Promise.all(sockets.map((socket) => once(socket, "last")));
+    const keyed = { channel: user, event: "once", data: 1, idempotencyKey: "k" };
+    for (let attempt = 0; attempt < 12; attempt++) {
+      expect(await post("/api/publish", keyed)).toEqual({ ok: true, subscribers: 12 });
+    }
+    await post("/api/publish", { channel: user, event: "last", data: 1 });
+    await last;
+    expect(heard).toEqual(sockets.map(() => [1]));
+    const ends = Promise.all(sockets.map((socket) => once(socket, "disconnect")));
+    expect(await post("/api/disconnect", { user })).toEqual({ ok: true, connections: 12 });
+    for (const [reason] of await ends) expect(reason).toBe("io server disconnect");
   });
 
   test("tells its state in a table, and that it is ready on both ports", async () => {

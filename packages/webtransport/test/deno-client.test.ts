@@ -2,8 +2,9 @@
 
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { fileURLToPath } from "node:url";
+import { within } from "../../../test/support/deadline.ts";
 import { ServerCertificate } from "../../../test/support/server-certificate.ts";
-import { certificateHash, DenoProcess, PeerServer } from "./peer-process.ts";
+import { certificateHash, DENO, DenoProcess, PeerServer } from "./peer-process.ts";
 
 setDefaultTimeout(60_000);
 
@@ -91,4 +92,26 @@ test("a client that is killed is noticed, and the server lives on", async () => 
   clients.pop();
   expect(await server.next("closed", 10_000)).toMatchObject({ closeCode: 0, isClean: false });
   expect(await outcome(await connected(), "datagram hello", "datagram")).toBe("hello");
+});
+
+test("the example of the README sends datagrams and streams back", async () => {
+  const { PATH, HOME } = process.env;
+  const example = fileURLToPath(new URL("../examples/echo.ts", import.meta.url));
+  const flags = ["--unstable-net", "--allow-net", "--allow-read", "--no-prompt", "--no-lock"];
+  const child = Bun.spawn(
+    [DENO, "run", ...flags, example, certificate.certFile, certificate.keyFile, "0"],
+    { stdin: "ignore", stdout: "pipe", stderr: "inherit", env: { PATH, HOME, NO_COLOR: "1" } },
+  );
+  try {
+    const { value } = await within(child.stdout.getReader().read(), "a port", START_MS);
+    const [, url = ""] = /listening on (\S+)/.exec(new TextDecoder().decode(value)) ?? [];
+    const client = new DenoProcess(PROGRAM, [url, certificateHash(certificate)]);
+    clients.push(client);
+    await client.next("ready", START_MS);
+    expect(await outcome(client, "datagram hello", "datagram")).toBe("hello");
+    expect(await outcome(client, "ask question", "answer")).toBe("question");
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
 });

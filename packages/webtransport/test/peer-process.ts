@@ -11,7 +11,7 @@ export interface PeerEvent {
   readonly [field: string]: unknown;
 }
 
-const DENO = fileURLToPath(new URL("../../../node_modules/.bin/deno", import.meta.url));
+export const DENO = fileURLToPath(new URL("../../../node_modules/.bin/deno", import.meta.url));
 const PROGRAM = fileURLToPath(new URL("peer.ts", import.meta.url));
 const FLAGS = ["--no-prompt", "--no-config", "--no-lock", "--unstable-net", "--allow-net"];
 const START_MS = 20_000;

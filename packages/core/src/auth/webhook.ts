@@ -4,6 +4,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { DEFAULT_APP } from "../hub/namespace.ts";
 import type { Clock, HttpClient, Log, Random } from "../ports.ts";
+import { fraction } from "../random-fraction.ts";
 import { CircuitBreaker, CircuitOpenError } from "./circuit-breaker.ts";
 import { delay, within } from "./deadline.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
@@ -196,10 +197,4 @@ export class Webhook {
 
 function longestBackoffMs(retry: number): number {
   return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** retry);
-}
-
-/** From 0 to 1, so that many who failed together do not come back together. */
-function fraction(random: Random): number {
-  const [high = 0, low = 0] = random.bytes(2);
-  return (high * 256 + low) / 65_535;
 }

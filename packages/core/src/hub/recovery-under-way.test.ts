@@ -4,6 +4,17 @@ import { arrive, RecoveryFixture, said, turns } from "../testing/recovery-fixtur
 
 type Worker = ReturnType<RecoveryFixture["worker"]>;
 
+/** Counts the pages that a worker asks for from now on. */
+function countPages({ broker }: ReturnType<RecoveryFixture["far"]>): { readonly asked: number } {
+  const history = broker.history.bind(broker);
+  const pages = { asked: 0 };
+  broker.history = (app, channel, request) => {
+    pages.asked++;
+    return history(app, channel, request);
+  };
+  return pages;
+}
+
 function publish({ hub }: Worker, channel: string, ...data: readonly string[]): void {
   for (const each of data) hub.publishUnanswered(said(channel, each));
 }
@@ -189,33 +200,23 @@ describe("while a history is on its way", () => {
   test("only so many pages are on their way to one worker, whoever asks", async () => {
     const fixture = new RecoveryFixture();
     const far = fixture.far();
-    const history = far.broker.history.bind(far.broker);
-    let asked = 0;
-    far.broker.history = (app, channel, request) => {
-      asked++;
-      return history(app, channel, request);
-    };
+    const pages = countPages(far);
     far.begin(far.join("first"), [{ channel: "kept:a" }]);
     await arrive(far.broker);
     const outcomes = Array.from({ length: 40 }, (_, n) =>
       far.begin(far.join(`${n}`), [{ channel: "kept:a" }]),
     );
     await turns();
-    expect(asked).toBe(17);
+    expect(pages.asked).toBe(17);
     await arrive(far.broker);
-    expect(asked).toBe(41);
+    expect(pages.asked).toBe(41);
     expect(outcomes.every(({ isDone }) => isDone === true)).toBe(true);
   });
 
   test("who has gone before it has its turn asks for nothing", async () => {
     const fixture = new RecoveryFixture();
     const far = fixture.far();
-    const history = far.broker.history.bind(far.broker);
-    let asked = 0;
-    far.broker.history = (app, channel, request) => {
-      asked++;
-      return history(app, channel, request);
-    };
+    const pages = countPages(far);
     far.begin(far.join("first"), [{ channel: "kept:a" }]);
     await arrive(far.broker);
     const subscribers = Array.from({ length: 40 }, (_, n) => far.join(`${n}`));
@@ -224,7 +225,7 @@ describe("while a history is on its way", () => {
     for (const subscriber of subscribers) far.hub.unregister(subscriber);
     const outcome = far.begin(far.join("last"), [{ channel: "kept:a" }]);
     await arrive(far.broker);
-    expect(asked).toBe(18);
+    expect(pages.asked).toBe(18);
     expect(outcome.isDone).toBe(true);
   });
 

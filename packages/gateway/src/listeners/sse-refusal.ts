@@ -1,4 +1,5 @@
 import type { Random } from "@starling/core/ports.ts";
+import { fraction } from "@starling/core/random-fraction.ts";
 import { closeCatalogue } from "@starling/protocol/close-codes.ts";
 import { errorBody, type StarlingError } from "@starling/protocol/errors.ts";
 
@@ -41,7 +42,6 @@ function asksForEvents(request: Request): boolean {
 }
 
 function refusedMs(random: Random): number {
-  const [high = 0, low = 0] = random.bytes(2);
-  const fraction = (high * 256 + low) / 65_535;
-  return Math.round(SHORTEST_REFUSED_MS + fraction * (LONGEST_REFUSED_MS - SHORTEST_REFUSED_MS));
+  const longerMs = fraction(random) * (LONGEST_REFUSED_MS - SHORTEST_REFUSED_MS);
+  return Math.round(SHORTEST_REFUSED_MS + longerMs);
 }

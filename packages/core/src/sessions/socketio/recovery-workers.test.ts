@@ -53,14 +53,20 @@ class Scene {
     return client;
   }
 
-  /** One that has missed something at the first worker begins to come back, to the second. */
-  async comingBack() {
+  /** One that was at the first worker, has heard something, and is missing something. */
+  async left() {
     const { client, was } = await this.joined(1);
     this.say(2);
     await this.cluster.settle();
     const { cursor } = heard(client);
     client.close();
     this.say(1);
+    return { was, cursor };
+  }
+
+  /** One that has missed something at the first worker begins to come back, to the second. */
+  async comingBack() {
+    const { was, cursor } = await this.left();
     return { was, cursor, back: await this.back(2, was, cursor) };
   }
 
@@ -91,12 +97,7 @@ function heard(client: ClusterSocket): { readonly numbers: unknown[]; readonly c
 describe("a client whose connection broke", () => {
   test.each([1, 2, 3])("gets it back at worker %i, with what it missed", async (worker) => {
     const scene = new Scene();
-    const { client, was } = await scene.joined(1);
-    scene.say(2);
-    await scene.cluster.settle();
-    const { cursor } = heard(client);
-    client.close();
-    scene.say(1);
+    const { was, cursor } = await scene.left();
     await scene.cluster.settle();
     scene.say(3);
     await scene.cluster.settle();
