@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { PublicationIds } from "../../broker/publication-ids.ts";
 import { ALICE, publication, recoverable } from "../../testing/channel-fixture.ts";
 import {
@@ -14,8 +14,11 @@ interface Welcome {
   readonly pid: string;
 }
 
-/** A session that its owner has handed over to a worker that gets later what other nodes publish. */
-async function handedOver(channel = "open:1") {
+/**
+ * A session that its owner has handed over to a worker that gets later what other nodes publish; `isUnderWay`: it
+ * has not come there yet.
+ */
+async function handedOver(channel = "open:1", isUnderWay = false) {
   const namespaces = { "": recoverable, kept: recoverable };
   const cluster = new SocketIoCluster({ namespaces });
   const [owner, other] = [cluster.worker(1), cluster.worker(2)];
@@ -42,7 +45,8 @@ async function handedOver(channel = "open:1") {
   while (!lagging.isEmpty) lagging.step();
   await turn();
   if (channel === "open:1") publishOutside();
-  for (let count = 0; count < 20; count++) await step();
+  const isOver = () => isUnderWay && owner.engine.sessions === 0;
+  for (let count = 0; count < 20 && !isOver(); count++) await step();
   expect(owner.engine.sessions).toBe(0);
   expect(other.counters.sessionsMoved).toBe(0);
   return { cluster, owner, other, socket, was, publishOutside, step };
@@ -91,6 +95,49 @@ test("a client whose socket ends before its session is there comes back to what 
   const back = await comeBack(cluster, was);
   expect(nameOf(back)).toBe(was.sid);
   expect(numbers(back)).toEqual([1]);
+});
+
+describe("while a session is on its way from its owner", () => {
+  /** What its client does not hear. */
+  const missed = async () => {
+    const all = await handedOver("kept:1", true);
+    all.owner.hub.publishUnanswered(publication("kept:1", "1"));
+    return all;
+  };
+
+  const expectEverything = async ({ cluster, was }: Awaited<ReturnType<typeof missed>>) => {
+    await cluster.settle();
+    for (const { engine, counters } of cluster.workers) {
+      expect([engine.sessions, counters.connections]).toEqual([0, 0]);
+    }
+    const back = await comeBack(cluster, was);
+    expect(nameOf(back)).toBe(was.sid);
+    expect(numbers(back)).toEqual([1]);
+  };
+
+  test("its client may lose its socket, and comes back to everything", async () => {
+    const all = await missed();
+    all.socket.close();
+    await expectEverything(all);
+  });
+
+  test("it may be given up, and its client comes back to everything", async () => {
+    const all = await missed();
+    all.cluster.clock.advance(MOVE_TIMEOUT_MS);
+    expect(all.socket.socket.closedWith?.code).toBe(4006);
+    all.socket.close();
+    await expectEverything(all);
+  });
+
+  test("it may be disconnected by the publisher, for good", async () => {
+    const { cluster, other, socket, was } = await handedOver("kept:1", true);
+    expect(other.hub.disconnect("default", { connection: was.sid })).toBe(1);
+    expect(packets(socket).at(-1)).toBe("41");
+    socket.close();
+    await cluster.settle();
+    expect(other.counters.connections).toBe(0);
+    expect(nameOf(await comeBack(cluster, was))).not.toBe(was.sid);
+  });
 });
 
 test("a worker that does not catch up in time sends its client back, which has missed nothing", async () => {

@@ -1,5 +1,5 @@
 import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.ts";
-import type { WorkerId } from "../../broker/broker.ts";
+import type { Cancellation, WorkerId } from "../../broker/broker.ts";
 import { CancellationSource } from "../../broker/cancellation.ts";
 import type { Counters } from "../../hub/counters.ts";
 import type { Frame } from "../../hub/subscriber.ts";
@@ -65,6 +65,8 @@ export class Arrival<Data> implements SocketHandler, Follower {
   /** What the owner has handed over, until the session is here. */
   #taken: TakenSession | undefined;
   #session: EngineSession<Data> | undefined;
+  /** What ended it before the session was here; undefined where that was the way to it. */
+  #closedFor: CloseName | undefined;
 
   constructor(context: ArrivalContext<Data>, owner: WorkerId, name: ProbeName) {
     this.#context = context;
@@ -127,6 +129,8 @@ export class Arrival<Data> implements SocketHandler, Follower {
       this.#tell(Question.lost, this.#name.sid);
     }
     this.#end();
+    // A move that fails says nothing against the session.
+    if (reason !== "internal_error") this.#closedFor = reason;
     for (const frame of farewell) this.#socket?.send(frame);
     this.#socket?.close(closeCatalogue[reason].code, closeCatalogue[reason].reason);
   }
@@ -180,8 +184,12 @@ export class Arrival<Data> implements SocketHandler, Follower {
         if (this.#state !== "moving") return;
         this.#followed.drain();
       }
-      const taken = (await this.#ask(Question.take)) as TakeAnswer;
-      if (this.#state !== "moving") return;
+      // Not to be cancelled: what its owner has let go of is in the answer, and nowhere else.
+      const taken = (await this.#call(Question.take)) as TakeAnswer;
+      if (this.#state !== "moving") {
+        if (taken.is === "taken") this.#openTooLate(taken);
+        return;
+      }
       if (taken.is !== "changed") {
         if (taken.is === "taken") await this.#arriveCaughtUp(taken, following);
         else this.close(taken.reason, taken.farewell);
@@ -240,6 +248,15 @@ export class Arrival<Data> implements SocketHandler, Follower {
     return session;
   }
 
+  /** The socket has ended, and nobody else has the session: it ends here, so that its client can come back to it. */
+  #openTooLate(taken: TakenSession): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const session = this.#open(socket, taken, []);
+    if (this.#closedFor === undefined) session.closed(socket);
+    else session.close(this.#closedFor);
+  }
+
   #restore(session: EngineSession<Data>, state: unknown): void {
     try {
       this.#context.cluster.mover.restore(session, state);
@@ -276,7 +293,11 @@ export class Arrival<Data> implements SocketHandler, Follower {
   }
 
   #ask(question: string): Promise<unknown> {
-    return this.#context.cluster.broker.call(this.#owner, question, this.#name, this.#cancellation);
+    return this.#call(question, this.#cancellation);
+  }
+
+  #call(question: string, cancellation?: Cancellation): Promise<unknown> {
+    return this.#context.cluster.broker.call(this.#owner, question, this.#name, cancellation);
   }
 
   /** Nothing depends on the answer: an owner that is gone has no session either. */
