@@ -84,6 +84,18 @@ describe("a message that did not arrive", () => {
     expect(delivery([first, second], each)).toEqual(expected);
   });
 
+  test("is undecided before an orderly end that the run was too busy to take down earlier", () => {
+    const gone = stay([[1, 10.5]], { until: 3_000, ending: "orderly" });
+    const from = (beats: number) =>
+      Array.from({ length: beats }, (_, n) => 3_000 - 10 * n).reverse();
+    const run = (beats: readonly number[]) =>
+      kinds(checkDelivery({ ...empty, publications: [first, second], stays: [gone], beats }));
+    expect(run(from(101))).toEqual(["loss"]);
+    // It had no turn for a second.
+    expect(run([...from(49).map((at) => at - 1_000), 3_000])).toEqual([]);
+    expect(run([1_000, 2_000, ...from(51)])).toEqual(["loss"]);
+  });
+
   test("is undecided where nobody was told ok, or was after the end", () => {
     const unanswered = published(1, 10);
     expect(delivery([unanswered], stay([]))).toEqual([]);

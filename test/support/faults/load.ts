@@ -3,7 +3,7 @@ import { httpsCall } from "../https.ts";
 import { checkDelivery, losses, type Violation } from "./delivery-checker.ts";
 import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
-import type { History, Moment } from "./history.ts";
+import { BEAT_MS, type History, type Moment } from "./history.ts";
 import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
 import { checkKept } from "./kept-checker.ts";
@@ -52,6 +52,7 @@ export class Load {
   readonly #end = new AbortController();
   readonly #quic: WebTransportProcess | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
+  #beat: Timer | undefined;
 
   /** `natsUrl` is where back ends publish that do so straight over NATS. */
   constructor(nodes: readonly NodeUnderTest[], seed: number, plan: Plan = {}, natsUrl = "") {
@@ -63,6 +64,7 @@ export class Load {
       (_, index) => `${NAMESPACE}:${seed}-${index}`,
     );
     this.channels = channels;
+    this.#beatOn();
     const complete = { ...USUAL, ...plan };
     const { stock, streams, publishers, backends, quicSilentMs } = complete;
     if (usesQuic(plan)) this.#quic = new WebTransportProcess(quicSilentMs);
@@ -353,8 +355,15 @@ export class Load {
     this.recorder.takeEndsFor("missed");
   }
 
+  /** One after the other, so that those which were missed are not made up for. */
+  #beatOn(): void {
+    this.recorder.beat();
+    this.#beat = setTimeout(() => this.#beatOn(), BEAT_MS);
+  }
+
   /** Ends all clients. */
   async stop(): Promise<void> {
+    clearTimeout(this.#beat);
     this.#end.abort();
     for (const client of this.clients) client.stop();
     await this.#quic?.end();
