@@ -9,7 +9,7 @@ export type { Violation } from "./violation.ts";
  * How long before an orderly end a publication must have been answered to be owed, in milliseconds:
  * the close may have been on its way when the answer was.
  */
-const ORDERLY_GRACE_MS = 500;
+const ORDERLY_GRACE_MS = 1_500;
 /** The same where the client had to fetch its end, which waits for it that long. */
 const FETCHED_GRACE_MS = 5_000;
 
