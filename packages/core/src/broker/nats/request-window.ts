@@ -3,7 +3,7 @@ import type { Clock } from "../../ports.ts";
 /** Requests under way at first, and at most. */
 const FIRST_SIZE = 4;
 const MAX_SIZE = 256;
-/** An answer that takes longer shows that the link is full, and one that takes a quarter of it that it is not; ms. */
+/** An answer that takes longer shows that the link is full; ms. */
 const SLOW_MS = 800;
 
 /**
@@ -50,8 +50,10 @@ export class RequestWindow {
     const now = this.#clock.now();
     const took = now - askedAt;
     const isFull = this.#underWay >= this.size;
-    if (took <= SLOW_MS / 4 && isFull) {
-      this.#size = Math.min(MAX_SIZE, this.#size + 1);
+    if (took <= SLOW_MS && isFull) {
+      // Twice as many with each round trip, and one more with each where the link begins to be full.
+      const more = took <= SLOW_MS / 4 ? 1 : 1 / this.#size;
+      this.#size = Math.min(MAX_SIZE, this.#size + more);
     } else if (took > SLOW_MS && askedAt > this.#changedAt) {
       this.#size = Math.max(1, Math.min(this.#size, this.#underWay) / 2);
       this.#changedAt = now;
