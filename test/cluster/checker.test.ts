@@ -44,7 +44,7 @@ function delivery(publications: readonly Publication[], ...stays: readonly Stay[
 
 describe("a message that did not arrive", () => {
   const [first, second] = [published(1, 10, 11), published(2, 2_000, 2_001)];
-  const gone = { until: 3_000 } as const;
+  const gone = { until: 4_000 } as const;
 
   test.each<[string, string[], Stay]>([
     ["is lost to those who stayed", ["loss"], stay([[1, 10.5]])],
@@ -65,7 +65,7 @@ describe("a message that did not arrive", () => {
     [
       "is undecided just before an orderly end",
       [],
-      stay([[1, 10.5]], { until: 2_400, ending: "orderly" }),
+      stay([[1, 10.5]], { until: 3_400, ending: "orderly" }),
     ],
     [
       "is undecided where the end had to be fetched, for five seconds",
@@ -84,10 +84,22 @@ describe("a message that did not arrive", () => {
     expect(delivery([first, second], each)).toEqual(expected);
   });
 
+  test("is undecided before an orderly end that the run was too busy to take down earlier", () => {
+    const gone = stay([[1, 10.5]], { until: 4_000, ending: "orderly" });
+    const from = (beats: number) =>
+      Array.from({ length: beats }, (_, n) => 4_000 - 10 * n).reverse();
+    const run = (beats: readonly number[]) =>
+      kinds(checkDelivery({ ...empty, publications: [first, second], stays: [gone], beats }));
+    expect(run(from(201))).toEqual(["loss"]);
+    // It had no turn for a second.
+    expect(run([...from(149).map((at) => at - 1_000), 4_000])).toEqual([]);
+    expect(run([1_000, 2_000, ...from(151)])).toEqual(["loss"]);
+  });
+
   test("is undecided where nobody was told ok, or was after the end", () => {
     const unanswered = published(1, 10);
     expect(delivery([unanswered], stay([]))).toEqual([]);
-    const late = published(1, 10, 4_000);
+    const late = published(1, 10, 5_000);
     expect(delivery([late], stay([], { ...gone, ending: "orderly" }))).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { seeds } from "../support/faults/seeded-random.ts";
 setDefaultTimeout(60_000);
 
 const RUN_MS = 2_000;
-const LIMITS = { leaseMs: 0, slackMs: 1_500 };
+const LIMITS = { leaseMs: 0, slackMs: 3_000 };
 
 async function expectNothingHappened(load: Load): Promise<void> {
   expect(await load.violations(LIMITS)).toEqual([]);

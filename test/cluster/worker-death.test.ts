@@ -10,7 +10,7 @@ setDefaultTimeout(60_000);
 
 const LEASE_MS = 2_000;
 const ENVIRONMENT = { PRESENCE_LEASE: String(LEASE_MS) };
-const LIMITS = { leaseMs: LEASE_MS, slackMs: 1_500 };
+const LIMITS = { leaseMs: LEASE_MS, slackMs: 3_000 };
 const REPLACED_MS = 10_000;
 /** QUIC itself would find out only after ten seconds. */
 const SOON_NOTICED = { quicSilentMs: 2_000 } as const satisfies Plan;

@@ -1,4 +1,4 @@
-import type { History, Moment, Publication } from "./history.ts";
+import { BEAT_MS, type History, type Moment, type Publication } from "./history.ts";
 import { type Journey, journeysOf } from "./journeys.ts";
 import { disagreements } from "./one-order.ts";
 import { epochOf, keyOf, nameOf, type Violation } from "./violation.ts";
@@ -9,7 +9,7 @@ export type { Violation } from "./violation.ts";
  * How long before an orderly end a publication must have been answered to be owed, in milliseconds:
  * the close may have been on its way when the answer was.
  */
-const ORDERLY_GRACE_MS = 500;
+const ORDERLY_GRACE_MS = 1_500;
 /** The same where the client had to fetch its end, which waits for it that long. */
 const FETCHED_GRACE_MS = 5_000;
 
@@ -18,7 +18,7 @@ const FETCHED_GRACE_MS = 5_000;
  * went away and was promised, when it came back, that it would get all that it had missed.
  */
 export function checkDelivery(history: History): Violation[] {
-  const { publications, stays, lags, cuts, isKept, renewals = [] } = history;
+  const { publications, stays, lags, cuts, beats, isKept, renewals = [] } = history;
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
   const journeys = journeysOf(stays);
   const untold = stays
@@ -31,7 +31,7 @@ export function checkDelivery(history: History): Violation[] {
   const found = journeys.flatMap((journey) => {
     const published = byChannel.get(journey.channel) ?? [];
     return [
-      ...losses(journey, published),
+      ...losses(journey, published, beats),
       ...wrongReceipts(journey, published, { lags, cuts }),
       ...parts(journey, published),
       ...unnoticedRenewals(journey),
@@ -46,7 +46,11 @@ export function checkDelivery(history: History): Violation[] {
 }
 
 /** Publications that a client was owed and did not get. */
-export function losses(journey: Journey, published: readonly Publication[]): Violation[] {
+export function losses(
+  journey: Journey,
+  published: readonly Publication[],
+  beats: readonly Moment[] = [],
+): Violation[] {
   const { client, stays, receipts } = journey;
   const from = stays[0]?.from;
   const last = stays.at(-1);
@@ -62,7 +66,7 @@ export function losses(journey: Journey, published: readonly Publication[]): Vio
     Number.NEGATIVE_INFINITY,
   );
   const graceMs = isFetched === true ? FETCHED_GRACE_MS : ORDERLY_GRACE_MS;
-  const orderly = ending === "orderly" && isOver ? until - graceMs : latest;
+  const orderly = ending === "orderly" && isOver ? before(until, graceMs, beats) : latest;
   const owedUntil = isOver ? Math.max(latest, orderly) : Number.POSITIVE_INFINITY;
   return published
     .filter(
@@ -78,6 +82,16 @@ export function losses(journey: Journey, published: readonly Publication[]): Vio
       kind: (each.answeredAt ?? 0) < returned ? "false recovery" : "loss",
       text: `${describe(journey)} did not get ${nameOf(each)}`,
     }));
+}
+
+/**
+ * What lies so long before a moment, not counting the time in which the run had no turn: an answer and a close that came
+ * one right after the other are taken down with all of that between them.
+ */
+function before(until: Moment, ms: number, beats: readonly Moment[]): Moment {
+  const next = beats.findIndex((at) => at > until);
+  const last = next === -1 ? beats.length : next;
+  return Math.min(until - ms, beats[Math.max(0, last - Math.ceil(ms / BEAT_MS))] ?? until);
 }
 
 function wrongReceipts(

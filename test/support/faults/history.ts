@@ -1,3 +1,6 @@
+/** How often a run notes that it had its turn, in milliseconds. */
+export const BEAT_MS = 10;
+
 /** A moment of a run in milliseconds; no two events share one. */
 export type Moment = number;
 
@@ -99,6 +102,11 @@ export interface History {
    * been kept before as well as after, when its publisher or its node sent it again.
    */
   readonly renewals?: readonly (readonly [Moment, Moment])[];
+  /**
+   * When the run had its turn, every `BEAT_MS` where it has the machine to itself; none where it cannot have been
+   * held up.
+   */
+  readonly beats?: readonly Moment[] | undefined;
   /** Whether the channels keep history, so that all clients see one order. */
   readonly isKept?: boolean | undefined;
   /** The last moment. */

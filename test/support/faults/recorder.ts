@@ -59,6 +59,7 @@ export class Recorder {
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
   readonly #renewals: [Moment, Moment][] = [];
+  readonly #beats: Moment[] = [];
   readonly #numbers = new Map<string, number>();
   #now = 0;
 
@@ -139,6 +140,11 @@ export class Recorder {
     this.#renewals.push([from, this.now()]);
   }
 
+  /** The run has its turn. */
+  beat(): void {
+    this.#beats.push(this.now());
+  }
+
   /** Takes every end that there was for one of that kind. */
   takeEndsFor(ending: Ending): void {
     for (const stay of this.#stays) if (stay.ending !== undefined) stay.ending = ending;
@@ -152,6 +158,7 @@ export class Recorder {
       lags: this.#lags,
       cuts: this.#cuts,
       renewals: this.#renewals,
+      beats: this.#beats,
       isKept: this.isKept,
       end: this.now(),
     };

@@ -144,6 +144,15 @@ export function byStream(parts: readonly CaughtUp[]): ReadonlyMap<string, readon
   return Map.groupBy(parts, ({ position }) => position.epoch);
 }
 
+/** Where each stream stood when it was read last, by its epoch. */
+export function endsOf(parts: readonly CaughtUp[]): ReadonlyMap<string, number> {
+  const ends = new Map<string, number>();
+  for (const { position } of parts) {
+    ends.set(position.epoch, Math.max(ends.get(position.epoch) ?? 0, position.offset));
+  }
+  return ends;
+}
+
 /** The entries in their order, in parts that take about so many bytes at most. */
 export function batches(entries: readonly MergedEntry[], maxBytes: number): MergedEntry[][] {
   const parts: MergedEntry[][] = [];

@@ -8,6 +8,8 @@ export const totalHelp: Readonly<Record<TotalName, string>> = {
   publications: "Publications accepted for delivery",
   deliveries: "Publications times the subscribers that each was handed to",
   slowConsumers: "Connections cut because they read too slowly",
+  unfinishedRecoveries:
+    "Clients cut while they got what they had missed, since they read too slowly",
   volatileDrops: "Messages of volatile namespaces dropped for subscribers that were not ready",
   pingTimeouts: "Connections closed because a heartbeat was not answered",
   authenticationTimeouts: "Connections closed because they did not authenticate in time",

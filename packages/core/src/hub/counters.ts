@@ -8,6 +8,8 @@ export class Counters {
   deliveries = 0;
   /** Connections that were cut because they did not read fast enough. */
   slowConsumers = 0;
+  /** Clients that were cut while they got what they had missed: they read too slowly for what was published. */
+  unfinishedRecoveries = 0;
   /** Messages of volatile namespaces that were not kept for a subscriber that was not ready. */
   volatileDrops = 0;
   /** Connections closed because a heartbeat was not answered in time. */

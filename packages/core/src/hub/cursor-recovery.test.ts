@@ -83,6 +83,51 @@ class Fixture {
   }
 }
 
+/** What a client has been sent of one channel. */
+class Sent {
+  readonly offsets: Set<number>;
+  /** Behind which it is promised everything; undefined until then. */
+  start: number | undefined;
+  /** How many of them lie behind that, and the newest of all. */
+  #behind = 0;
+  newest = 0;
+
+  constructor(from?: Sent) {
+    this.offsets = new Set(from?.offsets);
+    this.newest = from?.newest ?? 0;
+    if (from?.start !== undefined) this.begin(from.start);
+  }
+
+  add(offset: number): void {
+    this.offsets.add(offset);
+    this.newest = Math.max(this.newest, offset);
+    if (this.start !== undefined && offset > this.start) this.#behind++;
+  }
+
+  begin(start: number): void {
+    this.start = start;
+    this.#behind = this.offsets.values().reduce((sum, each) => sum + (each > start ? 1 : 0), 0);
+  }
+
+  /** Whether of all the channel has, in order, it has those behind its start up to the first so many, and no more. */
+  isUpTo(count: number, all: readonly number[]): boolean {
+    const { start = 0 } = this;
+    const last = all[count - 1] ?? 0;
+    return this.newest <= last && this.#behind === Math.max(0, count - countUpTo(start, all));
+  }
+}
+
+/** How many numbers are not greater than a limit; they are in order. */
+function countUpTo(limit: number, numbers: readonly number[]): number {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((numbers[middle] ?? 0) <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** A client that remembers the last cursor alone, and comes back with it. */
 class Client {
   readonly channels: readonly string[];
@@ -90,9 +135,8 @@ class Client {
   #worker = 0;
   #subscriber: ReadingSubscriber | undefined;
   cursor: string | undefined;
-  /** By channel: what it has been sent, and behind which it is promised everything. */
-  readonly sent = new Map<string, Set<number>>();
-  readonly start = new Map<string, number>();
+  /** By channel. */
+  readonly sent: Map<string, Sent>;
   /** Channels that were told that something is missing though everything was kept. */
   needless = 0;
   recovered = 0;
@@ -101,6 +145,7 @@ class Client {
   constructor(fixture: Fixture, channels: readonly string[]) {
     this.#fixture = fixture;
     this.channels = channels;
+    this.sent = new Map(channels.map((channel) => [channel, new Sent()]));
   }
 
   connect(worker: number): void {
@@ -135,8 +180,7 @@ class Client {
     // It might have been cut anywhere else.
     const other = new Client(this.#fixture, this.channels);
     other.cursor = this.cursor;
-    for (const [channel, sent] of this.sent) other.sent.set(channel, new Set(sent));
-    for (const [channel, start] of this.start) other.start.set(channel, start);
+    for (const [channel, sent] of this.sent) other.sent.set(channel, new Sent(sent));
     for (const heard of frames.slice(count)) {
       other.#hear(heard);
       other.#requireTrue();
@@ -145,28 +189,37 @@ class Client {
 
   /** What it is promised, and has not got. */
   missing(channel: string): number[] {
-    const start = this.start.get(channel);
-    if (start === undefined) return [];
+    const sent = this.sent.get(channel);
+    if (sent?.start === undefined) return [];
+    const { start, offsets } = sent;
     const all = this.#fixture.model.streamOf(channel).of(channel);
-    return all.filter((offset) => offset > start && !this.sent.get(channel)?.has(offset));
+    return all.filter((offset) => offset > start && !offsets.has(offset));
   }
 
   /** Its cursor says what it has. */
   #requireTrue(): void {
     const cursor = parseCursor(this.cursor ?? "");
-    for (const [channel, start] of this.start) {
+    for (const [channel, sent] of this.sent) {
+      if (sent.start === undefined) continue;
       const stream = this.#fixture.model.streamOf(channel);
       const seen = cursor?.of(stream.epoch);
-      expect(seen, `${channel} in ${this.cursor}`).toBeDefined();
-      if (seen === undefined) continue;
+      if (seen === undefined) throw new Error(`nothing of ${channel} in ${this.cursor}`);
       const all = stream.of(channel);
-      const newest = all.findLast((offset) => offset <= seen.offset && seen.has(offset));
-      const missing = all.filter((offset) => offset > (newest ?? seen.settled));
-      if (missing.some((offset) => offset <= seen.unknownTo)) continue;
-      const wanted = missing.filter((offset) => offset > start);
-      expect(wanted, `${channel} behind ${this.cursor}`).toEqual(this.missing(channel));
-      const sent = missing.filter((offset) => this.sent.get(channel)?.has(offset));
-      expect(sent, `${channel} behind ${this.cursor}`).toEqual([]);
+      let count = countUpTo(seen.offset, all);
+      while (count > 0 && !seen.has(all[count - 1] ?? 0)) count--;
+      if (count === 0) count = countUpTo(seen.settled, all);
+      const next = all[count];
+      if (next !== undefined && next <= seen.unknownTo) continue;
+      if (sent.isUpTo(count, all)) continue;
+      const missing = all.slice(count);
+      const wanted = missing.filter((offset) => offset > (sent.start ?? 0));
+      const again = missing.filter((offset) => sent.offsets.has(offset));
+      const found = { wanted, again };
+      expect(found, `${channel} behind ${this.cursor}`).toEqual({
+        wanted: this.missing(channel),
+        again: [],
+      });
+      throw new Error(`${channel} is counted wrongly behind ${this.cursor}`);
     }
   }
 
@@ -174,23 +227,24 @@ class Client {
     const before = this.cursor;
     this.cursor = cursor;
     if (channel !== undefined && offset !== undefined) {
-      const sent = this.sent.get(channel) ?? new Set();
-      expect(sent.has(offset), `${channel} ${offset} twice`).toBe(false);
+      const sent = this.sent.get(channel);
+      if (sent === undefined || sent.offsets.has(offset)) {
+        throw new Error(`${channel} ${offset} twice, or unasked for`);
+      }
       sent.add(offset);
-      this.sent.set(channel, sent);
     }
     for (const { channel, position, recovered } of begun ?? []) {
       if (recovered === true) {
         this.recovered++;
         continue;
       }
-      if (recovered === false && this.start.has(channel)) {
+      if (recovered === false && this.sent.get(channel)?.start !== undefined) {
         const stream = this.#fixture.model.streamOf(channel);
         const kept = new Set(stream.kept(channel, this.#fixture.model.size));
         const isKept = this.missing(channel).every((number) => kept.has(number));
         if (isKept && before !== undefined && !UNKNOWN.test(before)) this.needless++;
       }
-      this.start.set(channel, position?.offset ?? 0);
+      this.sent.get(channel)?.begin(position?.offset ?? 0);
     }
   }
 }
@@ -306,7 +360,7 @@ for (const [size, isExpiring] of [
           else if (kind === "settle") await fixture.settle();
           else if (kind === "expire" && isExpiring) {
             const stream = model.streamOf(channel);
-            stream.first = Math.max(stream.first, stream.stored.length - (two % 4));
+            stream.first = Math.max(stream.first, stream.last - (two % 4));
           } else if (kind === "return") {
             const client = clients[one % clients.length];
             client?.cut(two);

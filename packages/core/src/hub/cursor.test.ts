@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Cursor, MAX_STREAMS, parseCursor, seenText } from "./cursor.ts";
+import { Cursor, cursorWith, MAX_STREAMS, parseCursor, seenText } from "./cursor.ts";
 import { Seen, WINDOW } from "./seen.ts";
 
 const text = ({ streams }: Cursor) => streams.map(seenText).join(",");
@@ -149,4 +149,15 @@ test("a cursor is short where few numbers have been seen, or few are missing", (
   });
   expect(few).toBeLessThan(50);
   expect(most).toBeLessThan(50);
+});
+
+test("a cursor can be told what else has been seen, of the streams that it names", () => {
+  const seen = [
+    { epoch: "a", offset: 5 },
+    { epoch: "b", offset: 3 },
+    { epoch: "c", offset: 1 },
+  ];
+  expect(cursorWith("a.7~G,b.2", seen)).toBe("a.7~E,b.3");
+  expect(cursorWith("b.2", [{ epoch: "b", offset: 4 }])).toBe("b.4~B");
+  expect(cursorWith("no cursor", seen)).toBe("no cursor");
 });

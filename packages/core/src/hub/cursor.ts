@@ -49,6 +49,14 @@ export function seenText(seen: Seen): string {
   return `${epoch}.${offset}${isSure ? "~" : "!"}${missing}${unknown}${between}`;
 }
 
+/** The text of a cursor that says of these positions, too, that they have been seen. */
+export function cursorWith(text: string, seen: readonly Position[]): string {
+  const cursor = parseCursor(text);
+  if (cursor === undefined) return text;
+  for (const { epoch, offset } of seen) cursor.of(epoch)?.mark(offset);
+  return cursor.streams.map(seenText).join(",");
+}
+
 /** Undefined where the text is no cursor. */
 export function parseCursor(text: string): Cursor | undefined {
   if (text.length > MAX_TEXT_CHARACTERS) return undefined;

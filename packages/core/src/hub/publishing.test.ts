@@ -22,13 +22,14 @@ function setUp() {
   const apps = new Map<string, AppConfig>([["default", { namespaces }]]);
   const { broker } = LocalNode.alone({ clock, apps });
   const channels = new Channels({ clock, broker, apps });
-  const recoveries = new Recoveries({ clock, broker, apps, channels, maxBytes: 1_000 });
+  const counters = new Counters();
+  const recoveries = new Recoveries({ clock, counters, broker, apps, channels, maxBytes: 1_000 });
   const publishing = new Publishing({
     fanout: new FakeNetwork(),
     clock,
     broker,
     apps,
-    counters: new Counters(),
+    counters,
     slowConsumerBytes: 1_000,
     channels,
     recoveries,

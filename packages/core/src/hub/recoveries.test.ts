@@ -5,6 +5,7 @@ import { FakeClock } from "../testing/fake-clock.ts";
 import { LocalNode } from "../testing/local-node.ts";
 import { TestSubscriber } from "../testing/test-subscriber.ts";
 import { Channels } from "./channels.ts";
+import { Counters } from "./counters.ts";
 import type { AppConfig } from "./namespace.ts";
 import type { Publication } from "./publication.ts";
 import { Recoveries } from "./recoveries.ts";
@@ -22,6 +23,7 @@ test("a recovery is forgotten when it has ended, whichever way", async () => {
   const channels = new Channels({ clock, broker, apps });
   const recoveries = new Recoveries({
     clock,
+    counters: new Counters(),
     broker: { history, isOrdered: true },
     apps,
     channels,

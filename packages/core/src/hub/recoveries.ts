@@ -6,6 +6,7 @@ import type { Clock } from "../ports.ts";
 import { type Behind, behind } from "./behind.ts";
 import type { StandIn } from "./catch-up.ts";
 import type { Channels } from "./channels.ts";
+import type { Counters } from "./counters.ts";
 import type { Cursor } from "./cursor.ts";
 import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import type { Publication } from "./publication.ts";
@@ -36,6 +37,7 @@ export interface RecoveriesOptions {
   readonly broker: Pick<Broker, "history" | "isOrdered">;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly clock: Clock;
+  readonly counters: Counters;
   readonly channels: Channels;
   /** Bytes that may be kept for one subscriber meanwhile. */
   readonly maxBytes: number;
@@ -126,11 +128,11 @@ export class Recoveries {
     ready: Answer<unknown>,
     { format = subscriber.format, isOwn = () => false, begun }: BeginOptions,
   ): Answer<void> {
-    const { broker, clock, channels, maxBytes } = this.#options;
+    const { broker, clock, counters, channels, maxBytes } = this.#options;
     const { isOrdered } = broker;
     const { app } = subscriber;
     const recovery: Recovery = new Recovery({
-      clock,
+      ...{ clock, counters },
       subscriber,
       format,
       maxBytes,

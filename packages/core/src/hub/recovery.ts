@@ -7,11 +7,14 @@ import {
   batches,
   byStream,
   type CaughtUp,
+  endsOf,
   type MergedEntry,
   merge,
   StandIn,
 } from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
+import { Chase } from "./chase.ts";
+import type { Counters } from "./counters.ts";
 import { idAt } from "./place-id.ts";
 import { positionText } from "./position.ts";
 import { Progress, type Start } from "./progress.ts";
@@ -34,6 +37,7 @@ const PATIENCE_MS = 10_000;
 
 export interface RecoveryOptions {
   readonly clock: Clock;
+  readonly counters: Counters;
   readonly subscriber: Subscriber;
   readonly format: WireFormat;
   /** Bytes of what is published meanwhile that may be kept. */
@@ -60,6 +64,7 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #options: RecoveryOptions;
   readonly #tracks = new Map<string, Track>();
+  readonly #chase = new Chase();
   /** What the stand-ins keep. */
   #bytes = 0;
   /** Whether something may be missing from it. */
@@ -140,9 +145,15 @@ export class Recovery {
     this.#isStale = false;
     const tracks = [...this.#tracks.values()];
     for (const { standIn } of tracks) standIn.forget();
-    const limit = Math.max(LEAST_ENTRIES, Math.floor(ROUND_ENTRIES / tracks.length));
-    const maxBytes = Math.max(1, Math.floor(ROUND_BYTES / tracks.length));
-    const pages = allAnswers(tracks.map((track) => this.#read(track, limit, maxBytes)));
+    const longer = tracks.filter(({ hasMore }) => hasMore).length;
+    const pages = allAnswers(
+      tracks.map((track) => {
+        // One channel in which much is published is not to be as slow as if all were like it.
+        const share = track.hasMore ? longer : tracks.length;
+        const limit = Math.max(LEAST_ENTRIES, Math.floor(ROUND_ENTRIES / share));
+        return this.#read(track, limit, Math.max(1, Math.floor(ROUND_BYTES / share)));
+      }),
+    );
     const proceed = (read: readonly HistoryPage<Publication>[]) => this.#proceed(tracks, read);
     if (!(pages instanceof Promise)) return proceed(pages);
     return pages.then(proceed, (error: unknown) => {
@@ -195,9 +206,10 @@ export class Recovery {
       this.#sendAll(entries, parts, upTo);
       return;
     }
+    if (!this.#chase.isGaining(upTo, endsOf(parts))) this.#giveUp();
     for (const [index, track] of tracks.entries()) {
-      const position = parts[index]?.position;
-      if (position !== undefined) track.goOn(position, upTo.get(position.epoch) ?? 0);
+      const part = parts[index];
+      if (part !== undefined) track.goOn(part, upTo.get(part.position.epoch) ?? 0);
     }
     const sure = entries.filter(({ entry, epoch }) => entry.offset <= (upTo.get(epoch) ?? 0));
     return this.#sendInTurns(batches(sure, BATCH_BYTES));
@@ -207,6 +219,10 @@ export class Recovery {
   #next(standIn: StandIn, page: HistoryPage<Publication>): CaughtUp {
     if (page.isComplete) return { standIn, ...page };
     // What it has been promised is gone; it comes back, and is told.
+    return this.#giveUp();
+  }
+
+  #giveUp(): never {
     this.#cut();
     throw new StarlingError("not_joined");
   }
@@ -332,6 +348,7 @@ export class Recovery {
   }
 
   #cut(): void {
+    this.#options.counters.unfinishedRecoveries++;
     this.cancel();
     this.#options.subscriber.cutSlow();
   }

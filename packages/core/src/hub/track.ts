@@ -26,6 +26,8 @@ export interface Begun {
 export class Track {
   readonly standIn: StandIn;
   readonly from: Beginning["from"];
+  /** Whether there was more than its last page had room for. */
+  hasMore = false;
   /** Where the client stands by what it wants, in this channel. */
   #since: Position | undefined;
   /** Behind which it goes on; undefined until the first page has come. */
@@ -77,7 +79,8 @@ export class Track {
   }
 
   /** Goes on behind that offset; what lies before its own beginning was not wanted. */
-  goOn({ epoch }: Position, offset: number): void {
+  goOn({ position: { epoch }, hasMore }: CaughtUp, offset: number): void {
+    this.hasMore = hasMore;
     this.#cursor = { epoch, offset: Math.max(offset, this.#cursor?.offset ?? 0) };
   }
 }

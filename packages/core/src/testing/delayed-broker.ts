@@ -54,6 +54,7 @@ export class DelayedLink {
 export class DelayedBroker extends LocalBroker {
   /** From other nodes to this worker, beside its own node and in no step with it. */
   readonly outside = new DelayedLink();
+  override isOrdered = true;
   /** Whether this worker cannot know what other nodes have published. */
   isCutOff = false;
   /** From the worker to the node. */

@@ -13,7 +13,10 @@ class ModelStream {
   readonly app = "default";
   readonly name: string;
   readonly epoch: string;
-  readonly stored: string[] = [];
+  /** The number of the newest. */
+  last = 0;
+  /** By channel. */
+  readonly #numbers = new Map<string, number[]>();
   /** The oldest number that has not become too old. */
   first = 1;
 
@@ -29,8 +32,16 @@ class ModelStream {
       .filter((offset) => offset >= this.first);
   }
 
-  of(channel: string): number[] {
-    return this.stored.flatMap((each, index) => (each === channel ? index + 1 : []));
+  of(channel: string): readonly number[] {
+    return this.#numbers.get(channel) ?? [];
+  }
+
+  /** Answers its number. */
+  store(channel: string): number {
+    const numbers = this.#numbers.get(channel);
+    if (numbers === undefined) this.#numbers.set(channel, [++this.last]);
+    else numbers.push(++this.last);
+    return this.last;
   }
 }
 
@@ -59,7 +70,7 @@ export class MeshModel {
 
   /** Stores a publication; the workers are told of it when the test lets them. */
   publish(channel: string): number {
-    const offset = this.streamOf(channel).stored.push(channel);
+    const offset = this.streamOf(channel).store(channel);
     for (const worker of this.#workers) worker.published(channel, offset);
     return offset;
   }
@@ -134,7 +145,7 @@ export class ModelBroker extends LocalBroker {
     const tracked = this.#cursors.track(stream);
     this.#channels.set(channel, { tracked, waiting: [] });
     const { epoch } = stream;
-    tracked.begin({ epoch, offset: stream.stored.length }, stream.of(channel).at(-1) ?? 0);
+    tracked.begin({ epoch, offset: stream.last }, stream.of(channel).at(-1) ?? 0);
     return this.#ask(() => {});
   }
 
@@ -145,8 +156,8 @@ export class ModelBroker extends LocalBroker {
   ): never {
     return this.#ask((): HistoryPage<Publication> => {
       const stream = this.#model.streamOf(channel);
-      const { epoch, stored, first } = stream;
-      const isKnown = since?.epoch === epoch && since.offset <= stored.length;
+      const { epoch, last, first } = stream;
+      const isKnown = since?.epoch === epoch && since.offset <= last;
       const from = isKnown ? since.offset : 0;
       const kept = stream.kept(channel, this.#model.size).filter((offset) => offset > from);
       // What is in a page has been delivered.
@@ -157,7 +168,7 @@ export class ModelBroker extends LocalBroker {
       const entries = wanted.map((offset) => {
         return { offset, time: 0, content: this.#publication(channel, offset) };
       });
-      const position = { epoch, offset: stored.length };
+      const position = { epoch, offset: last };
       const hasMore = kept.length > wanted.length;
       return { position, entries, isComplete: newestFirst === true || isComplete, hasMore };
     }) as never;

@@ -80,5 +80,6 @@ export function joinMesh(
       if (isUp) health.set("nats", undefined);
       else timer = clock.setTimeout(() => health.set("nats", "NATS is away"), PATIENCE_MS);
     },
+    answersLate: (isLate) => health.set("lag", isLate ? "NATS answers late" : undefined),
   });
 }

@@ -1,8 +1,8 @@
 /**
  * Why a worker is not ready: it drains, its link to the node is down, the node lacks workers, or NATS is
- * away.
+ * away or lags.
  */
-export type Impediment = "draining" | "link" | "node" | "nats";
+export type Impediment = "draining" | "link" | "node" | "nats" | "lag";
 
 /** Whether new connections and requests are welcome here. */
 export class Health {

@@ -205,6 +205,9 @@ export const statsSchema = z
       publications: count.meta({ description: "Publications accepted." }),
       deliveries: count.meta({ description: "Publications times their subscribers." }),
       slowConsumers: count.meta({ description: "Connections cut because they read too slowly." }),
+      unfinishedRecoveries: count.meta({
+        description: "Clients cut while they got what they had missed, since they read too slowly.",
+      }),
       volatileDrops: count.meta({
         description: "Messages of volatile namespaces dropped for subscribers that were not ready.",
       }),

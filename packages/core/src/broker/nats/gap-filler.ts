@@ -56,6 +56,7 @@ export class GapFiller {
   readonly #gates = new Map<MeshStream, Gate>();
   readonly #filling = new Set<Gate>();
   #retry: TimerHandle | undefined;
+  #opened: PromiseWithResolvers<void> | undefined;
 
   constructor(options: GapFillerOptions) {
     this.#options = options;
@@ -91,6 +92,14 @@ export class GapFiller {
     gate.hold();
     gate.behindSince ??= this.#options.clock.now();
     void this.#catchUpIn(stream, gate);
+  }
+
+  /** Settles when nothing waits for a gap to be filled. */
+  async filled(): Promise<void> {
+    while (this.#gates.values().some(({ isHeld }) => isHeld)) {
+      this.#opened ??= Promise.withResolvers();
+      await this.#opened.promise;
+    }
   }
 
   /** Tries again what a stream has not answered; the next link does it by itself. */
@@ -187,6 +196,12 @@ export class GapFiller {
     gate.open(read);
     for (const { tail } of all) tail.wasFilled();
     gate.lookAgain();
+    this.#tellOpened();
+  }
+
+  #tellOpened(): void {
+    this.#opened?.resolve();
+    this.#opened = undefined;
   }
 
   /** What channels have in their stream behind the last that was delivered. */

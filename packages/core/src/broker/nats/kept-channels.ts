@@ -14,6 +14,7 @@ import { type KeptChannel, KeptReader } from "./kept-reader.ts";
 import { KeptTails } from "./kept-tails.ts";
 import type { MeshLink } from "./link.ts";
 import { MeshStream, unavailable } from "./mesh-stream.ts";
+import { RequestWindow } from "./request-window.ts";
 import type { Asking } from "./shared-reads.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import type { Subjects } from "./subjects.ts";
@@ -51,12 +52,14 @@ export interface KeptChannelsOptions {
 export class KeptChannels {
   readonly #options: KeptChannelsOptions;
   readonly #streams = new Map<string, MeshStream>();
+  readonly #window: RequestWindow;
   readonly #reader: KeptReader;
   readonly #tails: KeptTails;
   readonly #publisher: KeptPublisher;
 
   constructor(options: KeptChannelsOptions) {
     this.#options = options;
+    this.#window = new RequestWindow(options.clock);
     // Before anybody else is told of a link: what was known of the streams does not hold on the next one.
     const forget = () => {
       for (const stream of this.#streams.values()) stream.reset();
@@ -116,6 +119,11 @@ export class KeptChannels {
   caughtUp(app: string, channel: string): Promise<void> {
     const stream = this.#streamOf(app, channel);
     return this.#whileHeard(stream, this.#caughtUp({ app, channel, stream }));
+  }
+
+  /** See `GapFiller.filled`. */
+  filled(): Promise<void> {
+    return this.#tails.filled();
   }
 
   close(): void {
@@ -181,7 +189,8 @@ export class KeptChannels {
     let stream = this.#streams.get(name);
     if (stream === undefined) {
       const renewed = (which: MeshStream) => this.#tails.renewed(which);
-      stream = new MeshStream({ ...this.#options, app, namespace, retention: place, renewed });
+      const shared = { ...this.#options, window: this.#window };
+      stream = new MeshStream({ ...shared, app, namespace, retention: place, renewed });
       this.#streams.set(name, stream);
     }
     return stream;

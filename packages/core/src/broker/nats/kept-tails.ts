@@ -116,6 +116,11 @@ export class KeptTails {
     handler.missed((app, channel) => this.#wanted.get(app, channel)?.stream === stream);
   }
 
+  /** See `GapFiller.filled`. */
+  filled(): Promise<void> {
+    return this.#filler.filled();
+  }
+
   close(): void {
     this.#filler.close();
   }

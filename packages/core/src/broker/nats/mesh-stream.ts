@@ -13,6 +13,7 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { Retention } from "../stream.ts";
 import type { MeshLink } from "./link.ts";
+import type { RequestWindow } from "./request-window.ts";
 import type { StoredMessage } from "./stored-message.ts";
 import {
   adjustStream,
@@ -41,6 +42,8 @@ export interface StreamState extends StreamBounds {
 export interface MeshStreamOptions {
   readonly link: MeshLink;
   readonly clock: Clock;
+  /** Of all streams of the link. */
+  readonly window: RequestWindow;
   readonly log: Log;
   readonly subjects: Subjects;
   readonly settings: StreamSettings;
@@ -208,7 +211,8 @@ export class MeshStream {
 
   async #message(request: MsgRequest): Promise<StoredMessage | undefined> {
     const manager = await this.manager();
-    const stored = await manager.streams.getMessage(this.name, request);
+    const ask = () => manager.streams.getMessage(this.name, request);
+    const stored = await this.#options.window.ask(ask);
     this.heard();
     if (stored === null) return undefined;
     const { subject, data, header, seq, timestamp } = stored;

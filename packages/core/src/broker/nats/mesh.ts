@@ -23,6 +23,7 @@ import { Envelopes } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
+import { LinkPulse } from "./link-pulse.ts";
 import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
 import type { StreamSettings } from "./stream-config.ts";
@@ -51,6 +52,8 @@ export interface MeshBrokerOptions {
   readonly streams: StreamSettings;
   /** Told when the link to NATS comes up or goes down. */
   linkChanged?(isUp: boolean): void;
+  /** Told when NATS begins to answer late, and when it is in time again. */
+  answersLate?(isLate: boolean): void;
   /** Where a channel is kept, if it is; default: what its namespace says. */
   placeOf?(app: string, channel: string): Place | undefined;
 }
@@ -71,6 +74,7 @@ export class MeshBroker implements Broker {
   readonly #inner: Broker;
   readonly #keys: MeshKeys;
   readonly #link: MeshLink;
+  readonly #pulse: LinkPulse;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
   readonly #clock: Clock;
@@ -100,12 +104,20 @@ export class MeshBroker implements Broker {
     };
     this.#plain = new PlainChannels(shared);
     this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
+    const changed = (isLate: boolean) => options.answersLate?.(isLate);
+    const pulse = new LinkPulse({ clock, log, changed });
+    this.#pulse = pulse;
     link.use({
-      up: () => {
+      up: (connection) => {
         this.#firstLink.resolve();
         options.linkChanged?.(true);
+        const flush = () => Promise.all([connection.flush(), this.#kept.filled()]);
+        pulse.up({ flush });
       },
-      down: () => options.linkChanged?.(false),
+      down: () => {
+        pulse.down();
+        options.linkChanged?.(false);
+      },
     });
     link.start();
   }
@@ -257,6 +269,7 @@ export class MeshBroker implements Broker {
   /** Leaves NATS when what waits has arrived there, or its time is over; not the node. */
   async close(): Promise<void> {
     await this.#link.flushed();
+    this.#pulse.down();
     this.#plain.close();
     this.#kept.close();
     await this.#link.close();

@@ -1,12 +1,14 @@
 import { type CloseName, closeCatalogue } from "@starling/protocol/close-codes.ts";
-import type { WorkerId } from "../../broker/broker.ts";
+import type { Cancellation, WorkerId } from "../../broker/broker.ts";
 import { CancellationSource } from "../../broker/cancellation.ts";
 import type { Counters } from "../../hub/counters.ts";
+import type { Position } from "../../hub/position.ts";
 import type { Frame } from "../../hub/subscriber.ts";
 import type { Clock, Log, MessageSocket, TimerHandle } from "../../ports.ts";
 import type { SocketHandler } from "../socket-handler.ts";
 import {
   type EngineCluster,
+  type Followed,
   type Follower,
   type Following,
   type PeekAnswer,
@@ -15,7 +17,7 @@ import {
   type TakeAnswer,
   type TakenSession,
 } from "./cluster.ts";
-import { FrameQueue, type QueuedFrames } from "./frame-queue.ts";
+import { FrameQueue } from "./frame-queue.ts";
 import { PacketType, PROBE_PING, PROBE_PONG } from "./packets.ts";
 import { type EngineSession, MOVE_TIMEOUT_MS, UPGRADE_TIMEOUT_MS } from "./session.ts";
 
@@ -58,13 +60,17 @@ export class Arrival<Data> implements SocketHandler, Follower {
   #timer: TimerHandle | undefined;
   #cancellation: CancellationSource | undefined = new CancellationSource();
   /** What the client sent too early to be handled. */
-  #early: FrameQueue | undefined;
+  #early: FrameQueue<{ readonly frames: readonly Frame[] }> | undefined;
   /** What the session received since it is followed. */
-  #followed: FrameQueue | undefined;
+  #followed: FrameQueue<Followed> | undefined;
   #following: Following | undefined;
   /** What the owner has handed over, until the session is here. */
   #taken: TakenSession | undefined;
   #session: EngineSession<Data> | undefined;
+  /** Whether the owner has been asked for the session, and may have let go of it. */
+  #isTaking = false;
+  /** Why the session is to end as soon as it is here; undefined where that was the fault of the way to here. */
+  #closedFor: CloseName | undefined;
 
   constructor(context: ArrivalContext<Data>, owner: WorkerId, name: ProbeName) {
     this.#context = context;
@@ -88,7 +94,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
   message(socket: MessageSocket, message: string | Uint8Array): void {
     if (this.#session !== undefined) this.#session.message(socket, message);
     else if (this.#state === "probing") this.#receiveProbe(socket, message);
-    else if (this.#early?.push([message], undefined) === false) this.close("limit_exceeded");
+    else if (this.#early?.push({ frames: [message] }) === false) this.close("limit_exceeded");
   }
 
   drained(socket: MessageSocket): void {
@@ -104,14 +110,15 @@ export class Arrival<Data> implements SocketHandler, Follower {
 
   // The session, as long as it is followed
 
-  deliver(frames: readonly Frame[], id: number | undefined): void {
-    if (this.#followed?.push(frames, id) !== false) return;
+  deliver(followed: Followed): void {
+    if (this.#followed?.push(followed) !== false) return;
     this.#context.counters.slowConsumers++;
     this.close("slow_consumer");
   }
 
   /** Gives the session up, if it is not here yet; its client is told to come back, or not to. */
   close(reason: CloseName, farewell: readonly Frame[] = []): void {
+    if (this.#isTaking && reason !== "internal_error") this.#closedFor ??= reason;
     if (this.#state === "arrived" || this.#state === "over") return;
     if (this.#taken !== undefined && this.#socket !== undefined) {
       this.#context.counters.failedMoves++;
@@ -157,6 +164,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
       this.#move().catch((error: unknown) => {
         this.#context.log.warn({ session: this.#name.sid, error }, "a session could not be moved");
         this.close("internal_error");
+        this.#stopFollowing();
       });
     } else {
       this.#end();
@@ -180,8 +188,12 @@ export class Arrival<Data> implements SocketHandler, Follower {
         if (this.#state !== "moving") return;
         this.#followed.drain();
       }
-      const taken = (await this.#ask(Question.take)) as TakeAnswer;
-      if (this.#state !== "moving") return;
+      const taken = await this.#take();
+      if (this.#state !== "moving") {
+        if (taken.is === "taken") this.#openTooLate(taken);
+        this.#stopFollowing();
+        return;
+      }
       if (taken.is !== "changed") {
         if (taken.is === "taken") await this.#arriveCaughtUp(taken, following);
         else this.close(taken.reason, taken.farewell);
@@ -190,6 +202,16 @@ export class Arrival<Data> implements SocketHandler, Follower {
       this.#stopFollowing();
     }
     this.close("internal_error");
+  }
+
+  /** Not to be cancelled: what the owner has let go of is in the answer, and nowhere else. */
+  async #take(): Promise<TakeAnswer> {
+    this.#isTaking = true;
+    try {
+      return (await this.#call(Question.take)) as TakeAnswer;
+    } finally {
+      this.#isTaking = false;
+    }
   }
 
   /** What the owner delivered and this worker has yet to, the session would get twice. */
@@ -218,7 +240,7 @@ export class Arrival<Data> implements SocketHandler, Follower {
   #open(
     socket: MessageSocket,
     { state, frames, ids }: TakenSession,
-    followed: readonly QueuedFrames[],
+    followed: readonly Followed[],
   ): EngineSession<Data> {
     const { cluster } = this.#context;
     const session = this.#context.createSession(this.#name.sid, cluster.mover.createData(state));
@@ -229,15 +251,21 @@ export class Arrival<Data> implements SocketHandler, Follower {
     this.#cancellation = undefined;
     session.takeOver(socket);
     session.deliver(frames);
-    const known = new Set(ids);
-    for (const { id, frames } of followed) {
-      if (id === undefined || !known.has(id)) session.deliver(frames);
-    }
+    for (const frames of unknownFrames(followed, new Set(ids))) session.deliver(frames);
     // Only then does the session receive by itself, and this worker was interested all the time.
     if (session.isOpen) this.#restore(session, state);
     this.#stopFollowing();
     this.#context.leave(this);
     return session;
+  }
+
+  /** The socket has ended, and nobody else has the session: it ends here, so that its client can come back to it. */
+  #openTooLate(taken: TakenSession): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    const session = this.#open(socket, taken, []);
+    if (this.#closedFor === undefined) session.closed(socket);
+    else session.close(this.#closedFor);
   }
 
   #restore(session: EngineSession<Data>, state: unknown): void {
@@ -262,7 +290,9 @@ export class Arrival<Data> implements SocketHandler, Follower {
     if (this.#state === "arrived" || this.#state === "over") return;
     this.#state = "over";
     this.#stopTimer();
-    this.#stopFollowing();
+    // What may still come goes on where it was followed; nothing else is wanted of that.
+    if (this.#isTaking) this.#followed = undefined;
+    else this.#stopFollowing();
     this.#early = undefined;
     this.#context.leave(this);
     this.#cancellation?.cancel();
@@ -276,7 +306,11 @@ export class Arrival<Data> implements SocketHandler, Follower {
   }
 
   #ask(question: string): Promise<unknown> {
-    return this.#context.cluster.broker.call(this.#owner, question, this.#name, this.#cancellation);
+    return this.#call(question, this.#cancellation);
+  }
+
+  #call(question: string, cancellation?: Cancellation): Promise<unknown> {
+    return this.#context.cluster.broker.call(this.#owner, question, this.#name, cancellation);
   }
 
   /** Nothing depends on the answer: an owner that is gone has no session either. */
@@ -295,4 +329,22 @@ export class Arrival<Data> implements SocketHandler, Follower {
     if (this.#timer !== undefined) this.#context.clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/**
+ * What a client is still to be sent of what was followed, beside what it knows by these ids. Of that some may have come
+ * here after what the client is sent now, whose cursor would say that it is missing.
+ */
+function unknownFrames(
+  followed: readonly Followed[],
+  known: ReadonlySet<number>,
+): readonly (readonly Frame[])[] {
+  const sent: (readonly Frame[])[] = [];
+  const behind: Position[] = [];
+  for (const { id, frames, position, framesBehind } of followed.toReversed()) {
+    const isKnown = id !== undefined && known.has(id);
+    if (isKnown && position !== undefined) behind.push(position);
+    if (!isKnown) sent.push(behind.length === 0 ? frames : (framesBehind?.(behind) ?? frames));
+  }
+  return sent.reverse();
 }

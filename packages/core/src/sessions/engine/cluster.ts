@@ -2,6 +2,7 @@ import type { CloseName } from "@starling/protocol/close-codes.ts";
 import type { Answer } from "../../answer.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { WorkerHandlers } from "../../broker/handlers.ts";
+import type { Position } from "../../hub/position.ts";
 import type { Frame } from "../../hub/subscriber.ts";
 import type { EngineSession } from "./session.ts";
 
@@ -40,10 +41,20 @@ export interface SessionMover<Data> {
   restore(session: EngineSession<Data>, state: unknown): void;
 }
 
+/** A publication for a session that is followed. */
+export interface Followed {
+  readonly frames: readonly Frame[];
+  /** Undefined only where nobody could deliver it twice. */
+  readonly id: number | undefined;
+  /** Where it stands, where the session's client remembers a cursor. */
+  readonly position?: Position | undefined;
+  /** Its frames for a client that has been sent what stands there, too. */
+  framesBehind?(others: readonly Position[]): readonly Frame[];
+}
+
 /** Who waits for a session that is followed. */
 export interface Follower {
-  /** A publication; `id` is undefined only where nobody could deliver it twice. */
-  deliver(frames: readonly Frame[], id: number | undefined): void;
+  deliver(followed: Followed): void;
   /** The session is to end; its client is told `farewell` before. */
   close(reason: CloseName, farewell?: readonly Frame[]): void;
 }

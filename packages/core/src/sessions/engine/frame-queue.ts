@@ -1,20 +1,13 @@
 import type { Frame } from "../../hub/subscriber.ts";
 import { byteLength } from "./polling.ts";
 
-/** The frames of one publication, or one message of a client. */
-export interface QueuedFrames {
-  readonly frames: readonly Frame[];
-  /** That of the publication. */
-  readonly id: number | undefined;
-}
-
 /** What an entry costs beside its bytes, so that empty messages do not wait without bound. */
 const ENTRY_BYTES = 16;
 
-/** Frames that wait until a session is here. */
-export class FrameQueue {
+/** Publications, or messages of a client, that wait until a session is here. */
+export class FrameQueue<Entry extends { readonly frames: readonly Frame[] }> {
   readonly #maxBytes: number;
-  #entries: QueuedFrames[] = [];
+  #entries: Entry[] = [];
   #bytes = 0;
 
   constructor(maxBytes: number) {
@@ -22,15 +15,15 @@ export class FrameQueue {
   }
 
   /** Answers false, keeping nothing, when more would wait than may. */
-  push(frames: readonly Frame[], id: number | undefined): boolean {
+  push(entry: Entry): boolean {
     if (this.#bytes > this.#maxBytes) return false;
-    for (const frame of frames) this.#bytes += byteLength(frame) + ENTRY_BYTES;
-    this.#entries.push({ frames, id });
+    for (const frame of entry.frames) this.#bytes += byteLength(frame) + ENTRY_BYTES;
+    this.#entries.push(entry);
     return true;
   }
 
   /** Takes everything, in the order of its coming. */
-  drain(): readonly QueuedFrames[] {
+  drain(): readonly Entry[] {
     const entries = this.#entries;
     this.#entries = [];
     this.#bytes = 0;

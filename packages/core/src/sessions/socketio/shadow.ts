@@ -2,8 +2,11 @@ import type { CloseName } from "@starling/protocol/close-codes.ts";
 import { PacketType } from "socket.io-parser";
 import { type Answer, allAnswers, whenAnswered } from "../../answer.ts";
 import type { Channel } from "../../hub/channel.ts";
+import { cursorWith } from "../../hub/cursor.ts";
 import type { Hub } from "../../hub/hub.ts";
 import { each, type OneOrMany } from "../../hub/one-or-many.ts";
+import type { Position } from "../../hub/position.ts";
+import type { Publication } from "../../hub/publication.ts";
 import type { Frame, Subscriber, WireFormat } from "../../hub/subscriber.ts";
 import type { Follower } from "../engine/cluster.ts";
 import type { FollowedConnection } from "./application.ts";
@@ -70,8 +73,15 @@ export class Shadow implements Subscriber {
     this.#hub.unregister(this);
   }
 
-  deliver(frames: readonly Frame[], id?: number): void {
-    this.#follower.deliver(frames, id);
+  deliver(frames: readonly Frame[], id?: number, _?: number, publication?: Publication): void {
+    const { cursor, position } = publication ?? {};
+    if (publication === undefined || cursor === undefined) {
+      this.#follower.deliver({ frames, id });
+      return;
+    }
+    const framesBehind = (others: readonly Position[]) =>
+      this.format.encode({ ...publication, cursor: cursorWith(cursor, others) });
+    this.#follower.deliver({ frames, id, position, framesBehind });
   }
 
   isReady(): boolean {
