@@ -49,6 +49,7 @@ export class Peers {
     peer.heardAt = tick;
     peer.now = beat.now;
     peer.channels = beat.channels;
+    peer.about = beat.about;
     if (!isWhole) this.#options.arrived(peer);
     return peer;
   }

@@ -232,7 +232,15 @@ describe("a node that ends", () => {
     clock.advance(100);
     expect(types(b)).toEqual(["join", "online", "leave"]);
     const now = 99;
-    const beat = { type: "beat", node: "a", since: 1, sequence: 99, now, channels: 1 } as const;
+    const beat = {
+      type: "beat",
+      node: "a",
+      since: 1,
+      sequence: 99,
+      now,
+      channels: 1,
+      about: "",
+    } as const;
     b.mesh.receive(a.start, { ...beat, isHello: false, changes: [] });
     expect(b.mesh.nodes).toBe(0);
   });

@@ -11,6 +11,7 @@ const worker: WorkerStatus = {
   state: "ready",
   connections: 12,
   memoryBytes: 75 * MIB,
+  cpu: 0.1,
   uptimeMs: 90_061_000,
   restarts: 0,
 };
@@ -28,7 +29,7 @@ const node: NodeStatus = {
 };
 
 test("the node has a line, and each process one of a table", () => {
-  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, cpu: 0, uptimeMs: 0 };
   const workers: WorkerStatus[] = [
     worker,
     { ...worker, pid: 99, state: "draining", connections: 1_000, uptimeMs: 59_999, restarts: 1 },
@@ -58,7 +59,7 @@ test("one process is told of as such", () => {
 });
 
 test("why there is no worker stands below the table", () => {
-  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, cpu: 0, uptimeMs: 0 };
   const quic: WorkerStatus = {
     ...worker,
     ...gone,

@@ -32,7 +32,7 @@ function natsName(meshId: string): string {
 export function joinPresence(
   { nats, meshId, presenceLeaseMs }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs">,
   { presence }: Pick<Node<unknown>, "presence">,
-  log: Log,
+  { log, about }: { readonly log: Log; about(): string },
 ): NatsPresence | undefined {
   if (nats === undefined) return undefined;
   const clock = systemClock;
@@ -46,6 +46,7 @@ export function joinPresence(
     random: systemRandom,
     afterTurn,
     log,
+    about,
     leaseMs: presenceLeaseMs,
     prefix: nats.prefix,
   });

@@ -33,6 +33,7 @@ test("every operation of the native API is described, and every described one ex
   expect(described.sort()).toEqual([
     "GET /api/channels",
     "GET /api/history",
+    "GET /api/nodes",
     "GET /api/presence",
     "GET /api/presence/stats",
     "GET /api/stats",
