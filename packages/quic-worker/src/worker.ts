@@ -184,6 +184,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     handlers,
     counters,
     transport: () => transportStats(server, transport),
+    mesh,
   });
   const service: Drainable = {
     refuseNew() {

@@ -96,8 +96,8 @@ Examples:
       `
 Each new process serves before the old one lets its clients go, and reads configuration and
 certificate anew. Ports and folders cannot change. Asks the Starling that runs with the same
-STATE_DIR; exits with 69 where there is none, or it runs without CLUSTER_MODE=1, with 75 where a
-restart is under way, and with 70 or 78 where a new process does not come to serve: the old one
+STATE_DIR; exits with 69 where there is none, or it runs without CLUSTER_MODE=1, or NATS does not
+let it in with new settings, with 75 where a restart is under way, and with 70 or 78 where a new process does not come to serve: the old one
 then stays.
 
 Example:

@@ -7,7 +7,7 @@ import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
 import { type ControlledNode, controlAnswers } from "../node/control.ts";
 import { Directory } from "../node/directory.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { joinPresence, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
@@ -68,6 +68,10 @@ export async function serve(preparation: Preparation): Promise<void> {
   });
   const side = await serveSocket(preparation, node, { status, counts, directory });
   if (side !== undefined) workers = () => [ownWorker(), ...side.quic.status()];
+  const watch = watchLinks(others, {
+    quic: () => side?.quic.status() ?? [],
+    changed: (reason) => health.set("node", reason),
+  });
   try {
     own();
     await announce(preparation, gateway.listening, side && startedQuic(side.quic, gateway));
@@ -79,6 +83,7 @@ export async function serve(preparation: Preparation): Promise<void> {
     await Promise.all([others?.close(), hooks.drain()]);
     log.info({}, "stopped");
   } finally {
+    watch?.stop();
     side?.quic.kill();
     side?.socket.stop();
   }

@@ -72,3 +72,23 @@ test("why there is no worker stands below the table", () => {
   expect(text).toContain("1 of 1 workers ready");
   expect(text).toEndWith("\n\nquic is given up: there is no Deno\n");
 });
+
+test("where there is NATS, the links of the workers have a column, and the node's own is told of", () => {
+  const up = { downMs: null, lagMs: 3 };
+  const workers: WorkerStatus[] = [
+    { ...worker, nats: up },
+    { ...worker, slot: 1, nats: { downMs: 3_000, lagMs: null } },
+    { ...worker, kind: "quic", slot: "quic", nats: { downMs: null, lagMs: 2_500 } },
+    { ...worker, slot: 2, state: "starting" },
+  ];
+  const [first, , header, ...rows] = statusText({ ...node, workers, nats: up }).split("\n");
+  expect(first).toEndWith(", link to NATS for members up");
+  expect(header).toEndWith("RESTARTS  NATS");
+  expect(rows.map((row) => row.slice(header?.indexOf("NATS")))).toEqual([
+    "up",
+    "down for 3s",
+    "up, 2500 ms behind",
+    "-",
+    "",
+  ]);
+});

@@ -9,7 +9,7 @@ import { controlAnswers } from "../node/control.ts";
 import { Directory } from "../node/directory.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { joinPresence, linkRenewal, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
@@ -54,6 +54,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
   const directory = new Directory(config, () => [...workers.status(), ...quic.status()]);
   const others = joinPresence(config, node, { log, about: () => directory.about() });
   if (others !== undefined) directory.use(others);
+  const renewLink = linkRenewal(others, config);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -70,8 +71,13 @@ export async function supervise(preparation: Preparation): Promise<void> {
       nodes: () => directory.list(),
       mesh: () => directory.report(),
       counts: () => sharedCountsOf(node, hooks, others),
-      restart: (progress) => restartWorkers(preparation, { workers, quic, hooks }, progress),
+      restart: (progress) =>
+        restartWorkers(preparation, { workers, quic, hooks, directory, renewLink }, progress),
     }),
+  });
+  const watch = watchLinks(others, {
+    quic: () => quic.status(),
+    changed: (reason) => workers.impede(reason),
   });
   const lost = Promise.withResolvers<WorkerEnd | undefined>();
   const socketPath = nodeSocketPath(config.stateDir);
@@ -133,6 +139,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     workers.kill();
     throw error instanceof StartFailed ? startFault(error) : error;
   } finally {
+    watch?.stop();
     quic.kill();
     server.close();
     socket.stop();

@@ -217,6 +217,19 @@ describe("a worker that ends", () => {
   });
 });
 
+test("a node that is not ready though its workers are says so to all, and to those that come", async () => {
+  const workers = await serving(2);
+  workers.impede("the link is down");
+  workers.impede("the link is down");
+  processes.of(1).end(null, "SIGKILL");
+  clock.advance(200);
+  processes.of(1).ready();
+  workers.impede(undefined);
+  const said = [{ type: "degraded", reason: "the link is down" } as const];
+  const both = [...said, { type: "degraded", reason: undefined } as const];
+  expect([processes.of(0).commands, processes.of(1).commands]).toEqual([both, both]);
+});
+
 describe("a worker that says nothing", () => {
   test("for the lease is killed and replaced", async () => {
     await serving(2);

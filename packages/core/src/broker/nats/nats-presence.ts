@@ -69,6 +69,11 @@ export class NatsPresence {
     return this.#probe.report();
   }
 
+  /** Connects in another way, from now on; rejected where that fails, and then all is as it was. */
+  renew(connect: NatsPresenceOptions["connect"]): Promise<void> {
+    return this.#link.renew(connect);
+  }
+
   /** Bytes that NATS may not have taken yet. */
   get waitingBytes(): number {
     return this.#sent - this.#taken;
