@@ -43,6 +43,12 @@ beforeAll(async () => {
     }),
     NodeUnderTest.start(WORKERS, { ...shared, MESH_ID: "there", WEBTRANSPORT: "1" }),
   ]);
+  for (const { process } of [here, there]) {
+    await once("a node that is ready", async () => {
+      const { status } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
+      return status === 200 ? true : undefined;
+    });
+  }
 });
 
 afterAll(async () => {
