@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
 import { RecordingLog } from "@starling/core/testing/recording-log.ts";
@@ -27,15 +28,17 @@ const logins = {
   wrong: { user: "b", pass: "wrong" },
 };
 
+const connections: NatsConnection[] = [];
+
 function login(as: keyof typeof logins) {
-  return () =>
-    connect({
-      servers: server.url,
-      maxReconnectAttempts: -1,
-      ignoreAuthErrorAbort: true,
-      noEcho: true,
-      ...logins[as],
+  return async () => {
+    const connection = await connect({
+      ...{ servers: server.url, maxReconnectAttempts: -1, ignoreAuthErrorAbort: true },
+      ...{ noEcho: true, ...logins[as] },
     });
+    connections.push(connection);
+    return connection;
+  };
 }
 
 function started(prefix: string, node: string, about: () => string) {
@@ -88,7 +91,9 @@ test("a link is made anew with another password while others hear the node as be
     expect(refused).toContain("Authorization Violation");
     expect([a.presence.downSince, heard(b.presence)]).toEqual([undefined, ["of a"]]);
 
+    const before = connections.filter((each) => !each.isClosed()).length;
     await a.presence.renew(login("new"));
+    expect(connections.filter((each) => !each.isClosed())).toHaveLength(before);
     expect(a.presence.downSince).toBeUndefined();
     expect(await a.presence.pings.roundTripMs("start-of-b")).toBeGreaterThanOrEqual(0);
     expect(await b.presence.pings.roundTripMs("start-of-a")).toBeGreaterThanOrEqual(0);
