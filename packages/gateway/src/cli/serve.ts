@@ -16,7 +16,6 @@ import { sharedCountsOf } from "../node/shared-counts.ts";
 import type { NodeStatus, WorkerStatus } from "../node/status.ts";
 import { firstWorkerId, workerTiming } from "../node/worker-timing.ts";
 import { Health } from "../ops/health.ts";
-import type { HistoryCounts } from "../publish/node-stats.ts";
 import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
@@ -62,8 +61,9 @@ export async function serve(preparation: Preparation): Promise<void> {
   const ownWorker = () => gatewayStatus(gateway, systemClock.now() - startedAt);
   workers = () => [ownWorker()];
   const status = (): NodeStatus => ({
-    ...statusOf(gateway, workers(), counts().history),
-    uptimeMs: systemClock.now() - startedAt,
+    ...statusOf(gateway, systemClock.now() - startedAt),
+    history: counts().history,
+    workers: workers(),
     ...(others === undefined ? {} : { nats: others.linkReport() }),
   });
   const side = await serveSocket(preparation, node, { status, counts, directory });
@@ -163,20 +163,18 @@ async function serveSocket(
 
 function statusOf(
   { listening, report }: RunningGateway,
-  workers: readonly WorkerStatus[],
-  history: HistoryCounts,
-): Omit<NodeStatus, "uptimeMs"> {
+  uptimeMs: number,
+): Omit<NodeStatus, "history" | "workers"> {
   const { publisherUrl, subscriberUrl } = listening;
   return {
     version,
     pid: process.pid,
+    uptimeMs,
     cluster: false,
     restarting: false,
     memoryBytes: report().memoryBytes,
     publisherUrl,
     subscriberUrl,
-    history,
-    workers,
   };
 }
 

@@ -93,7 +93,18 @@ describe("a node of a mesh", () => {
     ];
     const about = JSON.parse(directoryOf(workers, new TestLink([], {})).about());
     expect(about).toMatchObject({ links: 4, linksUp: 3, lagMs: 70 });
-    expect(JSON.parse(directoryOf([]).about())).not.toHaveProperty("lagMs");
+    expect(JSON.parse(directoryOf([worker]).about())).not.toHaveProperty("lagMs");
+  });
+
+  test("says nothing of itself before a worker serves, and until it has let its clients go", () => {
+    let state: WorkerStatus["state"] = "starting";
+    const directory = new Directory(config, () => [{ ...worker, state }]);
+    expect(directory.about()).toBe("");
+    state = "ready";
+    expect(JSON.parse(directory.about())).toMatchObject({ connections: 5, draining: false });
+    directory.drain();
+    state = "draining";
+    expect(JSON.parse(directory.about())).toMatchObject({ connections: 5, draining: true });
   });
 
   test("says at once that it drains, and what a restart has changed", () => {

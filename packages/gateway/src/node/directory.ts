@@ -48,9 +48,10 @@ export class Directory {
     this.#link?.mesh.aboutChanged();
   }
 
-  /** What the others are told. */
+  /** What the others are told; nothing while no worker takes clients, or has them to let go. */
   about(): string {
-    return encodeNotice(this.#notice());
+    const isServing = this.#isDraining || this.#workers().some(({ state }) => state === "ready");
+    return isServing ? encodeNotice(this.#notice()) : "";
   }
 
   /** What clients are told. */
