@@ -174,3 +174,22 @@ test("a node that drains is listed as such, and one that is killed no more after
     await listed("a list without doomed", node, (nodes) => !has("doomed")(nodes));
   }
 });
+
+test("a node is not ready while any of its links is down, and says which", async () => {
+  const members = "the link to NATS for members is down";
+  const own = "NATS is away";
+  const said = async ({ process }: NodeUnderTest) => {
+    const { text } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
+    return text.split("; ").sort();
+  };
+  const says = (node: NodeUnderTest, ...reasons: string[]) =>
+    once(`a node that says ${reasons.join()}`, async () =>
+      Bun.deepEquals(await said(node), reasons.sort()) ? true : undefined,
+    );
+  await nats.kill();
+  await says(here, own, members);
+  await says(there, own, members, "the quic worker's link to NATS is down");
+  await nats.restart();
+  await says(here, "ready");
+  await says(there, "ready");
+});

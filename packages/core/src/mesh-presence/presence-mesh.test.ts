@@ -461,6 +461,14 @@ describe("what a node says of itself", () => {
     expect(heardAt(b)).toEqual([["a", "draining"]]);
   });
 
+  test("is not kept where it is far longer than a node has to say", () => {
+    const { clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    a.about = "x".repeat(5_000);
+    clock.advance(LEASE_MS / 5);
+    expect(heardAt(b)).toEqual([["a", ""]]);
+  });
+
   test("is gone with the node", () => {
     const { clock, nodes } = mesh("a", "b");
     const [a, b] = nodes;
