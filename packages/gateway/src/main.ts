@@ -1,9 +1,11 @@
 import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import { CpuShare } from "@starling/core/cpu-share.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { Hub } from "@starling/core/hub/hub.ts";
 import { Presence } from "@starling/core/hub/presence.ts";
+import type { ListedNode } from "@starling/core/mesh-directory/listed-nodes.ts";
 import type { Log } from "@starling/core/ports.ts";
 import { handshakeHeaders } from "@starling/core/sessions/signalling/admissions.ts";
 import { createAuthentication } from "./authentication.ts";
@@ -15,6 +17,8 @@ import type { Config } from "./config/config.ts";
 import { curlLine, quicUrl } from "./demo/curl-line.ts";
 import { demoEndpoints } from "./demo/demo-page.ts";
 import { CERTIFICATE_HASH_PATH, certificateHashEndpoint } from "./listeners/certificate-hash.ts";
+import { NODES_PATH, nodesEndpoint } from "./listeners/nodes-endpoint.ts";
+import { OriginPolicy } from "./listeners/origin-policy.ts";
 import { Ports } from "./listeners/ports.ts";
 import { pathOf } from "./listeners/request-url.ts";
 import { BunFanout } from "./listeners/sockets.ts";
@@ -22,15 +26,16 @@ import { type Endpoint, listenForSubscribers } from "./listeners/subscriber-list
 import { listenWithUdpTwin } from "./listeners/udp-twin.ts";
 import { type DrainCause, drain } from "./node/drain.ts";
 import { joinMesh } from "./node/mesh-link.ts";
+import { NodeList } from "./node/node-list.ts";
 import type { Listening, WorkerReport } from "./node/worker-process.ts";
 import type { Health } from "./ops/health.ts";
-import { closing, READY_PATH, readiness } from "./ops/health-answers.ts";
+import { closing, READY_PATH, readiness, readyEndpoint } from "./ops/health-answers.ts";
 import { MemoryTrimmer } from "./ops/memory-trimmer.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { createPublisherHandler, type PublisherHandler } from "./publish/handler.ts";
 import { startPublisherListener } from "./publish/listener.ts";
 import type { SharedCounts } from "./publish/node-stats.ts";
-import { systemClock, systemRandom, trimMemory } from "./runtime/system.ts";
+import { cpuTimeMs, systemClock, systemRandom, trimMemory } from "./runtime/system.ts";
 import { createSubscriberServices } from "./subscribers.ts";
 
 /** A worker's place in its node. */
@@ -38,6 +43,8 @@ export interface NodeLink {
   readonly broker: Broker;
   /** What the node itself counts. */
   sharedCounts(): Answer<SharedCounts>;
+  /** The nodes of the mesh. */
+  nodes(): Answer<readonly ListedNode[]>;
   /** Leaves the node once everything has arrived there. */
   close(): Promise<void>;
 }
@@ -73,7 +80,8 @@ export async function startGateway(
   const tls = await tlsMaterial(config, clock, shared ? "later" : "start");
   const { authenticator, issuer } = await createAuthentication(config, { clock, random, log });
   const handlers = new WorkerHandlers();
-  const { broker: inner, sharedCounts, close: leaveNode } = await options.join(handlers);
+  const { broker: inner, sharedCounts, close: leaveNode, ...link } = await options.join(handlers);
+  const nodes = new NodeList(() => link.nodes(), clock);
   const mesh = joinMesh(config, { inner, handlers, health, log });
   const broker = mesh ?? inner;
   const counters = new Counters();
@@ -117,6 +125,7 @@ export async function startGateway(
       metrics,
       log,
       sharedCounts,
+      nodes,
     }),
     health,
   );
@@ -135,7 +144,9 @@ export async function startGateway(
         })
       : undefined;
   const endpoints = new Map<string, Endpoint>(services.flatMap((each) => [...each.endpoints]));
-  endpoints.set(READY_PATH, { fetch: () => readiness(health) });
+  const origins = new OriginPolicy(config.allowedOrigins);
+  endpoints.set(READY_PATH, readyEndpoint(health, origins));
+  endpoints.set(NODES_PATH, nodesEndpoint(config, { nodes, origins, clock, log }));
   if (config.tls.certificate.kind === "development") {
     endpoints.set(CERTIFICATE_HASH_PATH, certificateHashEndpoint(tls.cert));
   }
@@ -167,12 +178,16 @@ export async function startGateway(
   trimmer.start();
   const expiry = new ExpiryWatch(tls.cert, clock, log);
   expiry.start();
+  const cpu = new CpuShare(clock, cpuTimeMs);
+  cpu.start();
 
   return {
     listening: ports.listening,
     report: () => ({
       connections: counters.connections,
       memoryBytes: process.memoryUsage.rss(),
+      cpu: cpu.share,
+      ...(mesh === undefined ? {} : { nats: mesh.linkReport() }),
     }),
     drain: (cause) =>
       drain({
@@ -189,6 +204,7 @@ export async function startGateway(
       await Promise.all(services.map((service) => service.leave()));
       trimmer.stop();
       expiry.stop();
+      cpu.stop();
       await ports.stop();
       await mesh?.close();
       await leaveNode();

@@ -2,12 +2,13 @@
  * The quic worker, run by Deno: `starling start` starts it, writes its configuration as the first line
  * of its input and then commands, and reads its messages.
  */
+import { CpuShare } from "@starling/core/cpu-share.ts";
 import { DenoEndpoint, type DenoEndpointOptions, denoTimers } from "@starling/webtransport/deno.ts";
 import { decodeConfig, type QuicWorkerConfig } from "./config.ts";
 import { openSocketInDeno } from "./runtime/deno-stream.ts";
 import { denoHttpClient } from "./runtime/http-client.ts";
 import { connectToNats } from "./runtime/nats.ts";
-import { afterTurn, systemClock, systemRandom } from "./runtime/system.ts";
+import { afterTurn, cpuTimeMs, systemClock, systemRandom } from "./runtime/system.ts";
 import {
   channelLog,
   PORT_TAKEN_EXIT_CODE,
@@ -73,9 +74,14 @@ function listen(options: DenoEndpointOptions): DenoEndpoint {
 async function serve(config: QuicWorkerConfig): Promise<void> {
   const worker = await start(config);
   started.resolve(worker);
+  const cpu = new CpuShare(systemClock, cpuTimeMs);
+  cpu.start();
   const report = () => {
     const { rss } = Deno.memoryUsage();
-    send({ type: "report", connections: worker.connections, memoryBytes: rss });
+    const nats = worker.linkReport();
+    const link = nats === undefined ? {} : { nats };
+    const { connections } = worker;
+    send({ type: "report", connections, memoryBytes: rss, cpu: cpu.share, ...link });
     const lease = config.settings.presenceLeaseMs;
     systemClock.setTimeout(report, Math.min(REPORT_MS, lease / REPORTS));
   };

@@ -1,4 +1,6 @@
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
+import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
+import { meshMetrics } from "@starling/core/broker/nats/mesh-metrics.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 
@@ -48,17 +50,22 @@ export interface WorkerStatsOptions {
   readonly handlers: Pick<WorkerHandlers, "method">;
   readonly counters: Counters;
   transport(): TransportStats;
+  /** Its link to NATS, where it has one. */
+  readonly mesh?: MeshBroker | undefined;
 }
 
 /** Answers the workers that are asked for the figures of the whole node. */
-export function answerStats({ handlers, counters, transport }: WorkerStatsOptions): void {
+export function answerStats({ handlers, counters, transport, mesh }: WorkerStatsOptions): void {
   handlers.method("stats", () => ({
     ok: true,
     hub: { ...counters },
     publisher: { requests: 0, refusals: {}, replays: 0 },
     webtransport: transport(),
   }));
-  handlers.method("metrics", () => metricsOf(counters, transport()));
+  handlers.method("metrics", () => [
+    ...metricsOf(counters, transport()),
+    ...(mesh === undefined ? [] : linkMetrics(mesh)),
+  ]);
 }
 
 function metricsOf(counters: Counters, transport: TransportStats): readonly Metric[] {
@@ -80,6 +87,10 @@ function metricsOf(counters: Counters, transport: TransportStats): readonly Metr
       return metric("counter", full, transportHelp[name], transport[name]);
     }),
   ];
+}
+
+function linkMetrics(mesh: MeshBroker): readonly Metric[] {
+  return meshMetrics.map(({ type, name, help, read }) => metric(type, name, help, read(mesh)));
 }
 
 function metric(type: Metric["type"], name: string, help: string, value: number): Metric {

@@ -1,3 +1,4 @@
+import type { LinkReport } from "@starling/core/broker/nats/link-probe.ts";
 import type { Log, LogFields } from "@starling/core/ports.ts";
 import type { LogLevel } from "./config.ts";
 
@@ -11,7 +12,13 @@ export type QuicCommand =
 /** What the worker tells, one line of JSON each. */
 export type QuicMessage =
   | { readonly type: "ready" }
-  | { readonly type: "report"; readonly connections: number; readonly memoryBytes: number }
+  | {
+      readonly type: "report";
+      readonly connections: number;
+      readonly memoryBytes: number;
+      readonly cpu: number;
+      readonly nats?: LinkReport;
+    }
   | { readonly type: "drained" }
   | {
       readonly type: "log";

@@ -3,6 +3,7 @@ import { createAuthenticator } from "@starling/core/auth/authentication.ts";
 import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
 import type { NatsConfig } from "@starling/core/broker/nats/config.ts";
+import type { LinkReport } from "@starling/core/broker/nats/link-probe.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { Counters } from "@starling/core/hub/counters.ts";
 import { type Drainable, drainSubscribers } from "@starling/core/hub/drain.ts";
@@ -58,6 +59,8 @@ export interface World {
 /** A worker that serves. */
 export interface RunningWorker {
   readonly connections: number;
+  /** How its connection to NATS stands; undefined where none is configured. */
+  linkReport(): LinkReport | undefined;
   /** Lets clients go, a few at a time over `drainMs`, and gives the port up. */
   drain(drainMs: number): Promise<void>;
   /** Leaves the node. */
@@ -181,6 +184,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     handlers,
     counters,
     transport: () => transportStats(server, transport),
+    mesh,
   });
   const service: Drainable = {
     refuseNew() {
@@ -198,6 +202,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
     get connections() {
       return counters.connections;
     },
+    linkReport: () => mesh?.linkReport(),
     async drain(drainMs) {
       // Who is refused from now on comes back, and would be waited for again and again.
       const ended = server.ended();

@@ -48,6 +48,7 @@ const messages: Message[] = [
   {
     type: "beat",
     ...{ node: "eu-1", since: 1_767_225_600_000, sequence: 7, now: 12, channels: 3, isHello: true },
+    about: '{"load":0.5}',
     changes: [[2 ** 48 - 1, 12]],
   },
   {

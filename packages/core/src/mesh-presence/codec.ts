@@ -9,7 +9,7 @@ import type { News } from "./own-channel.ts";
 import type { Entry } from "./roster.ts";
 
 /** With which every message begins; another version would be another number. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** The places of these are what stands for them. */
 const TYPES = ["beat", "bye", "ask", "compare", "digest", "told"] as const;
@@ -57,6 +57,7 @@ function writeMessage(writer: Writer, message: Message): void {
       writer.uint(message.now);
       writer.uint(message.channels);
       writer.bool(message.isHello);
+      writer.string(message.about);
       writeMarks(writer, message.changes);
       break;
     case "ask":
@@ -97,6 +98,7 @@ function readMessage(reader: Reader): Message {
         now: reader.uint(),
         channels: reader.uint(),
         isHello: reader.bool(),
+        about: reader.string(),
         changes: readMarks(reader),
       };
     case "ask": {

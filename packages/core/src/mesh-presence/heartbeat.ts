@@ -17,6 +17,8 @@ export interface HeartbeatOptions {
   readonly random: Random;
   readonly leaseMs: number;
   readonly jitterMs: number;
+  /** What the node says of itself. */
+  about(): string;
   /** Tells the others what they have not been told yet. */
   flush(): void;
   ticked(tick: number): void;
@@ -53,7 +55,7 @@ export class Heartbeat {
     this.#isUp = false;
   }
 
-  /** Somebody has asked who is there. */
+  /** Somebody has asked who is there, or what the node says of itself has changed. */
   soon(): void {
     const { clock, random, jitterMs } = this.#options;
     const delayMs = (jitterMs / 4) * fraction(random);
@@ -86,6 +88,7 @@ export class Heartbeat {
   #beat(isHello: boolean): void {
     const { own, incarnation, flush } = this.#options;
     flush();
+    const about = this.#options.about();
     const changes = own.takeChanges();
     // A beat that is missing says that anything may have changed.
     if (changes === undefined) this.#sequence++;
@@ -98,6 +101,7 @@ export class Heartbeat {
         {
           ...{ type: "beat", node, since, sequence: this.#sequence, now, channels },
           isHello: isHello && at === 0,
+          about,
           changes: changes?.slice(at, at + CHANGES) ?? [],
         },
       );

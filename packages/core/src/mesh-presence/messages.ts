@@ -24,6 +24,8 @@ export interface Beat extends Omit<Incarnation, "start"> {
   readonly channels: number;
   /** Whether the others are to say at once that they are there. */
   readonly isHello: boolean;
+  /** What the node says of itself, for others than this module; text of its own kind. */
+  readonly about: string;
   readonly changes: readonly Mark[];
 }
 

@@ -12,6 +12,8 @@ export class Peer {
   /** What the last beat said: the last event, and channels with members. */
   now = 0;
   channels = 0;
+  /** What the node says of itself. */
+  about = "";
   /** The last question of it that was answered. */
   asked = 0;
   /** What of it is not known as far as it should be. */

@@ -6,6 +6,8 @@ import type { Beat, Incarnation } from "./messages.ts";
 import { Peer } from "./peer.ts";
 
 const MAX_PEERS = 1_000;
+/** Characters of what a node says of itself that are kept; more are none of a Starling. */
+const MAX_ABOUT = 4_096;
 
 export interface PeersOptions {
   readonly own: Incarnation;
@@ -49,6 +51,7 @@ export class Peers {
     peer.heardAt = tick;
     peer.now = beat.now;
     peer.channels = beat.channels;
+    peer.about = beat.about.length > MAX_ABOUT ? "" : beat.about;
     if (!isWhole) this.#options.arrived(peer);
     return peer;
   }

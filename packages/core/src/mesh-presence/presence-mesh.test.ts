@@ -232,7 +232,15 @@ describe("a node that ends", () => {
     clock.advance(100);
     expect(types(b)).toEqual(["join", "online", "leave"]);
     const now = 99;
-    const beat = { type: "beat", node: "a", since: 1, sequence: 99, now, channels: 1 } as const;
+    const beat = {
+      type: "beat",
+      node: "a",
+      since: 1,
+      sequence: 99,
+      now,
+      channels: 1,
+      about: "",
+    } as const;
     b.mesh.receive(a.start, { ...beat, isHello: false, changes: [] });
     expect(b.mesh.nodes).toBe(0);
   });
@@ -433,4 +441,39 @@ test("what several nodes ask at the same time is answered once", () => {
     2_000 *
     bytesOf({ dot: 1, member: member(nodes[0] as SimulatedNode, "a1 100"), isOnline: true });
   expect(network.bytes).toBeLessThan(1.5 * bytes);
+});
+
+describe("what a node says of itself", () => {
+  const heardAt = ({ mesh }: SimulatedNode) =>
+    [...mesh.others()].map(({ node, about }) => [node, about]);
+
+  test("is heard by the others with each beat, and soon where it says that it has changed", () => {
+    const { clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    expect(heardAt(b)).toEqual([["a", ""]]);
+    a.about = "busy";
+    clock.advance(LEASE_MS / 5);
+    expect(heardAt(b)).toEqual([["a", "busy"]]);
+    a.about = "draining";
+    a.mesh.aboutChanged();
+    // Less than to the next beat.
+    clock.advance(LEASE_MS / 10);
+    expect(heardAt(b)).toEqual([["a", "draining"]]);
+  });
+
+  test("is not kept where it is far longer than a node has to say", () => {
+    const { clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    a.about = "x".repeat(5_000);
+    clock.advance(LEASE_MS / 5);
+    expect(heardAt(b)).toEqual([["a", ""]]);
+  });
+
+  test("is gone with the node", () => {
+    const { clock, nodes } = mesh("a", "b");
+    const [a, b] = nodes;
+    a.mesh.close();
+    clock.advance(SOON_MS);
+    expect(heardAt(b)).toEqual([]);
+  });
 });

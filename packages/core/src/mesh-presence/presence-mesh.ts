@@ -55,7 +55,12 @@ export interface PresenceMeshOptions extends Incarnation {
   readonly log: Log;
   /** Milliseconds after which a node that is silent is gone. */
   readonly leaseMs: number;
+  /** What this node says of itself with each beat; the others have it of `others`. */
+  about?(): string;
 }
+
+/** Another node that is there. */
+export type OtherNode = Pick<Peer, "node" | "start" | "about">;
 
 /**
  * A node's part of the presence of the mesh: it tells the others what becomes of its own members, and shows the
@@ -107,6 +112,7 @@ export class PresenceMesh {
     this.#heartbeat = new Heartbeat({
       ...{ ...shared, leaseMs, own: this.#own, incarnation: options },
       flush: () => this.#flush(),
+      about: () => options.about?.() ?? "",
       ticked: (tick) => this.#ticked(tick),
     });
   }
@@ -114,6 +120,16 @@ export class PresenceMesh {
   /** Other nodes that are there. */
   get nodes(): number {
     return this.#peers.size;
+  }
+
+  /** The other nodes that are there, in no order. */
+  others(): Iterable<OtherNode> {
+    return this.#peers.all();
+  }
+
+  /** What this node says of itself has changed, and the others are to hear of it soon. */
+  aboutChanged(): void {
+    this.#heartbeat.soon();
   }
 
   /** Channels whose members on other nodes are known here, or asked for. */

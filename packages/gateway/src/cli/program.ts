@@ -3,6 +3,7 @@ import { ConfigError } from "../config/fault.ts";
 import { checkConfig } from "./check-config.ts";
 import type { CommandContext } from "./context.ts";
 import { CommandError, exitCodes } from "./exit-codes.ts";
+import { showMesh } from "./mesh.ts";
 import { type PublishOptions, publish } from "./publish.ts";
 import { restart } from "./restart.ts";
 import { start } from "./start.ts";
@@ -95,8 +96,8 @@ Examples:
       `
 Each new process serves before the old one lets its clients go, and reads configuration and
 certificate anew. Ports and folders cannot change. Asks the Starling that runs with the same
-STATE_DIR; exits with 69 where there is none, or it runs without CLUSTER_MODE=1, with 75 where a
-restart is under way, and with 70 or 78 where a new process does not come to serve: the old one
+STATE_DIR; exits with 69 where there is none, or it runs without CLUSTER_MODE=1, or NATS does not
+let it in with new settings, with 75 where a restart is under way, and with 70 or 78 where a new process does not come to serve: the old one
 then stays.
 
 Example:
@@ -118,6 +119,23 @@ Examples:
   starling status --json`,
     )
     .action((options: StatusOptions) => showStatus(context, options));
+
+  starling
+    .command("mesh")
+    .description("show the nodes of the mesh, as the Starling that runs sees them")
+    .option("--json", "print one line of JSON")
+    .addHelpText(
+      "after",
+      `
+RTT is the time over NATS from this node to the other and back, - where no answer came within two
+seconds. LAG is how far the slowest connection of a node to NATS is behind. Asks the Starling that
+runs with the same STATE_DIR; exits with 69 where there is none.
+
+Examples:
+  starling mesh
+  starling mesh --json`,
+    )
+    .action((options: StatusOptions) => showMesh(context, options));
 
   starling
     .command("check-config")

@@ -6,6 +6,8 @@ import { ConfigError } from "../config/fault.ts";
 import { configOf } from "../config/load.ts";
 import { type VariableKey, variables } from "../config/variables.ts";
 import type { RestartOutcome, RestartProgress } from "../node/control.ts";
+import type { Directory } from "../node/directory.ts";
+import type { RenewLink } from "../node/mesh-link.ts";
 import { ReplacementFailed } from "../node/slot.ts";
 import { RestartRefused, type Workers } from "../node/workers.ts";
 import type { QuicService } from "../quic/quic-service.ts";
@@ -56,20 +58,11 @@ export function fixedDifferences(now: Config, next: Config): string[] {
 }
 
 /**
- * How NATS is reached, and what the node does there. The supervisor has a link of its own, for members: with an old
- * password it would not come back when the link breaks. Workers that disagree would not hear one another,
- * or change the streams to and fro.
+ * What the node does in NATS: workers that disagree would not hear one another, or change the streams to and
+ * fro. How it is reached can change, as long as it is the same system.
  */
 function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[] {
   const parts = {
-    natsUrl: [now?.servers.join(), next?.servers.join()],
-    natsUser: [now?.user, next?.user],
-    natsPassword: [now?.password, next?.password],
-    natsToken: [now?.token, next?.token],
-    natsCredentials: [now?.credentials, next?.credentials],
-    natsCa: [now?.tls?.ca, next?.tls?.ca],
-    natsCert: [now?.tls?.cert, next?.tls?.cert],
-    natsKey: [now?.tls?.key, next?.tls?.key],
     natsPrefix: [now?.prefix, next?.prefix],
     natsReplicas: [now?.streams.replicas, next?.streams.replicas],
     natsStorage: [now?.streams.storage, next?.streams.storage],
@@ -110,17 +103,22 @@ function keepers({ apps }: Config): string {
   return JSON.stringify(keepers);
 }
 
+class LinkRefused extends Error {}
+
 /** What of a node a restart concerns. */
 export interface RestartedParts {
   readonly workers: Workers;
   readonly quic: QuicService;
   readonly hooks: Pick<Hooks, "configure">;
+  readonly directory: Pick<Directory, "configure">;
+  /** Makes the supervisor's own link to NATS anew. */
+  readonly renewLink: RenewLink;
 }
 
 /** Replaces the workers, if the configuration as it is now lets new ones start; never throws. */
 export async function restartWorkers(
   { context, config, log }: Pick<Preparation, "context" | "config" | "log">,
-  { workers, quic, hooks }: RestartedParts,
+  { workers, quic, hooks, directory, renewLink }: RestartedParts,
   progress: (news: RestartProgress) => void,
 ): Promise<RestartOutcome> {
   try {
@@ -136,6 +134,11 @@ export async function restartWorkers(
       );
     }
     await tlsMaterial(next, context.clock, "start");
+    // Workers that NATS refuses would replace some that it does not.
+    await renewLink(next).catch((error: unknown) => {
+      throw new LinkRefused(`NATS cannot be reached with its new settings: ${String(error)}`);
+    });
+    directory.configure(next);
     hooks.configure(next.hooks);
     log.info({}, "restarting the workers one by one");
     await workers.restart((slot) => progress({ slot, slots: workers.count }));
@@ -150,6 +153,7 @@ export async function restartWorkers(
 
 function failureOf(error: unknown): RestartOutcome {
   if (error instanceof ConfigError) return failed(exitCodes.config, error.message);
+  if (error instanceof LinkRefused) return failed(exitCodes.unavailable, error.message);
   if (error instanceof RestartRefused) return failed(exitCodes.temporaryFailure, error.message);
   if (error instanceof ReplacementFailed) {
     return failed(

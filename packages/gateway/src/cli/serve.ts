@@ -5,17 +5,17 @@ import { LocalBroker } from "@starling/core/broker/local.ts";
 import { Node } from "@starling/core/broker/node.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
-import { controlAnswers } from "../node/control.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { type ControlledNode, controlAnswers } from "../node/control.ts";
+import { Directory } from "../node/directory.ts";
+import { joinPresence, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
 import { forOwnWorkers } from "../node/own-workers.ts";
 import { sharedCountsOf } from "../node/shared-counts.ts";
-import type { NodeStatus } from "../node/status.ts";
+import type { NodeStatus, WorkerStatus } from "../node/status.ts";
 import { firstWorkerId, workerTiming } from "../node/worker-timing.ts";
 import { Health } from "../ops/health.ts";
-import type { HistoryCounts, SharedCounts } from "../publish/node-stats.ts";
 import { QuicService } from "../quic/quic-service.ts";
 import { listenOnSocket, type SocketListener } from "../runtime/ipc-stream.ts";
 import { afterTurn, systemClock, systemRandom } from "../runtime/system.ts";
@@ -37,7 +37,10 @@ export async function serve(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
     publicationHolding,
   );
-  const others = joinPresence(config, node, log);
+  let workers = (): readonly WorkerStatus[] => [];
+  const directory = new Directory(config, () => workers());
+  const others = joinPresence(config, node, { log, about: () => directory.about() });
+  if (others !== undefined) directory.use(others);
   const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,
@@ -47,23 +50,40 @@ export async function serve(preparation: Preparation): Promise<void> {
     join: async (handlers) => ({
       broker: new LocalBroker(node, ALONE, handlers, { isAlone: true }),
       sharedCounts: counts,
+      nodes: () => directory.list(),
       close: async () => undefined,
     }),
   }).catch((error: unknown) => {
     throw listenError(error, config, settings);
   });
   logListening(log, gateway.listening);
-  const side = await serveSocket(preparation, node, gateway, counts);
+  const startedAt = systemClock.now();
+  const ownWorker = () => gatewayStatus(gateway, systemClock.now() - startedAt);
+  workers = () => [ownWorker()];
+  const status = (): NodeStatus => ({
+    ...statusOf(gateway, systemClock.now() - startedAt),
+    history: counts().history,
+    workers: workers(),
+    ...(others === undefined ? {} : { nats: others.linkReport() }),
+  });
+  const side = await serveSocket(preparation, node, { status, counts, directory });
+  if (side !== undefined) workers = () => [ownWorker(), ...side.quic.status()];
+  const watch = watchLinks(others, {
+    quic: () => side?.quic.status() ?? [],
+    changed: (reason) => health.set("node", reason),
+  });
   try {
     own();
     await announce(preparation, gateway.listening, side && startedQuic(side.quic, gateway));
     const signal = await stopped;
     log.info({ signal }, "stopping");
+    directory.drain();
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
     await Promise.all([others?.close(), hooks.drain()]);
     log.info({}, "stopped");
   } finally {
+    watch?.stop();
     side?.quic.kill();
     side?.socket.stop();
   }
@@ -79,14 +99,17 @@ interface SocketSide {
   readonly quic: QuicService;
 }
 
+/** What is asked of the node over its socket. */
+interface ServedNode extends Pick<ControlledNode, "status" | "counts"> {
+  readonly directory: Directory;
+}
+
 /** Answers `starling status`, and lets the quic worker join; a gateway that cannot still serves. */
 async function serveSocket(
   { context, config, log, lastWishes }: Preparation,
   node: Node<Publication>,
-  gateway: RunningGateway,
-  counts: () => SharedCounts,
+  { status, counts, directory }: ServedNode,
 ): Promise<SocketSide | undefined> {
-  const startedAt = systemClock.now();
   const path = nodeSocketPath(config.stateDir);
   let lastId = firstWorkerId(systemRandom);
   const quic = new QuicService({
@@ -109,8 +132,10 @@ async function serveSocket(
     log,
     leaseMs: config.presenceLeaseMs,
     answer: controlAnswers({
-      status: () => statusOf(gateway, quic, counts().history, systemClock.now() - startedAt),
+      status,
       counts,
+      nodes: () => directory.list(),
+      mesh: () => directory.report(),
       restart: async () => ({
         ok: false,
         exitCode: exitCodes.unavailable,
@@ -138,36 +163,23 @@ async function serveSocket(
 
 function statusOf(
   { listening, report }: RunningGateway,
-  quic: QuicService,
-  history: HistoryCounts,
   uptimeMs: number,
-): NodeStatus {
-  const { connections, memoryBytes } = report();
+): Omit<NodeStatus, "history" | "workers"> {
   const { publisherUrl, subscriberUrl } = listening;
-  const { pid } = process;
   return {
     version,
-    pid,
+    pid: process.pid,
     uptimeMs,
     cluster: false,
     restarting: false,
-    memoryBytes,
+    memoryBytes: report().memoryBytes,
     publisherUrl,
     subscriberUrl,
-    history,
-    workers: [
-      {
-        kind: "gateway",
-        slot: 0,
-        worker: ALONE,
-        pid,
-        state: "ready",
-        connections,
-        memoryBytes,
-        uptimeMs,
-        restarts: 0,
-      },
-      ...quic.status(),
-    ],
   };
+}
+
+function gatewayStatus({ report }: RunningGateway, uptimeMs: number): WorkerStatus {
+  const { pid } = process;
+  const place = { kind: "gateway", slot: 0, worker: ALONE, pid } as const;
+  return { ...place, ...report(), state: "ready", uptimeMs, restarts: 0 };
 }

@@ -11,6 +11,7 @@ const worker: WorkerStatus = {
   state: "ready",
   connections: 12,
   memoryBytes: 75 * MIB,
+  cpu: 0.1,
   uptimeMs: 90_061_000,
   restarts: 0,
 };
@@ -28,7 +29,7 @@ const node: NodeStatus = {
 };
 
 test("the node has a line, and each process one of a table", () => {
-  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, cpu: 0, uptimeMs: 0 };
   const workers: WorkerStatus[] = [
     worker,
     { ...worker, pid: 99, state: "draining", connections: 1_000, uptimeMs: 59_999, restarts: 1 },
@@ -58,7 +59,7 @@ test("one process is told of as such", () => {
 });
 
 test("why there is no worker stands below the table", () => {
-  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+  const gone = { worker: null, pid: null, connections: 0, memoryBytes: 0, cpu: 0, uptimeMs: 0 };
   const quic: WorkerStatus = {
     ...worker,
     ...gone,
@@ -70,4 +71,24 @@ test("why there is no worker stands below the table", () => {
   const text = statusText({ ...node, workers: [worker, quic] });
   expect(text).toContain("1 of 1 workers ready");
   expect(text).toEndWith("\n\nquic is given up: there is no Deno\n");
+});
+
+test("where there is NATS, the links of the workers have a column, and the node's own is told of", () => {
+  const up = { downMs: null, lagMs: 3 };
+  const workers: WorkerStatus[] = [
+    { ...worker, nats: up },
+    { ...worker, slot: 1, nats: { downMs: 3_000, lagMs: null } },
+    { ...worker, kind: "quic", slot: "quic", nats: { downMs: null, lagMs: 2_500 } },
+    { ...worker, slot: 2, state: "starting" },
+  ];
+  const [first, , header, ...rows] = statusText({ ...node, workers, nats: up }).split("\n");
+  expect(first).toEndWith(", link to NATS for members up");
+  expect(header).toEndWith("RESTARTS  NATS");
+  expect(rows.map((row) => row.slice(header?.indexOf("NATS")))).toEqual([
+    "up",
+    "down for 3s",
+    "up, 2500 ms behind",
+    "-",
+    "",
+  ]);
 });

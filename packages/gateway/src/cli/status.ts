@@ -2,6 +2,8 @@ import { ControlQuestion } from "../node/control.ts";
 import type { NodeStatus, WorkerStatus } from "../node/status.ts";
 import { askRunning } from "./ask-node.ts";
 import type { CommandContext } from "./context.ts";
+import { duration, linkText } from "./link-text.ts";
+import { textTable } from "./text-table.ts";
 
 /** What `starling status` was given on its command line. */
 export interface StatusOptions {
@@ -16,7 +18,7 @@ export async function showStatus(context: CommandContext, options: StatusOptions
 
 /** A line of the node, and a table of its workers. */
 export function statusText(status: NodeStatus): string {
-  const { version, pid, cluster, workers, restarting, history } = status;
+  const { version, pid, cluster, workers, restarting, history, nats } = status;
   const gateways = workers.filter(({ kind }) => kind === "gateway");
   const serving = gateways.filter(({ state }) => state === "ready").length;
   const connections = workers.reduce((sum, worker) => sum + worker.connections, 0);
@@ -28,18 +30,15 @@ export function statusText(status: NodeStatus): string {
     ...(history.publications > 0
       ? [`history of ${history.channels} channels ${mebibytes(history.bytes)}`]
       : []),
+    ...(nats === undefined ? [] : [`link to NATS for members ${linkText(nats)}`]),
     ...(restarting ? ["restarting"] : []),
   ].join(", ");
   const header = ["SLOT", "PID", "STATE", "CONNECTIONS", "MEMORY", "UPTIME", "RESTARTS"];
-  const table = [header, ...workers.map(rowOf)];
-  const widths = header.map((_, column) =>
-    Math.max(...table.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
+  const rows = workers.map(rowOf);
+  const lines = textTable(
+    nats === undefined
+      ? [header, ...rows]
+      : [[...header, "NATS"], ...rows.map((row, at) => [...row, natsOf(workers[at])])],
   );
   const reasons = workers.flatMap(({ slot, state, reason }) =>
     reason === undefined ? [] : [`${slot} is ${state}: ${reason}`],
@@ -50,6 +49,10 @@ export function statusText(status: NodeStatus): string {
 
 function slotsOf(workers: readonly WorkerStatus[]): number {
   return new Set(workers.map(({ slot }) => slot)).size;
+}
+
+function natsOf(worker: WorkerStatus | undefined): string {
+  return worker?.nats === undefined ? "-" : linkText(worker.nats);
 }
 
 function rowOf(worker: WorkerStatus): string[] {
@@ -67,21 +70,4 @@ function rowOf(worker: WorkerStatus): string[] {
 
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1_048_576)} MiB`;
-}
-
-/** The two largest units, such as `3d 4h`. */
-function duration(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  const parts = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3_600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first === -1) return "0s";
-  return parts
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(" ");
 }

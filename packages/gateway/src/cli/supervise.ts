@@ -6,9 +6,10 @@ import { tlsMaterial } from "../certificates/material.ts";
 import { ConfigError } from "../config/fault.ts";
 import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
+import { Directory } from "../node/directory.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { joinPresence, linkRenewal, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
@@ -50,7 +51,10 @@ export async function supervise(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
     bytesHolding,
   );
-  const others = joinPresence(config, node, log);
+  const directory = new Directory(config, () => [...workers.status(), ...quic.status()]);
+  const others = joinPresence(config, node, { log, about: () => directory.about() });
+  if (others !== undefined) directory.use(others);
+  const renewLink = linkRenewal(others, config);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -61,11 +65,19 @@ export async function supervise(preparation: Preparation): Promise<void> {
     answer: controlAnswers({
       status: () => ({
         ...statusOf(workers, quic, listening, clock.now() - startedAt),
+        ...(others === undefined ? {} : { nats: others.linkReport() }),
         history: sharedCountsOf(node, hooks, others).history,
       }),
+      nodes: () => directory.list(),
+      mesh: () => directory.report(),
       counts: () => sharedCountsOf(node, hooks, others),
-      restart: (progress) => restartWorkers(preparation, { workers, quic, hooks }, progress),
+      restart: (progress) =>
+        restartWorkers(preparation, { workers, quic, hooks, directory, renewLink }, progress),
     }),
+  });
+  const watch = watchLinks(others, {
+    quic: () => quic.status(),
+    changed: (reason) => workers.impede(reason),
   });
   const lost = Promise.withResolvers<WorkerEnd | undefined>();
   const socketPath = nodeSocketPath(config.stateDir);
@@ -119,6 +131,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
       throw outcome;
     }
     log.info({ signal: outcome }, "stopping");
+    directory.drain();
     await Promise.all([workers.stop(), quic.stop()]);
     await Promise.all([others?.close(), hooks.drain()]);
     log.info({}, "stopped");
@@ -126,6 +139,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     workers.kill();
     throw error instanceof StartFailed ? startFault(error) : error;
   } finally {
+    watch?.stop();
     quic.kill();
     server.close();
     socket.stop();

@@ -1,4 +1,5 @@
 import { IpcBroker } from "@starling/core/broker/ipc/client.ts";
+import type { ListedNode } from "@starling/core/mesh-directory/listed-nodes.ts";
 import { configOf } from "../config/load.ts";
 import { startGateway } from "../main.ts";
 import { ControlQuestion } from "../node/control.ts";
@@ -83,6 +84,8 @@ export async function runWorker(context: CommandContext): Promise<void> {
           broker,
           sharedCounts: async () =>
             (await broker.ask(ControlQuestion.counts, null)) as SharedCounts,
+          nodes: async () =>
+            (await broker.ask(ControlQuestion.nodes, null)) as readonly ListedNode[],
           close: () => broker.close(),
         };
       },

@@ -169,6 +169,10 @@ export interface Config {
   readonly engine: EngineConfig;
   /** Name of this node in the signalling protocol, printable ASCII; empty = none. */
   readonly meshId: string;
+  /** Origins at which clients reach this node, the preferred one first; empty = they are told none. */
+  readonly publicUrls: readonly string[];
+  /** Where this node is, in the words of whoever runs it. */
+  readonly region: string | undefined;
   /** How this node and others are a mesh; undefined where it is alone. */
   readonly nats: NatsConfig | undefined;
   readonly signalling: SignallingConfig;

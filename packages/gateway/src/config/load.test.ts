@@ -23,6 +23,8 @@ describe("an empty environment", () => {
       clusterMode: false,
       clusterInstances: "max",
       presenceLeaseMs: 10_000,
+      publicUrls: [],
+      region: undefined,
       nats: undefined,
       historyMaxBytes: 67_108_864,
       recoverySeconds: 120,

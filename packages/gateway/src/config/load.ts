@@ -120,6 +120,8 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
       maxPayloadBytes: values.maxPayloadBytes,
     },
     meshId: values.meshId ?? "",
+    publicUrls: values.publicUrls ?? [],
+    region: values.region,
     nats: mesh.nats,
     signalling: {
       maxPayloadBytes: values.signalMaxPayloadBytes,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
   addressList,
+  clientAddresses,
   flag,
   host,
   httpAddress,
@@ -11,6 +12,7 @@ import {
   pattern,
   port,
   publicKeyList,
+  region,
   secretText,
   type ValueType,
   wholeNumber,
@@ -157,4 +159,32 @@ test("an address of another server is one of HTTP, without a password", () => {
     expect(accepts(httpAddress(), text)).toBe(false);
   }
   expect(reason(httpAddress(), "https://me:secret@hook.example")).toContain("password");
+});
+
+test("addresses for clients are a few origins over TLS", () => {
+  const type = clientAddresses();
+  expect(type.parse("https://EU.example.org:443, https://[2001:db8::1]:8443")).toEqual([
+    "https://eu.example.org",
+    "https://[2001:db8::1]:8443",
+  ]);
+  const four = "https://a.example,https://b.example,https://c.example,https://d.example";
+  expect(type.parse(four)).toHaveLength(4);
+  const wrong = [
+    "http://eu.example.org",
+    "wss://eu.example.org",
+    "eu.example.org",
+    "https://eu.example.org/path",
+    "https://user@eu.example.org",
+    "*",
+    `https://${"a".repeat(200)}.example`,
+    `${four},https://e.example`,
+  ];
+  for (const text of wrong) expect(accepts(type, text)).toBe(false);
+});
+
+test("a region is a short name", () => {
+  expect(region().parse("eu-west.1_a")).toBe("eu-west.1_a");
+  for (const text of ["", "eu west", "eu/west", "é", "r".repeat(65)]) {
+    expect(accepts(region(), text)).toBe(false);
+  }
 });

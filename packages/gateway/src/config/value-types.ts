@@ -1,6 +1,11 @@
 import { isIP } from "node:net";
 import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
 import { AddressList } from "@starling/core/limits/address-list.ts";
+import {
+  MAX_ADDRESS_CHARACTERS,
+  MAX_ADDRESSES,
+  MAX_REGION_CHARACTERS,
+} from "@starling/core/mesh-directory/notice.ts";
 import { z } from "zod";
 import { NAME, NAME_RULE, PUBLIC_KEY, PUBLIC_KEY_RULE } from "./names.ts";
 
@@ -216,6 +221,28 @@ export function httpAddress(): ValueType<string> {
     }
     return url.href;
   });
+}
+
+/** Origins of the subscribers' port, as clients are told them. */
+export function clientAddresses(): ValueType<readonly string[]> {
+  const allowed = `at most ${MAX_ADDRESSES} origins such as https://eu.example.org:8443`;
+  return list(allowed, (text) => {
+    const url = URL.parse(text);
+    if (url?.protocol !== "https:" || text.length > MAX_ADDRESS_CHARACTERS || !ORIGIN.test(text)) {
+      return new Refusal(`"${text}" is no origin that begins with https://`);
+    }
+    return url.origin;
+  })
+    .refine((addresses) => addresses.length <= MAX_ADDRESSES, "are too many")
+    .describe(`${allowed}, separated by commas`);
+}
+
+export function region(): ValueType<string> {
+  return parsed("letters, digits, `_`, `-` and `.`", (text) =>
+    /^[\w.-]+$/.test(text) && text.length <= MAX_REGION_CHARACTERS
+      ? text
+      : new Refusal(`has other characters, or more than ${MAX_REGION_CHARACTERS}`),
+  );
 }
 
 /** Addresses of NATS servers; a refusal never says what they are, since they may hold a password. */

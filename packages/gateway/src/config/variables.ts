@@ -3,6 +3,7 @@ import { DAY_MS, GIB, MAX_TIMER_MS } from "./bounds.ts";
 import { clusterVariables } from "./cluster-variables.ts";
 import { hookVariables } from "./hook-variables.ts";
 import { limitVariables } from "./limit-variables.ts";
+import { meshVariables } from "./mesh-variables.ts";
 import { natsVariables } from "./nats-variables.ts";
 import { signallingVariables } from "./signalling-variables.ts";
 import {
@@ -389,6 +390,7 @@ export const variables = {
   },
   ...hookVariables,
   ...clusterVariables,
+  ...meshVariables,
   ...natsVariables,
 } as const satisfies Record<string, Variable>;
 

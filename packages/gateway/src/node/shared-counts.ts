@@ -19,7 +19,8 @@ export function sharedCountsOf(
   };
 }
 
-function presenceCounts({ mesh, waitingBytes }: NatsPresence): PresenceCounts {
+function presenceCounts({ mesh, waitingBytes, downSince }: NatsPresence): PresenceCounts {
   const { counters, nodes, interests } = mesh;
-  return { ...counters, nodes, channels: interests, waitingBytes };
+  const links = downSince === undefined ? 1 : 0;
+  return { ...counters, nodes, links, channels: interests, waitingBytes };
 }

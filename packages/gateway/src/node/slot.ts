@@ -122,22 +122,27 @@ export class Slot {
   status(): WorkerStatus[] {
     const { slot, clock } = this.#options;
     const rows = this.workers.map((worker): WorkerStatus => {
-      const { connections, memoryBytes } = worker.report;
       return {
+        ...worker.report,
         kind: "gateway",
         slot,
         worker: worker.seat.worker,
         pid: worker.pid,
         state: worker.state,
-        connections,
-        memoryBytes,
         uptimeMs: clock.now() - worker.startedAt,
         restarts: this.#restarts,
       };
     });
     if (rows.length > 0) return rows;
     const state = this.#givenUp === undefined ? "waiting" : "given up";
-    const nothing = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+    const nothing = {
+      worker: null,
+      pid: null,
+      connections: 0,
+      memoryBytes: 0,
+      cpu: 0,
+      uptimeMs: 0,
+    };
     return [{ kind: "gateway", slot, state, ...nothing, restarts: this.#restarts }];
   }
 

@@ -1,3 +1,4 @@
+import type { LinkReport } from "@starling/core/broker/nats/link-probe.ts";
 import type { HistoryCounts } from "../publish/node-stats.ts";
 import type { WorkerState } from "./worker.ts";
 import type { SlotName } from "./worker-process.ts";
@@ -14,7 +15,11 @@ export interface WorkerStatus {
   readonly connections: number;
   /** Resident memory. */
   readonly memoryBytes: number;
+  /** Share of one core that it has used in the last seconds, from 0 to 1. */
+  readonly cpu: number;
   readonly uptimeMs: number;
+  /** Its connection to NATS, as far as it has told of it; absent where none is configured. */
+  readonly nats?: LinkReport;
   /** Why there is none, or was none until this one came; undefined where that is not known. */
   readonly reason?: string;
   /** How often the slot got another worker. */
@@ -35,6 +40,8 @@ export interface NodeStatus {
   readonly memoryBytes: number;
   readonly publisherUrl: string;
   readonly subscriberUrl: string;
+  /** The connection to NATS over which nodes tell one another who is present; absent where none is configured. */
+  readonly nats?: LinkReport;
   /** What all channels keep. */
   readonly history: HistoryCounts;
   readonly workers: readonly WorkerStatus[];

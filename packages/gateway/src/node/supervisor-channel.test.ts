@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "bun:test";
 import { type ParentProcess, SupervisorChannel } from "./supervisor-channel.ts";
 import type { WorkerCommand, WorkerMessage } from "./worker-process.ts";
 
-const report = { connections: 1, memoryBytes: 2 };
+const report = { connections: 1, memoryBytes: 2, cpu: 0 };
 
 /** A supervisor that takes messages when the test says so. */
 class Supervisor implements ParentProcess {

@@ -1,4 +1,5 @@
 import type { WorkerId } from "@starling/core/broker/broker.ts";
+import type { LinkReport } from "@starling/core/broker/nats/link-probe.ts";
 
 /** What a worker listens on; twice the same where publishers and subscribers share a port. */
 export interface Listening {
@@ -29,6 +30,10 @@ export interface WorkerReport {
   readonly connections: number;
   /** Resident memory. */
   readonly memoryBytes: number;
+  /** Share of one core that it has used in the last seconds, from 0 to 1. */
+  readonly cpu: number;
+  /** Its connection to NATS; absent where none is configured. */
+  readonly nats?: LinkReport;
 }
 
 export type WorkerMessage =

@@ -50,7 +50,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #process: WorkerProcess;
   #state: WorkerState = "starting";
-  #report: WorkerReport = { connections: 0, memoryBytes: 0 };
+  #report: WorkerReport = { connections: 0, memoryBytes: 0, cpu: 0 };
   #isEnding = false;
   #heardAt: number;
   #nextCheckAt = 0;
@@ -126,7 +126,8 @@ export class Worker {
   #received(message: WorkerMessage): void {
     this.#heardAt = this.#options.clock.now();
     if (message.type === "report") {
-      this.#report = { connections: message.connections, memoryBytes: message.memoryBytes };
+      const { type: _, ...report } = message;
+      this.#report = report;
       return;
     }
     if (message.type === "drained") {

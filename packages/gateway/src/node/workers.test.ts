@@ -65,7 +65,7 @@ function live(ms: number, silent: readonly number[] = []): void {
   for (let passed = 0; passed < ms; passed += 1_000) {
     clock.advance(1_000);
     for (const each of processes.alive) {
-      if (!silent.includes(each.pid)) each.report({ connections: 1, memoryBytes: 2 });
+      if (!silent.includes(each.pid)) each.report({ connections: 1, memoryBytes: 2, cpu: 0 });
     }
   }
 }
@@ -131,7 +131,7 @@ describe("a worker that ends", () => {
   test("is told of, forgotten at once, and started again under another id", async () => {
     const workers = await serving(2);
     live(60_000);
-    processes.of(1).report({ connections: 17, memoryBytes: 1 });
+    processes.of(1).report({ connections: 17, memoryBytes: 1, cpu: 0 });
     processes.of(1).end(null, "SIGKILL");
     expect(gone).toEqual([FIRST_ID + 1]);
     expect(log.lines).toEqual([
@@ -208,13 +208,26 @@ describe("a worker that ends", () => {
     for (let life = 0; life < 5; life++) {
       processes.of(1).end(70);
       clock.advance(5_000);
-      processes.of(0).report({ connections: 0, memoryBytes: 0 });
+      processes.of(0).report({ connections: 0, memoryBytes: 0, cpu: 0 });
     }
     processes.of(0).end(null, "SIGKILL");
     clock.advance(200);
     processes.of(0).ready();
     expect(processes.of(0).commands).toEqual([{ type: "degraded", reason: expect.any(String) }]);
   });
+});
+
+test("a node that is not ready though its workers are says so to all, and to those that come", async () => {
+  const workers = await serving(2);
+  workers.impede("the link is down");
+  workers.impede("the link is down");
+  processes.of(1).end(null, "SIGKILL");
+  clock.advance(200);
+  processes.of(1).ready();
+  workers.impede(undefined);
+  const said = [{ type: "degraded", reason: "the link is down" } as const];
+  const both = [...said, { type: "degraded", reason: undefined } as const];
+  expect([processes.of(0).commands, processes.of(1).commands]).toEqual([both, both]);
 });
 
 describe("a worker that says nothing", () => {
@@ -371,7 +384,7 @@ describe("a restart", () => {
     for (let life = 0; life < 5; life++) {
       processes.of(1).end(70);
       clock.advance(4_000);
-      processes.of(0).report({ connections: 0, memoryBytes: 0 });
+      processes.of(0).report({ connections: 0, memoryBytes: 0, cpu: 0 });
     }
     const restarted = outcome(workers.restart(() => undefined));
     const [old] = processes.alive;

@@ -42,7 +42,9 @@ export class Workers {
   #nextId: WorkerId;
   /** What the first worker has bound, and all others share. */
   #listening: Listening | undefined;
+  /** Why the node is not ready, and the part of it that has nothing to do with slots. */
   #degraded: string | undefined;
+  #impediment: string | undefined;
   #isRestarting = false;
   #isStopping = false;
 
@@ -177,9 +179,17 @@ export class Workers {
     for (const worker of workers) worker.end();
   }
 
+  /** Why the node is not ready though all workers are; undefined when it is again. */
+  impede(reason: string | undefined): void {
+    this.#impediment = reason;
+    this.#judge();
+  }
+
   /** Tells the workers that remain what their readiness has to say. */
   #judge(): void {
-    const reason = this.#slots.find((slot) => slot.givenUp !== undefined)?.givenUp;
+    const givenUp = this.#slots.find((slot) => slot.givenUp !== undefined)?.givenUp;
+    const reasons = [givenUp, this.#impediment].filter((each) => each !== undefined);
+    const reason = reasons.length === 0 ? undefined : reasons.join("; ");
     if (reason !== this.#degraded) {
       this.#degraded = reason;
       for (const worker of this.#workers()) worker.send({ type: "degraded", reason });

@@ -1,6 +1,6 @@
 /**
- * Why a worker is not ready: it drains, its link to the node is down, the node lacks workers, or NATS is
- * away or lags.
+ * Why a worker is not ready: it drains, its link to the node is down, the node lacks workers or a link of its
+ * own, or NATS is away or lags.
  */
 export type Impediment = "draining" | "link" | "node" | "nats" | "lag";
 

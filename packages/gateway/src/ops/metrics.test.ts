@@ -36,11 +36,13 @@ test("what the node says of members to other nodes is exported where it does", a
     ...new MeshPresenceCounters(),
     lost: 2,
     nodes: 3,
+    links: 1,
     channels: 4,
     waitingBytes: 5,
   };
   const text = await metrics.text([], { ...none, presence });
   expect(text).toContain("\nstarling_mesh_presence_nodes 3\n");
+  expect(text).toContain("\nstarling_mesh_presence_links 1\n");
   expect(text).toContain("\nstarling_mesh_presence_lost_total 2\n");
   expect(text).toContain("\nstarling_mesh_presence_waiting_bytes 5\n");
   expect(await metrics.text([], none)).not.toContain("mesh_presence");

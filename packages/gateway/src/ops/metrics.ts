@@ -1,5 +1,5 @@
-import type { MeshCounters } from "@starling/core/broker/nats/counters.ts";
 import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
+import { meshMetrics } from "@starling/core/broker/nats/mesh-metrics.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
@@ -75,46 +75,29 @@ export class Metrics {
   }
 }
 
-const meshHelp = {
-  sent: "Messages sent to NATS",
-  repeated: "Messages sent to NATS once more, since nothing had confirmed them",
-  received: "Publications of NATS that were delivered",
-  duplicates: "Messages of NATS that were dropped since they had come before",
-  invalid: "Messages of NATS that were dropped since they are no publications",
-  refused: "Publications refused since NATS did not take them in time, or too much waited for it",
-  missed: "Times that publications of other nodes may have been lost, and subscribers were told",
-  filled: "Gaps in channels with history that were filled from the stream",
-  late: "Publications that came so far behind others of their stream that clients were not told",
-} as const satisfies Record<keyof MeshCounters, string>;
-
 function addMeshMetrics(mesh: MeshBroker, registers: Registry[]): void {
-  for (const name of Object.keys(meshHelp) as (keyof MeshCounters)[]) {
+  for (const { type, name, help, read } of meshMetrics) {
+    if (type === "gauge") {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read(mesh));
+        },
+      });
+      continue;
+    }
     new Counter({
-      name: `starling_nats_${name}_total`,
-      help: meshHelp[name],
+      name,
+      help,
       registers,
       collect() {
         this.reset();
-        this.inc(mesh.counters[name]);
+        this.inc(read(mesh));
       },
     });
   }
-  new Gauge({
-    name: "starling_nats_waiting_bytes",
-    help: "Bytes that wait for NATS to take them",
-    registers,
-    collect() {
-      this.set(mesh.waitingBytes);
-    },
-  });
-  new Gauge({
-    name: "starling_nats_links",
-    help: "Workers whose link to NATS is up",
-    registers,
-    collect() {
-      this.set(mesh.downSince === undefined ? 1 : 0);
-    },
-  });
 }
 
 const historyHelp = {
@@ -135,6 +118,7 @@ const presenceHelp = {
   refused: "Nodes and questions not taken note of, since there were too many",
   nodes: "Other nodes of the mesh",
   channels: "Channels whose members on other nodes are known",
+  links: "1 while the node's own link to NATS is up, over which nodes tell one another of members",
   waitingBytes: "Bytes said of members that NATS may not have taken yet",
 } as const satisfies Record<keyof PresenceCounts, string>;
 
@@ -143,7 +127,7 @@ function presenceMetrics(counts: PresenceCounts): Registry {
   const registers = [registry];
   for (const [name, help] of Object.entries(presenceHelp) as [keyof PresenceCounts, string][]) {
     const prefix = "starling_mesh_presence_";
-    if (name === "nodes" || name === "channels") {
+    if (name === "nodes" || name === "channels" || name === "links") {
       new Gauge({ name: `${prefix}${name}`, help, registers }).set(counts[name]);
     } else if (name === "waitingBytes") {
       new Gauge({ name: `${prefix}waiting_bytes`, help, registers }).set(counts[name]);

@@ -8,6 +8,7 @@ import type { Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { pathOf, queryOf } from "../listeners/request-url.ts";
+import type { NodeList } from "../node/node-list.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import { Deliveries } from "./deliveries.ts";
 import { Gates } from "./gates.ts";
@@ -40,6 +41,8 @@ export interface PublisherOptions {
   readonly log: Log;
   /** What the node itself counts. */
   sharedCounts(): Answer<SharedCounts>;
+  /** The nodes of the mesh. */
+  readonly nodes: Pick<NodeList, "text">;
 }
 
 /** The other end of the connection that a request came over. */
@@ -128,7 +131,7 @@ interface RouteParts extends PublisherOptions {
 }
 
 function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
-  const { config, gates, deliveries, hub, broker, issuer, stats, metrics } = parts;
+  const { config, gates, deliveries, hub, broker, issuer, stats, metrics, nodes } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
   const historyApi = new HistoryApi(config.apps, hub);
   const presenceApi = new PresenceApi(config.apps, broker);
@@ -173,6 +176,11 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
       return render(await perform());
     };
 
+  const showNodes: Endpoint = async ({ request, client }) => {
+    await gates.rate(gates.apiKey(request.headers, client));
+    return jsonText(await nodes.text());
+  };
+
   const showMetrics: Endpoint = async ({ request, client }) => {
     await gates.rate(gates.apiKey(request.headers, client));
     return new Response(await stats.metrics(), {
@@ -203,6 +211,7 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     ["/api/history", get(query((text) => historyApi.history(text), jsonText))],
     ["/api/presence", get(query((text) => presenceApi.members(text), json))],
     ["/api/presence/stats", get(query((text) => presenceApi.stats(text), json))],
+    ["/api/nodes", get(showNodes)],
     ["/metrics", { methods: readable(showMetrics), plain: true }],
     ["/api/stats", get(showStats)],
     ["/openapi.json", get(describe)],

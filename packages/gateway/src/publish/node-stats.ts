@@ -23,6 +23,8 @@ export interface SharedCounts {
 export interface PresenceCounts extends Readonly<MeshPresenceCounters> {
   /** Other nodes that are there. */
   readonly nodes: number;
+  /** Whether the link to NATS is up: 1 or 0. */
+  readonly links: number;
   /** Channels whose members on other nodes are known. */
   readonly channels: number;
   /** Bytes that NATS may not have taken yet. */

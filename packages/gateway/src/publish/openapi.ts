@@ -12,6 +12,7 @@ import {
   disconnectSchema,
   historyQuerySchema,
   historySchema,
+  nodesSchema,
   presenceQuerySchema,
   presenceSchema,
   presenceStatsSchema,
@@ -116,6 +117,13 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     answer: { name: "PresenceStats", schema: presenceStatsSchema },
     errors: READING,
     parameters: presenceQuerySchema,
+  },
+  "/api/nodes": {
+    method: "get",
+    id: "listNodes",
+    summary: "Lists the nodes of the mesh, as `GET /v1/nodes` does for clients.",
+    answer: { name: "Nodes", schema: nodesSchema },
+    errors: READING.filter((name) => name !== "invalid_request" && name !== "unknown_app"),
   },
   "/api/token": {
     method: "post",

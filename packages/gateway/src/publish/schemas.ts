@@ -335,6 +335,27 @@ export const presenceStatsSchema = z.strictObject({
   users: count.meta({ description: "Distinct users among them." }),
 });
 
+export const nodesSchema = z
+  .strictObject({
+    ok,
+    node: z.string().meta({ description: "The `MESH_ID` of the node that answers." }),
+    nodes: z.array(
+      z.strictObject({
+        id: z.string().meta({ description: "Its `MESH_ID`." }),
+        region: z.string().nullable().meta({ description: "Its `MESH_REGION`." }),
+        addresses: z.array(z.string()).meta({
+          description: "Its `PUBLIC_URLS`: origins of the subscribers' port.",
+        }),
+        connections: count.meta({ description: "Connections of clients." }),
+        load: z.number().min(0).max(1).meta({
+          description: "Share of their CPU time that its workers have used in the last seconds.",
+        }),
+        draining: z.boolean().meta({ description: "Whether it lets its clients go, to end." }),
+      }),
+    ),
+  })
+  .meta({ description: "The node that answers comes first; at most 256." });
+
 export const tokenSchema = z.strictObject({
   ok,
   token: z.string().meta({ description: "A JWT (RFC 7519)." }),

@@ -50,7 +50,7 @@ describe("the quic worker", () => {
   test("gets the port of the subscribers, and is told of as one of its kind", async () => {
     const slot = await serving();
     expect(processes.all[0]?.seat.listening).toEqual(listening);
-    processes.all[0]?.report({ connections: 3, memoryBytes: 1_000 });
+    processes.all[0]?.report({ connections: 3, memoryBytes: 1_000, cpu: 0 });
     const { pid, state, kind, connections, worker } = slot.status()[0] ?? {};
     expect([pid, state, kind, connections, worker]).toEqual([1000, "ready", "quic", 3, 7]);
     expect([slot.has(7), slot.has(8)]).toEqual([true, false]);

@@ -125,13 +125,19 @@ export class QuicSlot {
     const common = { kind: "quic", slot: "quic", restarts: this.#restarts, ...reason } as const;
     const worker = this.#current;
     if (worker !== undefined) {
-      const { connections, memoryBytes } = worker.report;
       const { pid, state, seat } = worker;
       const uptimeMs = clock.now() - worker.startedAt;
-      return [{ ...common, worker: seat.worker, pid, state, connections, memoryBytes, uptimeMs }];
+      return [{ ...common, ...worker.report, worker: seat.worker, pid, state, uptimeMs }];
     }
     const state = this.#isGivenUp ? "given up" : "waiting";
-    const nothing = { worker: null, pid: null, connections: 0, memoryBytes: 0, uptimeMs: 0 };
+    const nothing = {
+      worker: null,
+      pid: null,
+      connections: 0,
+      memoryBytes: 0,
+      cpu: 0,
+      uptimeMs: 0,
+    };
     return [{ ...common, state, ...nothing }];
   }
 

@@ -22,5 +22,11 @@ export function trimMemory(): void {
   Bun.shrink();
 }
 
+/** CPU time that this process has used since its start, milliseconds. */
+export function cpuTimeMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Runs what is left to do when the callbacks of this turn of the event loop have run. */
 export const afterTurn: AfterTurn = (callback) => void setImmediate(callback);

@@ -19,4 +19,9 @@ declare namespace Deno {
   const stdout: { writeSync(bytes: Uint8Array): number };
 }
 
+declare module "node:process" {
+  /** Microseconds since the start. */
+  export function cpuUsage(): { readonly user: number; readonly system: number };
+}
+
 declare function setImmediate(callback: () => void): unknown;

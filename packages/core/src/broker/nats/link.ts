@@ -34,6 +34,7 @@ export interface MeshLinkOptions {
 export class MeshLink {
   readonly #options: MeshLinkOptions;
   readonly #handlers: LinkHandler[] = [];
+  #connect: () => Promise<NatsConnection>;
   #connection: NatsConnection | undefined;
   #isUp = false;
   #isClosed = false;
@@ -51,6 +52,7 @@ export class MeshLink {
 
   constructor(options: MeshLinkOptions) {
     this.#options = options;
+    this.#connect = options.connect;
     this.#wentDownAt = options.clock.now();
     this.#downSince = this.#wentDownAt;
   }
@@ -102,6 +104,23 @@ export class MeshLink {
     return this.#nextFlush.promise;
   }
 
+  /**
+   * Connects in another way, from now on. The new connection is there before the old one is left; what comes in
+   * between is lost, as where a link breaks.
+   *
+   * Rejected where it does not come about: then all is as it was.
+   */
+  async renew(connect: () => Promise<NatsConnection>): Promise<void> {
+    const connection = await connect();
+    this.#connect = connect;
+    if (this.#retry !== undefined) this.#options.clock.clearTimeout(this.#retry);
+    const old = this.#connection;
+    this.#connection = undefined;
+    this.#down();
+    await old?.close();
+    await this.#adopt(connection, connect);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#isUp = false;
@@ -111,30 +130,34 @@ export class MeshLink {
   }
 
   async #dial(): Promise<void> {
-    const { connect, log, clock } = this.#options;
+    const connect = this.#connect;
     try {
-      const connection = await connect();
-      if (this.#isClosed) {
-        await connection.close();
-        return;
-      }
-      this.#connection = connection;
-      void this.#watch(connection);
-      void connection.closed().then(() => this.#lost(connection));
-      log.info({ server: connection.getServer() }, "connected to NATS");
-      this.#up(connection);
+      await this.#adopt(await connect(), connect);
     } catch (error) {
-      if (this.#isClosed) return;
+      if (this.#isClosed || connect !== this.#connect) return;
       this.#complain(error, "NATS cannot be reached; trying again");
-      this.#retry = clock.setTimeout(() => void this.#dial(), RETRY_MS);
+      this.#retry = this.#options.clock.setTimeout(() => void this.#dial(), RETRY_MS);
     }
+  }
+
+  /** Goes on with a connection, unless meanwhile none is wanted any more, or one that is made otherwise. */
+  async #adopt(connection: NatsConnection, connect: () => Promise<NatsConnection>): Promise<void> {
+    if (this.#isClosed || connect !== this.#connect) {
+      await connection.close();
+      return;
+    }
+    this.#connection = connection;
+    void this.#watch(connection);
+    void connection.closed().then(() => this.#lost(connection));
+    this.#options.log.info({ server: connection.getServer() }, "connected to NATS");
+    this.#up(connection);
   }
 
   async #watch(connection: NatsConnection): Promise<void> {
     const { log } = this.#options;
     for await (const status of connection.status()) {
       // Whoever leaves the loop is waited for by the connection when it closes.
-      if (this.#isClosed) continue;
+      if (this.#isClosed || connection !== this.#connection) continue;
       if (status.type === "disconnect") {
         log.warn({ server: status.server }, "the link to NATS is down");
         this.#down();

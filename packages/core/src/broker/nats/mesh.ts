@@ -23,6 +23,7 @@ import { Envelopes } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
+import { LinkProbe, type LinkReport } from "./link-probe.ts";
 import { LinkPulse } from "./link-pulse.ts";
 import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
@@ -75,6 +76,7 @@ export class MeshBroker implements Broker {
   readonly #keys: MeshKeys;
   readonly #link: MeshLink;
   readonly #pulse: LinkPulse;
+  readonly #probe: LinkProbe;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
   readonly #clock: Clock;
@@ -99,6 +101,7 @@ export class MeshBroker implements Broker {
     const nextSequence = () => ++this.#sequence;
     const link = new MeshLink(options);
     this.#link = link;
+    this.#probe = new LinkProbe(link, clock);
     const shared = {
       ...{ link, clock, handler, subjects, envelopes, inbox, counters, nextSequence, log },
     };
@@ -133,6 +136,11 @@ export class MeshBroker implements Broker {
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
   get downSince(): number | undefined {
     return this.#link.downSince;
+  }
+
+  /** How the connection stands, and how far it is behind. */
+  linkReport(): LinkReport {
+    return this.#probe.report();
   }
 
   /** Bytes that wait for NATS. */

@@ -5,6 +5,8 @@ import type { Address, MeshTransport, Message } from "../../mesh-presence/messag
 import { PresenceMesh, type PresenceMeshOptions } from "../../mesh-presence/presence-mesh.ts";
 import { WireError } from "../ipc/wire-error.ts";
 import { MeshLink } from "./link.ts";
+import { LinkProbe, type LinkReport } from "./link-probe.ts";
+import { NodePings } from "./node-pings.ts";
 import { Subjects } from "./subjects.ts";
 
 /** Bytes that NATS may not have taken yet, and of which it is asked whether it has. */
@@ -25,9 +27,11 @@ export interface NatsPresenceOptions extends Omit<PresenceMeshOptions, "transpor
  */
 export class NatsPresence {
   readonly mesh: PresenceMesh;
+  readonly pings: NodePings;
   readonly #options: NatsPresenceOptions;
   readonly #codec = new Codec();
   readonly #link: MeshLink;
+  readonly #probe: LinkProbe;
   readonly #subjects: Subjects;
   readonly #wanted = new ByChannel<Subscription | undefined>();
   #inboxes: readonly Subscription[] = [];
@@ -40,6 +44,8 @@ export class NatsPresence {
     this.#options = options;
     this.#subjects = new Subjects(options.prefix ?? "starling");
     this.#link = new MeshLink(options);
+    this.#probe = new LinkProbe(this.#link, options.clock);
+    this.pings = new NodePings({ ...options, link: this.#link, subjects: this.#subjects });
     const transport: MeshTransport = {
       send: (address, message) => this.#send(address, message),
       whenSent: (callback) => void this.#link.flushed().then(callback),
@@ -56,6 +62,16 @@ export class NatsPresence {
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
   get downSince(): number | undefined {
     return this.#link.downSince;
+  }
+
+  /** How the connection stands, and how far it is behind. */
+  linkReport(): LinkReport {
+    return this.#probe.report();
+  }
+
+  /** Connects in another way, from now on; rejected where that fails, and then all is as it was. */
+  renew(connect: NatsPresenceOptions["connect"]): Promise<void> {
+    return this.#link.renew(connect);
   }
 
   /** Bytes that NATS may not have taken yet. */

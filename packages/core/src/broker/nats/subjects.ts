@@ -89,6 +89,11 @@ export class Subjects {
     return `${this.#prefix}.who.to.${subjectToken(start)}`;
   }
 
+  /** Where one start of a node answers at once. */
+  nodePing(start: string): string {
+    return `${this.#prefix}.who.ping.${subjectToken(start)}`;
+  }
+
   /** Where a channel's members are told of. */
   members(app: string, channel: string): string {
     return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;

@@ -41,6 +41,8 @@ export class SimulatedNode {
   /** What events have said, by channel, of members that are not of this node. */
   readonly seen = new Map<string, Map<string, Watched>>();
   readonly events: (readonly [string, PresenceEvent])[] = [];
+  /** What the node says of itself. */
+  about = "";
   /** Which part of a network that is split it is in. */
   side = 0;
   isAlive = true;
@@ -69,6 +71,7 @@ export class SimulatedNode {
       node,
       start,
       since: clock.now(),
+      about: () => this.about,
       transport,
       showing: {
         show: (owner, app, channel, event, member) =>

@@ -157,6 +157,7 @@ function publisherOf(
   const metrics = new Metrics(counters);
   const log = new RecordingLog();
   const handler = createPublisherHandler({
+    nodes: { text: async () => '{"ok":true,"node":"","nodes":[]}' },
     config: settings,
     hub,
     broker,
