@@ -71,6 +71,7 @@ function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[
     natsCert: [now?.tls?.cert, next?.tls?.cert],
     natsKey: [now?.tls?.key, next?.tls?.key],
     natsPrefix: [now?.prefix, next?.prefix],
+    natsJsDomain: [now?.streams.domain, next?.streams.domain],
     natsReplicas: [now?.streams.replicas, next?.streams.replicas],
     natsStorage: [now?.streams.storage, next?.streams.storage],
   } as const satisfies { [key in VariableKey]?: readonly [unknown, unknown] };
