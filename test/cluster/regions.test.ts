@@ -1,6 +1,6 @@
 /** The configurations of `deploy/nats` as they stand: one server, a cluster, two regions in both ways. */
 
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ConfigFile } from "../support/config-file.ts";
 import { CutProxy } from "../support/cut-proxy.ts";
 import { eventually } from "../support/deadline.ts";
@@ -232,18 +232,67 @@ test("two regions as a super-cluster: histories are at home", async () => {
   await expectOneMesh(mesh);
 });
 
-test("two regions as leaf nodes: histories are at home", async () => {
-  const nats = new DeployedNats(certificate);
-  const [listen = ""] = await freeAddresses(1);
-  const home = await nats.start("leaf-home.conf", "home", { LEAF_LISTEN: listen });
-  using line = await CutProxy.open(Number(listen.split(":")[1]), "127.0.0.1");
-  const away = await nats.start("leaf-away.conf", "away", {
-    REGION: "away",
-    HOME_URLS: `["tls://leaf:of-the-leaves@127.0.0.1:${line.port}"]`,
+describe("two regions as leaf nodes", () => {
+  let line: CutProxy;
+  let mesh: Mesh;
+
+  beforeAll(async () => {
+    const nats = new DeployedNats(certificate);
+    const [listen = ""] = await freeAddresses(1);
+    line = await CutProxy.open(Number(listen.split(":")[1]), "127.0.0.1");
+    const home = await nats.start("leaf-home.conf", "home", {
+      LEAF_LISTEN: listen,
+      LEAF_ADVERTISE: `127.0.0.1:${line.port}`,
+    });
+    const away = await nats.start("leaf-away.conf", "away", {
+      REGION: "away",
+      HOME_URLS: `["tls://leaf:of-the-leaves@127.0.0.1:${line.port}"]`,
+    });
+    const both = { NATS_JS_DOMAIN: "home", PRESENCE_LEASE: "2000" };
+    mesh = await Mesh.start(nats, [home], [away], { both });
   });
-  const there = { NATS_JS_DOMAIN: "home" };
-  await using mesh = await Mesh.start(nats, [home], [away], { both: there });
-  await expectOneMesh(mesh);
+
+  afterAll(async () => {
+    await mesh[Symbol.asyncDispose]();
+    line[Symbol.dispose]();
+  });
+
+  test("are one mesh, whose histories are at home", () => expectOneMesh(mesh));
+
+  test("that are parted go on by themselves, but for histories away from home", async () => {
+    const [here, there] = mesh.nodes;
+    using ada = await joined(here, "kept:b", "ada");
+    using bob = await joined(there, "kept:b", "bob");
+    using carol = await joined(here, "demo:b", "carol");
+    using dave = await joined(there, "demo:b", "dave");
+    await agree(mesh, "kept:b", "ada", "bob");
+    await agree(mesh, "demo:b", "carol", "dave");
+    line.part();
+    const refused = publish(there, "kept:b", "refused");
+    expect(await publish(here, "kept:b", "kept")).toBe(200);
+    await hears(ada, "kept");
+    for (const [node, client] of [
+      [here, carol],
+      [there, dave],
+    ] as const) {
+      expect(await publish(node, "demo:b", "in the region")).toBe(200);
+      await hears(client, "in the region");
+      expect((await httpsCall(`${node.subscriberUrl}/ready`, node.ca)).status).toBe(200);
+    }
+    expect(await refused).toBe(503);
+    await Promise.all([sees(here, "demo:b", "carol"), sees(there, "demo:b", "dave")]);
+    line.heal();
+    await agree(mesh, "kept:b", "ada", "bob");
+    await agree(mesh, "demo:b", "carol", "dave");
+    await keeps(there, "kept:b", "again");
+    for (const data of ["kept", "again"]) await hears(bob, data);
+    await hears(ada, "again");
+    await reaches(here, "demo:b", dave);
+    console.log(
+      JSON.stringify(await historyAt(there, "kept:b")),
+      mesh.nodes.map((n) => n.logLines.filter((l) => l.level !== "info")),
+    );
+  });
 });
 
 /** Addresses as a list of the configuration. */
