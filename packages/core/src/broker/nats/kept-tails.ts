@@ -116,6 +116,11 @@ export class KeptTails {
     handler.missed((app, channel) => this.#wanted.get(app, channel)?.stream === stream);
   }
 
+  /** What was kept since a moment may not have come, ms since the epoch. */
+  lost(since: number): void {
+    this.#filler.lost(since);
+  }
+
   close(): void {
     this.#filler.close();
   }

@@ -25,6 +25,7 @@ import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
 import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
+import { Pulse } from "./pulse.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
 import { within } from "./within.ts";
@@ -73,6 +74,7 @@ export class MeshBroker implements Broker {
   readonly #link: MeshLink;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
+  readonly #pulse: Pulse;
   readonly #clock: Clock;
   readonly #firstLink = Promise.withResolvers<void>();
   readonly #placeOf: (app: string, channel: string) => Place | undefined;
@@ -100,6 +102,11 @@ export class MeshBroker implements Broker {
     };
     this.#plain = new PlainChannels(shared);
     this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
+    const lost = (since: number) => {
+      this.#plain.lost();
+      this.#kept.lost(since);
+    };
+    this.#pulse = new Pulse({ link, clock, log, subjects, origin, lost });
     link.use({
       up: () => {
         this.#firstLink.resolve();
@@ -257,6 +264,7 @@ export class MeshBroker implements Broker {
   /** Leaves NATS when what waits has arrived there, or its time is over; not the node. */
   async close(): Promise<void> {
     await this.#link.flushed();
+    this.#pulse.close();
     this.#plain.close();
     this.#kept.close();
     await this.#link.close();
