@@ -21,6 +21,7 @@ export class DeployedNats implements AsyncDisposable {
   readonly #certificate: IssuedCertificate;
   readonly #folder = mkdtempSync(join(tmpdir(), "starling-deployed-"));
   readonly #processes: Bun.Subprocess[] = [];
+  readonly #ports = new Set<number>();
 
   constructor(certificate: IssuedCertificate) {
     this.#certificate = certificate;
@@ -32,7 +33,7 @@ export class DeployedNats implements AsyncDisposable {
     name: string,
     environment: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const port = await freePort();
+    const port = await this.#port();
     const { certFile, keyFile, authorityFile } = this.#certificate;
     const path = join(FOLDER, configuration);
     const child = Bun.spawn([BINARY, "-c", path, "-l", join(this.#folder, `${name}.log`)], {
@@ -72,14 +73,26 @@ export class DeployedNats implements AsyncDisposable {
     };
   }
 
+  /** Addresses for servers to listen on, which nobody has. */
+  async addresses(count: number): Promise<string[]> {
+    const all: string[] = [];
+    while (all.length < count) all.push(`${LOOPBACK}:${await this.#port()}`);
+    return all;
+  }
+
+  /** Another one each time, also where nobody listens on the last one yet. */
+  async #port(): Promise<number> {
+    for (;;) {
+      const port = await freePort();
+      if (this.#ports.has(port)) continue;
+      this.#ports.add(port);
+      return port;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#processes) child.kill("SIGKILL");
     await Promise.all(this.#processes.map(({ exited }) => exited));
     rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-/** Addresses for servers to listen on, which nobody has. */
-export function freeAddresses(count: number): Promise<string[]> {
-  return Promise.all(Array.from({ length: count }, async () => `${LOOPBACK}:${await freePort()}`));
 }
