@@ -14,6 +14,8 @@ setDefaultTimeout(120_000);
 
 /** How long servers and nodes may take to agree on a busy machine, ms. */
 const PATIENCE_MS = 60_000;
+/** What servers log that have agreed on who leads them. */
+const LEADER = "metadata leader";
 const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
 const config = new ConfigFile({
   namespaces: {
@@ -188,6 +190,7 @@ test("a cluster of three servers that each keep what is published", async () => 
     }),
   );
   const urls = await Promise.all(servers);
+  for (const name of ["n1", "n2", "n3"]) await nats.says(name, LEADER);
   const both = { NATS_REPLICAS: "3" };
   await using mesh = await Mesh.start(nats, urls.slice(0, 1), urls.slice(1), { both });
   await expectOneMesh(mesh);
@@ -224,6 +227,11 @@ test("two regions as a super-cluster: histories are at home", async () => {
       GATEWAYS: `[${regions.join()}]`,
     }),
   ]);
+  for (const name of ["h1", "h2", "h3"]) {
+    await nats.says(name, LEADER);
+    await nats.says(name, 'Outbound gateway connection to "away"');
+  }
+  await nats.says("a1", 'Outbound gateway connection to "home"');
   const both = { NATS_REPLICAS: "3" };
   await using mesh = await Mesh.start(nats, homes, [urlAway], { both });
   await expectOneMesh(mesh);
@@ -245,6 +253,7 @@ describe("two regions as leaf nodes", () => {
       REGION: "away",
       HOME_URLS: `["tls://leaf:of-the-leaves@127.0.0.1:${line.port}"]`,
     });
+    await nats.says("away", "Leafnode connection created");
     const both = { NATS_JS_DOMAIN: "home", PRESENCE_LEASE: "2000" };
     mesh = await Mesh.start(nats, [home], [away], { both });
   });

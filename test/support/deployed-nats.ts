@@ -1,12 +1,15 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eventually } from "./deadline.ts";
 import type { IssuedCertificate } from "./issued-certificate.ts";
 import { BINARY, freePort, untilGreeted } from "./nats-server.ts";
 
 const FOLDER = fileURLToPath(new URL("../../deploy/nats/", import.meta.url));
 const LOOPBACK = "127.0.0.1";
+/** How long servers may take to find one another on a busy machine, ms. */
+const JOIN_MS = 60_000;
 
 /** Passwords of the users of the configurations. */
 const PASSWORDS = {
@@ -52,6 +55,13 @@ export class DeployedNats implements AsyncDisposable {
     this.#processes.push(child);
     await untilGreeted(port, child);
     return `tls://${LOOPBACK}:${port}`;
+  }
+
+  /** Resolves once a server has said something in its log: that it has found another one, for example. */
+  async says(name: string, text: string): Promise<void> {
+    const path = join(this.#folder, `${name}.log`);
+    const isSaid = async () => (readFileSync(path, "utf8").includes(text) ? true : undefined);
+    await eventually(`"${text}" of ${name}`, isSaid, JOIN_MS);
   }
 
   /** What a node is told of the servers. */

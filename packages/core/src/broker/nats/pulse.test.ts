@@ -114,10 +114,12 @@ test("a worker that was there before, and is heard for the first time, was out o
   const worker = new Worker();
   worker.hears("a 40");
   await worker.beats(10);
+  worker.hears("b 3");
+  await worker.beats(20);
   worker.hears("new 1");
   await worker.beats(5);
   expect(worker.lost).toEqual([]);
-  worker.hears("b 7");
+  worker.hears("c 7");
   await worker.beats(5);
   expect(worker.lost).toEqual([0]);
 });

@@ -10,8 +10,8 @@ const decoder = new TextDecoder("utf-8");
 const BEAT_MS = 750;
 /** In a large mesh each worker speaks so much more seldom that nobody hears more than fifty a second. */
 const BEAT_MS_PER_SENDER = 20;
-/** Beats for which a worker that nobody has heard before may have been there all the time, after a link came up. */
-const NEW_LINK_BEATS = 4;
+/** Beats after a link came up for which it is no sign of anything that others come to be heard: servers may just start. */
+const NEW_LINK_BEATS = 20;
 /** Beats within which all senders behind a line that was cut have been heard again. */
 const SETTLE_BEATS = 3;
 /** Beats of silence after which a worker is forgotten. */
