@@ -4,17 +4,21 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 export class CutProxy implements Disposable {
   readonly #server: Server;
   readonly #lines = new Set<{ readonly client: Socket; readonly server: Socket }>();
+  #isParted = false;
 
   private constructor(server: Server) {
     this.#server = server;
   }
 
   /** `port` is that of the server, on this machine. */
-  static async open(port: number): Promise<CutProxy> {
+  static async open(port: number, host = "localhost"): Promise<CutProxy> {
     const server = createServer();
     const proxy = new CutProxy(server);
-    server.on("connection", (client) => proxy.#join(client, connect(port, "localhost")));
-    await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+    server.on("connection", (client) => {
+      if (proxy.#isParted) client.destroy();
+      else proxy.#join(client, connect(port, host));
+    });
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     return proxy;
   }
 
@@ -30,6 +34,16 @@ export class CutProxy implements Disposable {
       client.destroy();
       server.destroy();
     }
+  }
+
+  /** Breaks every connection, and takes none until `heal`. */
+  part(): void {
+    this.#isParted = true;
+    this.cut();
+  }
+
+  heal(): void {
+    this.#isParted = false;
   }
 
   /** Breaks every connection for the client, while the server hears nothing of it. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Debian's server. */
-const BINARY = "/usr/sbin/nats-server";
+export const BINARY = "/usr/sbin/nats-server";
 /** How long a server may take to start on a busy machine, ms. */
 const START_MS = 20_000;
 
@@ -59,16 +59,7 @@ export class NatsServer {
     this.#process = Bun.spawn([BINARY, "-c", this.#config, "-l", log], {
       stdio: ["ignore", "ignore", "ignore"],
     });
-    const deadline = Date.now() + START_MS;
-    for (;;) {
-      try {
-        await this.#greeting();
-        return;
-      } catch (error) {
-        if (Date.now() > deadline || this.#process.exitCode !== null) throw error;
-        await Bun.sleep(20);
-      }
-    }
+    await untilGreeted(this.port, this.#process);
   }
 
   /** Ends it at once, as a crash does. */
@@ -94,20 +85,34 @@ export class NatsServer {
   get #config(): string {
     return join(this.#folder, "nats.conf");
   }
+}
 
-  /** A server says hello before it asks who one is. */
-  async #greeting(): Promise<void> {
-    const greeted = Promise.withResolvers<void>();
-    const socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port: this.port,
-      socket: {
-        data: () => greeted.resolve(),
-        close: () => greeted.reject(new Error("the server hung up")),
-        error: (_socket, error) => greeted.reject(error),
-      },
-    });
-    await greeted.promise;
-    socket.end();
+/** Resolves once a server that was just started serves clients; rejects where it has ended. */
+export async function untilGreeted(port: number, server: Bun.Subprocess): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  for (;;) {
+    try {
+      await greeting(port);
+      return;
+    } catch (error) {
+      if (Date.now() > deadline || server.exitCode !== null) throw error;
+      await Bun.sleep(20);
+    }
   }
+}
+
+/** A server says hello before it asks who one is. */
+async function greeting(port: number): Promise<void> {
+  const greeted = Promise.withResolvers<void>();
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port,
+    socket: {
+      data: () => greeted.resolve(),
+      close: () => greeted.reject(new Error("the server hung up")),
+      error: (_socket, error) => greeted.reject(error),
+    },
+  });
+  await greeted.promise;
+  socket.end();
 }

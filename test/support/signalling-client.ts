@@ -108,12 +108,12 @@ export class SignallingClient implements Disposable {
   }
 
   /** The next message as it came. */
-  nextBytes(): Promise<Buffer> {
-    return this.#inbox.next("signal");
+  nextBytes(ms?: number): Promise<Buffer> {
+    return this.#inbox.next("signal", ms);
   }
 
-  async next(): Promise<Signal> {
-    const signal: Signal = decode(await this.nextBytes());
+  async next(ms?: number): Promise<Signal> {
+    const signal: Signal = decode(await this.nextBytes(ms));
     return signal;
   }
 

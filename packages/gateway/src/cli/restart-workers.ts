@@ -64,6 +64,7 @@ export function fixedDifferences(now: Config, next: Config): string[] {
 function meshDifferences({ nats: now }: Config, { nats: next }: Config): string[] {
   const parts = {
     natsPrefix: [now?.prefix, next?.prefix],
+    natsJsDomain: [now?.streams.domain, next?.streams.domain],
     natsReplicas: [now?.streams.replicas, next?.streams.replicas],
     natsStorage: [now?.streams.storage, next?.streams.storage],
   } as const satisfies { [key in VariableKey]?: readonly [unknown, unknown] };

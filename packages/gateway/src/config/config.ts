@@ -100,6 +100,8 @@ export interface SignallingConfig {
 export interface Config {
   /** Whether NODE_ENV is `production`: nothing then falls back to what is only safe on loopback. */
   readonly production: boolean;
+  /** Names of earlier settings that are set and have no effect any more. */
+  readonly replacedNames: readonly string[];
   /** Address that both ports are bound to. */
   readonly host: string;
   /** The TCP port that publishers and subscribers share; then both others have this value. */

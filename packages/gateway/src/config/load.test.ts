@@ -14,6 +14,7 @@ describe("an empty environment", () => {
   test("is development on loopback with its own certificate and no token check", () => {
     expect(folder.load({})).toEqual({
       production: false,
+      replacedNames: [],
       host: "127.0.0.1",
       singlePort: undefined,
       publisherPort: 2053,

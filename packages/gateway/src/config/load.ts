@@ -64,6 +64,7 @@ export function configOf(settings: Settings, options: LoadOptions = {}): Config 
 
   return {
     production,
+    replacedNames: settings.replacedNames,
     host: values.host,
     singlePort: values.singlePort,
     publisherPort: values.singlePort ?? values.publisherPort,

@@ -55,6 +55,7 @@ export function readNats(
     tls: asksForTls ? tls : undefined,
     prefix: values.natsPrefix,
     streams: {
+      domain: values.natsJsDomain,
       replicas: values.natsReplicas,
       storage: values.natsStorage,
       idempotencyWindowMs: values.idempotencyWindowMs,

@@ -1,4 +1,12 @@
-import { anyText, natsPrefix, natsServers, oneOf, path, wholeNumber } from "./value-types.ts";
+import {
+  anyText,
+  natsDomain,
+  natsPrefix,
+  natsServers,
+  oneOf,
+  path,
+  wholeNumber,
+} from "./value-types.ts";
 import type { Variable } from "./variable.ts";
 
 /** The variables of a mesh of several nodes. */
@@ -90,6 +98,17 @@ export const natsVariables = {
     default: "starling",
     description:
       "With which all subjects and streams begin; nodes with different ones are different meshes.",
+    source: "Starling",
+  },
+  natsJsDomain: {
+    name: "NATS_JS_DOMAIN",
+    group: "NATS",
+    type: natsDomain(),
+    default: undefined,
+    otherwise: "the one of the servers that the node is connected to",
+    description:
+      "Domain of JetStream that keeps the histories of the mesh, the same on all nodes; needed where regions " +
+      "are [leaf nodes](../guide/regions.md#leaf-nodes).",
     source: "Starling",
   },
   natsReplicas: {

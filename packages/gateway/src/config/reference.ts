@@ -3,6 +3,7 @@ import { bullets, paragraph, table, WIDTH, wrapped } from "./markdown.ts";
 import { namespaceOptions } from "./namespaces.ts";
 import { accessSections } from "./reference-access.ts";
 import { hookSections } from "./reference-hooks.ts";
+import { replacedNames } from "./replaced-names.ts";
 import { variableEntries } from "./settings.ts";
 import { defaultOf, groups, type Variable } from "./variable.ts";
 
@@ -18,7 +19,7 @@ export function configurationPage(): string {
     const notes = group === "Listening" ? [onePort] : [];
     return [`## ${group}`, ...members.map(variableSection), ...notes].join("\n\n");
   });
-  return `${[...introduction, ...sections, ...configFileSection(), ...hookSections(), ...accessSections()].join("\n\n")}\n`;
+  return `${[...introduction, ...sections, replaced, ...configFileSection(), ...hookSections(), ...accessSections()].join("\n\n")}\n`;
 }
 
 const introduction: readonly string[] = [
@@ -41,6 +42,18 @@ const introduction: readonly string[] = [
       "prints the effective configuration.",
   ]),
 ];
+
+const replaced = [
+  "## Names that are replaced",
+  paragraph(
+    "The presence backend had variables for its mesh. They are accepted and have no effect; where any of them " +
+      "is set, one line of the log says so at the start, and `starling check-config` does.",
+  ),
+  table(
+    ["Variable", "Its work does"],
+    [...replacedNames].map(([name, by]) => [`\`${name}\``, by]),
+  ),
+].join("\n\n");
 
 const onePort = [
   "### One port",

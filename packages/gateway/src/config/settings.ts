@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type EnvironmentLayers, findSetting, type Origin, type Setting } from "./environment.ts";
 import { type ConfigFault, MASK } from "./fault.ts";
+import { replacedNamesIn } from "./replaced-names.ts";
 import type { ValueType } from "./value-types.ts";
 import { defaultOf, type Variable } from "./variable.ts";
 import { type VariableKey, variables } from "./variables.ts";
@@ -24,6 +25,8 @@ export interface Settings {
   readonly values: Values;
   readonly faults: readonly (ConfigFault & { readonly key: VariableKey })[];
   readonly production: boolean;
+  /** Names that are set and have no effect any more. */
+  readonly replacedNames: readonly string[];
   /** The name and text of a setting as the user wrote it, or of its default. */
   written(key: VariableKey): Setting | undefined;
   /** Whether the setting has a fault of its own, so that no other need be found. */
@@ -63,6 +66,7 @@ export function readSettings(layers: EnvironmentLayers): Settings {
     values: values as Values,
     faults,
     production,
+    replacedNames: replacedNamesIn(layers),
     written: (key) => written.get(key),
     isFaulty: (key) => faulty.has(key),
   };

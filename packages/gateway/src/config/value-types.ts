@@ -255,7 +255,16 @@ export function natsServers(): ValueType<readonly URL[]> {
 }
 
 export function natsPrefix(): ValueType<string> {
-  return parsed("letters, digits, `_` and `-`", (text) =>
-    /^[\w-]{1,64}$/.test(text) ? text : new Refusal("has other characters, none, or more than 64"),
-  );
+  return parsed("letters, digits, `_` and `-`", plainName);
+}
+
+/** A domain becomes a token of subjects, too. */
+export function natsDomain(): ValueType<string> {
+  return parsed("the name of a domain: letters, digits, `_` and `-`", plainName);
+}
+
+function plainName(text: string): string | Refusal {
+  return /^[\w-]{1,64}$/.test(text)
+    ? text
+    : new Refusal("has other characters, none, or more than 64");
 }

@@ -1,5 +1,6 @@
 import { longestQuestionMs } from "@starling/core/auth/webhook.ts";
 import type { Config } from "./config.ts";
+import { replacedNamesWarning } from "./replaced-names.ts";
 import { tlsFileProblems } from "./tls-files.ts";
 import { variables } from "./variables.ts";
 
@@ -25,6 +26,8 @@ export function configWarnings(config: Config, now: number): readonly string[] {
   }
   warnings.push(...authWarnings(config), ...certificateWarnings(config, now));
   warnings.push(...hookWarnings(config));
+  const replaced = replacedNamesWarning(config.replacedNames);
+  if (replaced !== undefined) warnings.push(replaced);
   if (config.tls.certificate.kind === "development") {
     warnings.push(
       "the certificate is self-made, for localhost only; set PUB_KEY_PATH and PRIV_KEY_PATH",

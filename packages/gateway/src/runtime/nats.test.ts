@@ -35,9 +35,9 @@ function configOf(server: NatsServer, more: Partial<NatsConfig> = {}): NatsConfi
 
 /** What the documentation says that a node has to be allowed. */
 const PERMISSIONS = `{
-  publish: ["starling.pub.>", "starling.kept.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
+  publish: ["starling.pub.>", "starling.kept.>", "starling.who.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
             "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>"]
-  subscribe: ["starling.pub.>", "starling.live.>", "_INBOX.>",
+  subscribe: ["starling.pub.>", "starling.live.>", "starling.who.>", "_INBOX.>",
               "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.>"]
 }`;
 

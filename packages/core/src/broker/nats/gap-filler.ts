@@ -79,9 +79,14 @@ export class GapFiller {
 
   /** What came while the link was down is in the streams, and nothing may pass it. */
   linkIsUp(): void {
+    this.lost(this.#options.link.wentDownAt);
+  }
+
+  /** The same for what has been lost since a moment, ms since the epoch. */
+  lost(since: number): void {
     for (const gate of this.#gates.values()) {
       gate.hold();
-      gate.behindSince ??= this.#options.link.wentDownAt;
+      gate.behindSince = Math.min(gate.behindSince ?? since, since);
     }
     void this.#catchUp();
   }
@@ -216,12 +221,14 @@ export class GapFiller {
     // All that was published before is known here, and nothing of what came since can have become too old.
     const knownAt = behindSince - UNNOTICED_MS;
     const isYoung = clock.now() - knownAt < stream.ttlMs;
+    // A gap that a publication has shown may be older than anything that was noted here.
+    const noted = gate.behindSince === undefined ? 0 : gate.offsetAt(knownAt);
     const gaps = channels
       .filter(({ tail }) => tail.last !== undefined)
       .map((channel) => {
         const { tail } = channel;
         const known = Math.max(tail.complete, upTo.get(tail) ?? 0);
-        return { channel, from: Math.max(known, gate.offsetAt(knownAt)) };
+        return { channel, from: Math.max(known, noted) };
       });
     if (gaps.length > READERS) {
       const oldest = gaps.reduce((least, { from }) => Math.min(least, from), Infinity);

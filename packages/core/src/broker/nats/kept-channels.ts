@@ -126,6 +126,11 @@ export class KeptChannels {
     return this.#tails.filled();
   }
 
+  /** What was kept since a moment may not have come, ms since the epoch. */
+  lost(since: number): void {
+    this.#tails.lost(since);
+  }
+
   close(): void {
     this.#tails.close();
     this.#reader.close();

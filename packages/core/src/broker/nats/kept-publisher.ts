@@ -6,6 +6,7 @@ import type { MeshCounters } from "./counters.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
 import { Outbox, type Outgoing, Place } from "./outbox.ts";
+import type { StreamSettings } from "./stream-config.ts";
 
 const MAX_BYTES = 16 * 1024 * 1024;
 const DEADLINE_MS = 5_000;
@@ -23,6 +24,7 @@ export interface KeptPublisherOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly counters: MeshCounters;
+  readonly settings: Pick<StreamSettings, "domain">;
 }
 
 interface KeptMessage extends Outgoing<KeptMessage> {
@@ -34,6 +36,8 @@ interface KeptMessage extends Outgoing<KeptMessage> {
 }
 
 interface Acknowledgement {
+  /** That of the stream, where its servers have one. */
+  readonly domain?: string;
   readonly seq?: number;
   readonly duplicate?: boolean;
   readonly error?: { readonly code?: number; readonly description?: string };
@@ -51,6 +55,9 @@ export class KeptPublisher {
   #repeat: TimerHandle | undefined;
   #last = 0;
   #connection: NatsConnection | undefined;
+  /** The domain that the streams are in: the one that is configured, or else the first that has answered. */
+  #domain: string | undefined;
+  #hasComplained = false;
 
   constructor(options: KeptPublisherOptions) {
     const { clock, link } = options;
@@ -124,6 +131,7 @@ export class KeptPublisher {
   }
 
   #up(connection: NatsConnection): void {
+    this.#domain = this.#options.settings.domain;
     if (this.#connection !== connection) {
       this.#connection = connection;
       const callback = (error: Error | null, message: Msg) => this.#answered(error, message);
@@ -178,10 +186,12 @@ export class KeptPublisher {
       log.error({ error }, "NATS refuses the answers of streams");
       return;
     }
-    const message = this.#byToken.get(reply.subject.slice(this.#replies.length + 1));
     // Nobody is there who would keep it: it is sent again when the stream was found or made.
-    if (message === undefined || (reply.headers?.code ?? 0) > 0) return;
+    if ((reply.headers?.code ?? 0) > 0) return;
     const answer = JSON.parse(decoder.decode(reply.data)) as Acknowledgement;
+    const isOurs = this.#isOurs(answer);
+    const message = this.#byToken.get(reply.subject.slice(this.#replies.length + 1));
+    if (message === undefined || !isOurs) return;
     const { stream } = message;
     // A refusal has a number, too: 0.
     if (answer.error !== undefined || !answer.seq || stream.epoch === undefined) {
@@ -194,5 +204,19 @@ export class KeptPublisher {
     if (answer.duplicate !== true) stream.keptAt(answer.seq);
     message.resolve({ epoch: stream.epoch, offset: answer.seq });
     this.#outbox.settle(message);
+  }
+
+  /** Positions of another domain would be those of another history. */
+  #isOurs({ domain }: Acknowledgement): boolean {
+    if (domain === undefined) return true;
+    this.#domain ??= domain;
+    if (domain === this.#domain) return true;
+    if (!this.#hasComplained) {
+      this.#hasComplained = true;
+      const { log } = this.#options;
+      const facts = { domain, ours: this.#domain };
+      log.error(facts, "another domain of JetStream keeps the same channels: see NATS_JS_DOMAIN");
+    }
+    return false;
   }
 }

@@ -121,6 +121,11 @@ export class KeptTails {
     return this.#filler.filled();
   }
 
+  /** What was kept since a moment may not have come, ms since the epoch. */
+  lost(since: number): void {
+    this.#filler.lost(since);
+  }
+
   close(): void {
     this.#filler.close();
   }

@@ -99,6 +99,11 @@ export class MeshStream {
     return this.#options.namespace;
   }
 
+  /** The domain that keeps it, where one is named. */
+  get domain(): string | undefined {
+    return this.#options.settings.domain;
+  }
+
   /** Milliseconds for which each message is kept, as configured. */
   get ttlMs(): number {
     return this.#options.retention.ttlMs;
@@ -203,7 +208,11 @@ export class MeshStream {
     if (this.#manager?.of !== of) {
       this.#manager = {
         of,
-        manager: jetstreamManager(of, { checkAPI: false, timeout: TIMEOUT_MS }),
+        manager: jetstreamManager(of, {
+          checkAPI: false,
+          timeout: TIMEOUT_MS,
+          ...(this.domain === undefined ? {} : { domain: this.domain }),
+        }),
       };
     }
     return this.#manager.manager;

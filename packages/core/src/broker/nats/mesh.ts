@@ -18,15 +18,16 @@ import type {
   WorkerId,
 } from "../broker.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "../stream.ts";
+import { AnswerWatch } from "./answer-watch.ts";
 import { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
 import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
 import { LinkProbe, type LinkReport } from "./link-probe.ts";
-import { LinkPulse } from "./link-pulse.ts";
 import { MeshKeys } from "./mesh-keys.ts";
 import { PlainChannels } from "./plain-channels.ts";
+import { Pulse } from "./pulse.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
 import { within } from "./within.ts";
@@ -75,10 +76,11 @@ export class MeshBroker implements Broker {
   readonly #inner: Broker;
   readonly #keys: MeshKeys;
   readonly #link: MeshLink;
-  readonly #pulse: LinkPulse;
+  readonly #answers: AnswerWatch;
   readonly #probe: LinkProbe;
   readonly #plain: PlainChannels;
   readonly #kept: KeptChannels;
+  readonly #pulse: Pulse;
   readonly #clock: Clock;
   readonly #firstLink = Promise.withResolvers<void>();
   readonly #placeOf: (app: string, channel: string) => Place | undefined;
@@ -108,17 +110,22 @@ export class MeshBroker implements Broker {
     this.#plain = new PlainChannels(shared);
     this.#kept = new KeptChannels({ ...shared, origin, settings: options.streams, placeOf });
     const changed = (isLate: boolean) => options.answersLate?.(isLate);
-    const pulse = new LinkPulse({ clock, log, changed });
-    this.#pulse = pulse;
+    const answers = new AnswerWatch({ clock, log, changed });
+    this.#answers = answers;
+    const lost = (since: number) => {
+      this.#plain.lost();
+      this.#kept.lost(since);
+    };
+    this.#pulse = new Pulse({ link, clock, log, subjects, origin, lost });
     link.use({
       up: (connection) => {
         this.#firstLink.resolve();
         options.linkChanged?.(true);
         const flush = () => Promise.all([connection.flush(), this.#kept.filled()]);
-        pulse.up({ flush });
+        answers.up({ flush });
       },
       down: () => {
-        pulse.down();
+        answers.down();
         options.linkChanged?.(false);
       },
     });
@@ -277,7 +284,8 @@ export class MeshBroker implements Broker {
   /** Leaves NATS when what waits has arrived there, or its time is over; not the node. */
   async close(): Promise<void> {
     await this.#link.flushed();
-    this.#pulse.down();
+    this.#answers.down();
+    this.#pulse.close();
     this.#plain.close();
     this.#kept.close();
     await this.#link.close();

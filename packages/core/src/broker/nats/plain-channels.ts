@@ -238,7 +238,7 @@ export class PlainChannels {
   }
 
   #up(connection: NatsConnection): void {
-    const { handler, counters, nextSequence } = this.#options;
+    const { counters, nextSequence } = this.#options;
     for (const [app, channel] of this.#wanted.entries()) {
       const known = this.#subscriptions.get(app, channel);
       // A connection that was closed for good has taken its subscriptions along.
@@ -251,11 +251,16 @@ export class PlainChannels {
       this.#send(message);
     }
     this.#confirm();
+    this.lost();
+  }
+
+  /** What was published meanwhile is nowhere, and subscribers are told. */
+  lost(): void {
+    const { handler, counters } = this.#options;
     const [any] = this.#wanted.entries();
-    if (any !== undefined) {
-      counters.missed++;
-      handler.missed((app, channel) => this.#wanted.get(app, channel) !== undefined);
-    }
+    if (any === undefined) return;
+    counters.missed++;
+    handler.missed((app, channel) => this.#wanted.get(app, channel) !== undefined);
   }
 
   #subscribe(connection: NatsConnection, app: string, channel: string): void {

@@ -11,6 +11,8 @@ import type { Retention } from "../stream.ts";
 
 /** How streams are made, beside what their namespaces say. */
 export interface StreamSettings {
+  /** The domain of JetStream that keeps them; undefined for that of the server that a worker is connected to. */
+  readonly domain?: string | undefined;
   /** Servers that keep each message. */
   readonly replicas: number;
   readonly storage: "file" | "memory";

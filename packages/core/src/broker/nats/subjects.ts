@@ -79,6 +79,11 @@ export class Subjects {
     return `${this.#prefix}.live.${subjectToken(app)}.${subjectToken(namespace)}`;
   }
 
+  /** Where workers show that what is published arrives. */
+  get pulse(): string {
+    return `${this.#prefix}.who.pulse`;
+  }
+
   /** Where all nodes hear who is there. */
   get everyNode(): string {
     return `${this.#prefix}.who.all`;

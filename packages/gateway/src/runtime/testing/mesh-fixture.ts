@@ -37,6 +37,8 @@ export interface MeshNodeOptions {
   readonly placeOf?: (app: string, channel: string) => Place | undefined;
   /** Default: without a user. */
   readonly connect?: () => Promise<NatsConnection>;
+  /** The domain of JetStream that keeps streams; default: that of the server. */
+  readonly domain?: string;
   /** Whether time passes on the machine as well, for what the server does; default `false`. */
   readonly isReal?: boolean;
 }
@@ -101,7 +103,7 @@ export class MeshNode implements BrokerFixture {
   /** The same where NATS has not been reached yet. */
   start(handler: BrokerHandler): MeshBroker {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
-    const { connect = () => connectTo(server) } = this.#options;
+    const { connect = () => connectTo(server), domain } = this.#options;
     const inner = new LocalBroker(this.#node, ++this.#last, handler);
     const mesh = new WatchedMesh({
       inner,
@@ -118,7 +120,7 @@ export class MeshNode implements BrokerFixture {
       log: this.log,
       apps: settings.apps,
       prefix,
-      streams: { replicas: 1, storage: "file", idempotencyWindowMs: 60_000 },
+      streams: { domain, replicas: 1, storage: "file", idempotencyWindowMs: 60_000 },
       ...(placeOf === undefined ? {} : { placeOf }),
     });
     this.#workers.set(mesh, { inner, mesh });

@@ -9,7 +9,7 @@ export interface Answering {
   flush(): Promise<unknown>;
 }
 
-export interface LinkPulseOptions {
+export interface AnswerWatchOptions {
   readonly clock: Pick<Clock, "setTimeout" | "clearTimeout">;
   readonly log: Pick<Log, "info" | "warn">;
   /** Told when answers begin to be late, and when they are in time again. */
@@ -17,14 +17,14 @@ export interface LinkPulseOptions {
 }
 
 /** Looks whether NATS answers in time: a link that is slower than what is published stays up, and lags. */
-export class LinkPulse {
-  readonly #options: LinkPulseOptions;
+export class AnswerWatch {
+  readonly #options: AnswerWatchOptions;
   /** What is being asked; undefined while the link is down. */
   #question: object | undefined;
   #timer: TimerHandle | undefined;
   #isLate = false;
 
-  constructor(options: LinkPulseOptions) {
+  constructor(options: AnswerWatchOptions) {
     this.#options = options;
   }
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { RecordingLog } from "../../testing/recording-log.ts";
 import { turn } from "../../testing/turn.ts";
-import { LinkPulse } from "./link-pulse.ts";
+import { AnswerWatch } from "./answer-watch.ts";
 
 function setUp() {
   const clock = new FakeClock();
@@ -16,17 +16,17 @@ function setUp() {
     },
   };
   const log = new RecordingLog();
-  const pulse = new LinkPulse({ clock, log, changed: (isLate) => void changes.push(isLate) });
+  const watch = new AnswerWatch({ clock, log, changed: (isLate) => void changes.push(isLate) });
   const answer = async () => {
     asked.shift()?.resolve();
     await turn();
   };
-  return { clock, changes, asked, connection, pulse, answer };
+  return { clock, changes, asked, connection, watch, answer };
 }
 
 test("a link that answers late is said to, until an answer is in time", async () => {
-  const { clock, changes, asked, connection, pulse, answer } = setUp();
-  pulse.up(connection);
+  const { clock, changes, asked, connection, watch, answer } = setUp();
+  watch.up(connection);
   clock.advance(4_999);
   await answer();
   clock.advance(1_000);
@@ -42,20 +42,20 @@ test("a link that answers late is said to, until an answer is in time", async ()
 });
 
 test("a link that was lost is asked nothing, and what was late before it is so until the next one answers", async () => {
-  const { clock, changes, asked, connection, pulse, answer } = setUp();
-  pulse.up(connection);
+  const { clock, changes, asked, connection, watch, answer } = setUp();
+  watch.up(connection);
   clock.advance(5_000);
-  pulse.down();
+  watch.down();
   await answer();
   clock.advance(60_000);
   expect([changes, asked.length, clock.pendingTimers]).toEqual([[true], 0, 0]);
-  pulse.up(connection);
+  watch.up(connection);
   asked[0]?.reject(new Error("lost"));
   asked.shift();
   await turn();
-  pulse.up(connection);
+  watch.up(connection);
   await answer();
   expect(changes).toEqual([true, false]);
-  pulse.down();
+  watch.down();
   expect(clock.pendingTimers).toBe(0);
 });
