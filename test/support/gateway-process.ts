@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually, within } from "./deadline.ts";
+import { type Host, THIS_HOST } from "./host.ts";
 
 /** A gateway in a process of its own, as `starling start` runs it. */
 export interface GatewayProcess {
@@ -44,24 +45,27 @@ const STOP_MS = 10_000;
 const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", import.meta.url));
 
 /**
- * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own and
+ * Starts a gateway on ephemeral ports of the loopback address, or of another host's, with a state folder of its own and
  * without WebTransport, which is a process more; `environment` is all that it knows beside that, and
  * may name other ports or another folder.
  */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>> = {},
+  host: Host = THIS_HOST,
 ): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), "starling-wire-"));
   const { PATH } = process.env;
-  const child = Bun.spawn([process.execPath, COMMAND, "start"], {
+  const child = Bun.spawn([...host.enter, process.execPath, COMMAND, "start"], {
     // A folder without a .env of whoever runs the tests.
     cwd: folder,
     env: {
       PATH,
+      ...(host === THIS_HOST ? {} : { HOST: host.address }),
       STATE_DIR: join(folder, "state"),
       PRODUCER_PORT: "0",
       CONSUMER_PORT: "0",
       WEBTRANSPORT: "0",
+      ...host.environment,
       ...environment,
     },
     stdout: "pipe",
@@ -89,7 +93,7 @@ export async function startGatewayProcess(
       "start of the gateway",
       START_MS,
     );
-    const { PUB_KEY_PATH, STATE_DIR } = environment;
+    const { PUB_KEY_PATH, STATE_DIR } = { ...host.environment, ...environment };
     const caFile = PUB_KEY_PATH ?? join(STATE_DIR ?? join(folder, "state"), "dev-cert.pem");
     return {
       publisherUrl,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Host, THIS_HOST } from "./host.ts";
 
 /** Debian's server. */
 export const BINARY = "/usr/sbin/nats-server";
@@ -18,36 +19,55 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** A nats-server of a test, with JetStream, which can be killed and started again on its port. */
+export interface NatsServerOptions {
+  /** Default: this one. */
+  readonly host?: Host;
+  /** Whether it has JetStream; default `true`. */
+  readonly keeps?: boolean;
+  /** The domain of its JetStream; default: none. */
+  readonly domain?: string;
+}
+
+/** A nats-server of a test, which can be killed and started again on its port. */
 export class NatsServer {
   readonly port: number;
+  readonly #options: NatsServerOptions;
   readonly #folder: string;
   #process: Bun.Subprocess | undefined;
 
-  private constructor(port: number, folder: string) {
+  private constructor(port: number, folder: string, options: NatsServerOptions) {
     this.port = port;
     this.#folder = folder;
+    this.#options = options;
   }
 
   /** @param more lines of its configuration file */
-  static async start(more = ""): Promise<NatsServer> {
+  static async start(more = "", options: NatsServerOptions = {}): Promise<NatsServer> {
     const folder = mkdtempSync(join(tmpdir(), "starling-nats-"));
     const port = await freePort();
-    const server = new NatsServer(port, folder);
+    const server = new NatsServer(port, folder, options);
     server.configure(more);
-    await server.restart();
+    try {
+      await server.restart();
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
     return server;
   }
 
   get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
+    return `nats://${this.#host.address}:${this.port}`;
   }
 
   /** What its configuration file says from the next start on, beside the port and the folder. */
   configure(more: string): void {
+    const { keeps = true, domain } = this.#options;
+    const folder = `store_dir: "${join(this.#folder, "js")}"`;
+    const storage = domain === undefined ? folder : `${folder}, domain: ${domain}`;
     const lines = [
-      `listen: "127.0.0.1:${this.port}"`,
-      `jetstream: { store_dir: "${join(this.#folder, "js")}" }`,
+      `listen: "${this.#host.address}:${this.port}"`,
+      ...(keeps ? [`jetstream: { ${storage} }`] : []),
       more,
     ];
     writeFileSync(this.#config, lines.join("\n"));
@@ -56,10 +76,11 @@ export class NatsServer {
   /** Starts it again after `kill`. */
   async restart(): Promise<void> {
     const log = join(this.#folder, "nats.log");
-    this.#process = Bun.spawn([BINARY, "-c", this.#config, "-l", log], {
+    const command = [...this.#host.enter, BINARY, "-c", this.#config, "-l", log];
+    this.#process = Bun.spawn(command, {
       stdio: ["ignore", "ignore", "ignore"],
     });
-    await untilGreeted(this.port, this.#process);
+    await untilGreeted(this.port, this.#process, this.#host.address);
   }
 
   /** Ends it at once, as a crash does. */
@@ -82,17 +103,25 @@ export class NatsServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  get #host(): Host {
+    return this.#options.host ?? THIS_HOST;
+  }
+
   get #config(): string {
     return join(this.#folder, "nats.conf");
   }
 }
 
 /** Resolves once a server that was just started serves clients; rejects where it has ended. */
-export async function untilGreeted(port: number, server: Bun.Subprocess): Promise<void> {
+export async function untilGreeted(
+  port: number,
+  server: Bun.Subprocess,
+  hostname = THIS_HOST.address,
+): Promise<void> {
   const deadline = Date.now() + START_MS;
   for (;;) {
     try {
-      await greeting(port);
+      await greeting(port, hostname);
       return;
     } catch (error) {
       if (Date.now() > deadline || server.exitCode !== null) throw error;
@@ -102,10 +131,10 @@ export async function untilGreeted(port: number, server: Bun.Subprocess): Promis
 }
 
 /** A server says hello before it asks who one is. */
-async function greeting(port: number): Promise<void> {
+async function greeting(port: number, hostname: string): Promise<void> {
   const greeted = Promise.withResolvers<void>();
   const socket = await Bun.connect({
-    hostname: "127.0.0.1",
+    hostname,
     port,
     socket: {
       data: () => greeted.resolve(),

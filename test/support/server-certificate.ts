@@ -4,16 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NEW_KEY, openssl } from "./openssl.ts";
 
-/** A self-signed certificate for the loopback address, made by OpenSSL in a temporary folder. */
+/** A self-signed certificate for addresses of this machine, made by OpenSSL in a temporary folder. */
 export class ServerCertificate implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "starling-certificate-"));
 
-  constructor() {
+  constructor(addresses: readonly string[] = ["127.0.0.1"]) {
+    const hosts = ["DNS:localhost", ...addresses.map((address) => `IP:${address}`)];
     const files = ["-keyout", "key.pem", "-out", "cert.pem"];
     const subject = ["-subj", "/CN=localhost", "-days", "2"];
     // Deno takes no authority for a server.
     const kind = ["-addext", "basicConstraints=critical,CA:FALSE"];
-    const names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", ...kind];
+    const names = ["-addext", `subjectAltName=${hosts.join(",")}`, ...kind];
     openssl(this.#folder, ["req", "-x509", ...NEW_KEY, ...files, ...subject, ...names]);
   }
 

@@ -1,5 +1,6 @@
 import { NodeUnderTest } from "./faults/node-under-test.ts";
 import type { GatewayProcess } from "./gateway-process.ts";
+import type { Host } from "./host.ts";
 import { httpsCall } from "./https.ts";
 
 /** What a node logs when its quic worker serves. */
@@ -9,8 +10,9 @@ export const LISTENING = "WebTransport listening";
 export async function startQuicNode(
   workers: number,
   environment: Readonly<Record<string, string>>,
+  host?: Host,
 ): Promise<NodeUnderTest> {
-  const node = await NodeUnderTest.start(workers, { WEBTRANSPORT: "1", ...environment });
+  const node = await NodeUnderTest.start(workers, { WEBTRANSPORT: "1", ...environment }, host);
   try {
     await node.process.nextLine(LISTENING);
     return node;

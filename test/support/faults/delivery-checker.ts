@@ -18,7 +18,7 @@ const FETCHED_GRACE_MS = 5_000;
  * went away and was promised, when it came back, that it would get all that it had missed.
  */
 export function checkDelivery(history: History): Violation[] {
-  const { publications, stays, lags, cuts, beats, isKept, renewals = [] } = history;
+  const { publications, stays, lags, cuts, beats, isKept, renewals = [], reachMs } = history;
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
   const journeys = journeysOf(stays);
   const untold = stays
@@ -31,7 +31,7 @@ export function checkDelivery(history: History): Violation[] {
   const found = journeys.flatMap((journey) => {
     const published = byChannel.get(journey.channel) ?? [];
     return [
-      ...losses(journey, published, beats),
+      ...losses(journey, published, { beats, reachMs }),
       ...wrongReceipts(journey, published, { lags, cuts }),
       ...parts(journey, published),
       ...unnoticedRenewals(journey),
@@ -45,14 +45,17 @@ export function checkDelivery(history: History): Violation[] {
   return [...found, ...untold, ...orders];
 }
 
+/** What is taken into account of how a run went. */
+type LossOptions = Pick<History, "beats" | "reachMs">;
+
 /** Publications that a client was owed and did not get. */
 export function losses(
   journey: Journey,
   published: readonly Publication[],
-  beats: readonly Moment[] = [],
+  { beats = [], reachMs = 0 }: LossOptions = {},
 ): Violation[] {
   const { client, stays, receipts } = journey;
-  const from = stays[0]?.from;
+  const { from, node } = stays[0] ?? {};
   const last = stays.at(-1);
   if (from === undefined || last === undefined) return [];
   const { until, ending, isFetched } = last;
@@ -72,7 +75,7 @@ export function losses(
     .filter(
       (each) =>
         each.answeredAt !== undefined &&
-        each.sentAt > from &&
+        each.sentAt > from + (each.node === node ? 0 : reachMs) &&
         each.answeredAt < owedUntil &&
         each.answeredAt < (until ?? Number.POSITIVE_INFINITY) &&
         each.publisher !== client &&

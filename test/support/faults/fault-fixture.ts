@@ -1,5 +1,6 @@
 import { afterEach } from "bun:test";
 import { ConfigFile } from "../config-file.ts";
+import type { Host } from "../host.ts";
 import { startQuicNode } from "../webtransport-node.ts";
 import { Load } from "./load.ts";
 import { NodeUnderTest } from "./node-under-test.ts";
@@ -60,13 +61,16 @@ export function startNode(
   plan: Plan,
   workers: number,
   environment: Readonly<Record<string, string>>,
+  host?: Host,
 ): Promise<NodeUnderTest> {
   const start = usesQuic(plan) ? startQuicNode : NodeUnderTest.start;
-  return start(workers, environment);
+  return start(workers, environment, host);
 }
 
-/** Has every channel of a run keep that history. */
+/** Has every channel of a run keep that history, but for those of the namespace `free`. */
 export function keeping(history: KeptHistory): ConfigFile {
   const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
-  return new ConfigFile({ namespaces: { demo: { ...anyone, ...history, recover: true } } });
+  return new ConfigFile({
+    namespaces: { demo: { ...anyone, ...history, recover: true }, free: anyone },
+  });
 }

@@ -107,6 +107,11 @@ export interface History {
    * held up.
    */
   readonly beats?: readonly Moment[] | undefined;
+  /**
+   * Milliseconds until a new subscription is known where other nodes publish, for channels without history of nodes
+   * that are far from one another; default 0.
+   */
+  readonly reachMs?: number | undefined;
   /** Whether the channels keep history, so that all clients see one order. */
   readonly isKept?: boolean | undefined;
   /** The last moment. */

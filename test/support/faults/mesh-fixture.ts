@@ -1,6 +1,7 @@
 import { afterEach } from "bun:test";
 import type { ConfigFile } from "../config-file.ts";
 import { eventually } from "../deadline.ts";
+import type { Host } from "../host.ts";
 import { httpsCall } from "../https.ts";
 import { keeping, startNode } from "./fault-fixture.ts";
 import { Load } from "./load.ts";
@@ -12,6 +13,8 @@ export interface NatsUnderTest {
   readonly url: string;
   /** Where a node finds it that does not go there by the usual address. */
   urlOf?(node: number): string;
+  /** Where a node runs that does not on this machine as it is. */
+  hostOf?(node: number): Host;
   stop(): Promise<void>;
 }
 
@@ -21,19 +24,25 @@ export interface MeshRun<Nats extends NatsUnderTest> {
   readonly load: Load;
 }
 
-/** One node that is a single process, and one that has workers. */
+export interface MeshShape {
+  /** Of each node; 0 is a single process. By default there is one such node, and one with workers. */
+  readonly workers?: readonly number[];
+}
+
 const WORKERS = [0, 2];
 /** How long a node may take to be ready, ms. */
 const READY_MS = 20_000;
 
-/** Two nodes on NATS and their load for each test of a file, which end with the test. */
+/** Nodes on NATS and their load for each test of a file, which end with the test. */
 export class MeshFixture {
+  readonly #shape: MeshShape;
   readonly #nodes: NodeUnderTest[] = [];
   #nats: NatsUnderTest | undefined;
   #load: Load | undefined;
   #file: ConfigFile | undefined;
 
-  constructor() {
+  constructor(shape: MeshShape = {}) {
+    this.#shape = shape;
     afterEach(async () => {
       await this.#load?.stop();
       this.#load = undefined;
@@ -45,7 +54,7 @@ export class MeshFixture {
     });
   }
 
-  /** Starts both nodes on that NATS, which ends with the test; clients are made and not yet started. */
+  /** Starts the nodes on that NATS, which ends with the test; clients are made and not yet started. */
   async prepare<Nats extends NatsUnderTest>(
     nats: Nats,
     seed: number,
@@ -59,13 +68,15 @@ export class MeshFixture {
       ...(this.#file === undefined ? {} : { CONFIG_FILE: this.#file.path }),
       ...environment,
     };
+    const { workers: all = WORKERS } = this.#shape;
     const nodes = await Promise.all(
-      WORKERS.map(async (workers, index) => {
-        const node = await startNode(plan, workers, {
+      all.map(async (workers, index) => {
+        const own = {
           ...shared,
           NATS_URL: nats.urlOf?.(index) ?? nats.url,
           MESH_ID: `node-${index}`,
-        });
+        };
+        const node = await startNode(plan, workers, own, nats.hostOf?.(index));
         this.#nodes.push(node);
         return node;
       }),

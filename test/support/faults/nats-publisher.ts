@@ -13,6 +13,8 @@ export interface NatsPublisherOptions {
   readonly namespace: string | undefined;
   /** Milliseconds from one answer to the next message. */
   readonly pause: readonly [number, number];
+  /** Characters of each message beside who said it; default: another number each time. */
+  readonly padding?: number;
 }
 
 /** How long a server may be silent before it is asked again, ms. */
@@ -43,7 +45,7 @@ export class NatsPublisher {
   }
 
   async publish(until: AbortSignal): Promise<void> {
-    const { channels, pause, namespace } = this.#options;
+    const { channels, pause, namespace, padding } = this.#options;
     const isKeyed = namespace !== undefined;
     while (!until.aborted) {
       await sleep(this.#random.integer(...pause));
@@ -51,7 +53,8 @@ export class NatsPublisher {
       if (connection === undefined) continue;
       const channel = this.#random.pick(channels);
       const publication = this.#recorder.publication(this.name, channel, isKeyed);
-      const body = JSON.stringify(contentOf(publication, this.#random.integer(0, LARGE)));
+      const size = padding ?? this.#random.integer(0, LARGE);
+      const body = JSON.stringify(contentOf(publication, size));
       let isDone = await this.#deliver(publication, body);
       while (isKeyed && !isDone && !until.aborted) {
         await sleep(RETRY_MS);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type CommandOutcome, starling } from "../command.ts";
 import { eventually } from "../deadline.ts";
 import { type GatewayProcess, type LogLine, startGatewayProcess } from "../gateway-process.ts";
+import type { Host } from "../host.ts";
 
 /** A node whose processes a test may harm, with a state folder of its own. */
 export class NodeUnderTest {
@@ -25,6 +26,7 @@ export class NodeUnderTest {
   static async start(
     workers: number,
     environment: Readonly<Record<string, string>> = {},
+    host?: Host,
   ): Promise<NodeUnderTest> {
     const folder = mkdtempSync(join(tmpdir(), "starling-faults-"));
     const complete = {
@@ -38,7 +40,7 @@ export class NodeUnderTest {
       ...environment,
     };
     try {
-      return new NodeUnderTest(await startGatewayProcess(complete), folder, complete);
+      return new NodeUnderTest(await startGatewayProcess(complete, host), folder, complete);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;

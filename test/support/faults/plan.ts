@@ -15,6 +15,12 @@ export interface Plan {
   readonly publishers?: number;
   /** Backends that publish straight over NATS. */
   readonly backends?: number;
+  /** The namespace of the channels; default `demo`. */
+  readonly namespace?: string;
+  /** Whether nobody publishes as fast as he can, or much at a time: what a line far away can carry. */
+  readonly isCalm?: boolean;
+  /** Whether clients begin at one node after the other, and not anywhere. */
+  readonly isSpread?: boolean;
   /** Whether clients go to another node whenever they come back. */
   readonly isRoaming?: boolean;
   /** What the channels keep; then clients ask for what they missed when they come back. */

@@ -56,6 +56,8 @@ export class Recorder {
   readonly #memberships: OpenMembership[] = [];
   /** Whether the channels keep history. */
   isKept = false;
+  /** Milliseconds until a new subscription is known at other nodes. */
+  reachMs = 0;
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
   readonly #renewals: [Moment, Moment][] = [];
@@ -160,6 +162,7 @@ export class Recorder {
       renewals: this.#renewals,
       beats: this.#beats,
       isKept: this.isKept,
+      reachMs: this.reachMs,
       end: this.now(),
     };
   }

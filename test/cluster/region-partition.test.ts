@@ -1,0 +1,113 @@
+/** Three nodes in two regions under load, between which the line is cut and mended. */
+
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { Load } from "../support/faults/load.ts";
+import { longMs } from "../support/faults/long-runs.ts";
+import { MeshFixture } from "../support/faults/mesh-fixture.ts";
+import { expectGapsTold, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { Plan } from "../support/faults/plan.ts";
+import { checkRegions, type Partition } from "../support/faults/region-presence.ts";
+import { seeds } from "../support/faults/seeded-random.ts";
+import { allMet, cutFor, cutUntilLost, listedAt, total } from "../support/regions/partitions.ts";
+import { REGION_OF, Regions, WORKERS } from "../support/regions/regions.ts";
+
+setDefaultTimeout(90_000 + 2 * longMs);
+
+const LEASE_MS = longMs === 0 ? 5_000 : 10_000;
+/** What news of members may take over the line on a busy machine, ms. */
+const SLACK_MS = 5_000;
+/** Within which servers of the other region know of a new subscription, ms. */
+const REACH_MS = 2_000;
+/** How long it may take until members are seen again as they are, and all clients have heard of a gap, ms. */
+const AGAIN_MS = 20_000;
+/** Messages of members that the heal of a partition may take, for each member of each channel. */
+const HEAL_MESSAGES = 20;
+
+const EVERYBODY = {
+  stock: { polling: 1, "polling-kept": 1, websocket: 4, upgrade: 2 },
+  streams: 2,
+  members: 6,
+  oldMembers: 2,
+  quicMembers: 2,
+  switchingMembers: 2,
+  publishers: 1,
+  backends: 2,
+  isCalm: true,
+  isSpread: true,
+} as const satisfies Plan;
+const KEPT = {
+  ...EVERYBODY,
+  history: { historySize: 10_000, historyTtl: 600 },
+} as const satisfies Plan;
+const FREE = { ...EVERYBODY, namespace: "free" } as const satisfies Plan;
+
+const fixture = new MeshFixture({ workers: WORKERS });
+let others: Load | undefined;
+afterEach(async () => {
+  await others?.stop();
+  others = undefined;
+});
+
+/** What is wrong with what members were told of those in the other region. */
+function faultsOf({ recorder }: Load, partitions: readonly Partition[]): readonly string[] {
+  const history = recorder.history();
+  const nodeOf = new Map(history.stays.map(({ client, node }) => [client, node]));
+  const regionOf = (member: string) => REGION_OF[nodeOf.get(member) ?? 0] ?? 0;
+  const limits = { leaseMs: LEASE_MS, slackMs: SLACK_MS };
+  const { faults, looks } = checkRegions(history, partitions, regionOf, limits);
+  return looks === 0 ? ["nobody saw anybody of the other region"] : faults;
+}
+
+test.each(seeds(301))(
+  "a partition loses nothing untold, and takes members of the other region away once, a short one not at all (seed %i)",
+  async (seed) => {
+    const nats = await Regions.start();
+    const run = await fixture.prepare(nats, seed, KEPT, { PRESENCE_LEASE: String(LEASE_MS) });
+    const { load: kept, nodes } = run;
+    const free = new Load(nodes, seed, FREE, nats.url);
+    others = free;
+    free.recorder.reachMs = REACH_MS;
+    const loads = [kept, free];
+    const { random } = kept;
+    await allMet(nodes);
+    await Promise.all(loads.map((load) => load.start()));
+    const members = loads.reduce((sum, load) => sum + load.members.length, 0);
+
+    await Bun.sleep(random.integer(1_000, 1_500));
+    const short = await cutFor(run, random.integer(300, 1_500));
+    await Bun.sleep(random.integer(300, 800));
+    const sent = await total(nodes, "starling_mesh_presence_sent_total");
+    const long = await cutUntilLost(run, longMs || random.integer(300, 1_500));
+    await free.allEnded(AGAIN_MS);
+    await Promise.all(loads.map((load) => load.allSubscribed()));
+    const isListed = async (load: Load) =>
+      Bun.deepEquals(
+        await listedAt(nodes, load.channels),
+        nodes.map(() => load.present()),
+      );
+    await allListed(loads, isListed);
+
+    expect(loads.flatMap((load) => faultsOf(load, [short, long]))).toEqual([]);
+    const healing = (await total(nodes, "starling_mesh_presence_sent_total")) - sent;
+    expect(healing).toBeLessThan(HEAL_MESSAGES * members * 2);
+    expect(kept.recorder.ends).toEqual([]);
+    expect(await kept.violations()).toEqual([]);
+    expect(await kept.keptFaults(0, nodes.slice(0, 1))).toEqual([]);
+    await expectGapsTold(free);
+    for (const load of loads) expectRefusalsOnly(load);
+  },
+);
+
+/** Resolves once every node lists the members as they know it themselves. */
+async function allListed(
+  loads: readonly Load[],
+  isListed: (load: Load) => Promise<boolean>,
+): Promise<void> {
+  const end = performance.now() + AGAIN_MS;
+  for (const load of loads) {
+    while (!(await isListed(load))) {
+      if (performance.now() > end) throw new Error("nodes list other members than there are");
+      await Bun.sleep(100);
+    }
+  }
+}
