@@ -12,7 +12,7 @@ export interface PresenceLimits {
   readonly slackMs: number;
 }
 
-/** Finds members that are seen after they went, that are not seen, and that go offline twice. */
+/** Finds members that are seen after they went, that are not seen, and that come or go more often than they did. */
 export function checkPresence(history: History, limits: PresenceLimits): Violation[] {
   const byChannel = Map.groupBy(history.memberships, ({ channel }) => channel);
   return [...byChannel.values()].flatMap((memberships) => {
@@ -30,8 +30,9 @@ function checkPair(
   member: string,
   theirs: readonly Membership[],
   end: Moment,
-  { leaseMs, slackMs }: PresenceLimits,
+  limits: PresenceLimits,
 ): Violation[] {
+  const { leaseMs, slackMs } = limits;
   const { from } = observer;
   if (from === undefined) return [];
   const until = observer.until ?? end;
@@ -55,10 +56,42 @@ function checkPair(
     const text = `${who} did not see ${member} at ${missing.toFixed(1)}, there since ${came.toFixed(1)}`;
     violations.push({ kind: "missing member", text });
   }
-  for (const [index, { what, at }] of sights.entries()) {
-    if (what !== "offline" || sights[index - 1]?.what !== "offline") continue;
-    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is offline`;
-    violations.push({ kind: "double offline", text });
+  return [...violations, ...repetitions(who, { ...observer, from, sights }, theirs, limits)];
+}
+
+/**
+ * What was told once more than it can have happened. Each connection comes and goes once; one that went before it was
+ * announced is told of as well, so that two may go in a row.
+ */
+function repetitions(
+  who: string,
+  { from, sights }: { readonly from: Moment; readonly sights: readonly Sight[] },
+  theirs: readonly Membership[],
+  { leaseMs, slackMs }: PresenceLimits,
+): Violation[] {
+  const violations: Violation[] = [];
+  /** When the observer last heard the opposite, and how often it has heard the same since. */
+  const since = { online: from, offline: from };
+  const times = { online: 0, offline: 0 };
+  for (const { what, member, at } of sights) {
+    if (what === "offline") {
+      since.online = at;
+      times.online = 0;
+    } else {
+      since.offline = at;
+      times.offline = 0;
+    }
+    if (what !== "online" && what !== "offline") continue;
+    times[what]++;
+    const possible = theirs.filter(
+      ({ askedAt, from: joinedAt, until }) =>
+        (askedAt ?? joinedAt ?? at) < at &&
+        (until ?? (what === "online" ? at : Number.NEGATIVE_INFINITY)) + leaseMs + slackMs >=
+          since[what],
+    );
+    if (times[what] <= Math.max(1, possible.length)) continue;
+    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is ${what}`;
+    violations.push({ kind: `double ${what}`, text });
   }
   return violations;
 }

@@ -139,7 +139,7 @@ describe("clients of two workers", () => {
       former.leave();
       const ops = [carol, dave].map(({ read }) =>
         read()
-          .map(({ op }) => op)
+          .map((signal) => ("op" in signal ? signal.op : signal.t))
           .filter((op) => op !== "peer_state"),
       );
       expect(ops).toEqual([["peer_offline"], ["peer_offline"]]);
