@@ -2,6 +2,7 @@ import { afterEach } from "bun:test";
 import type { ConfigFile } from "../config-file.ts";
 import { eventually } from "../deadline.ts";
 import { httpsCall } from "../https.ts";
+import { quietPort } from "../quiet-port.ts";
 import { keeping, startNode } from "./fault-fixture.ts";
 import { Load } from "./load.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
@@ -21,19 +22,31 @@ export interface MeshRun<Nats extends NatsUnderTest> {
   readonly load: Load;
 }
 
-/** One node that is a single process, and one that has workers. */
+type Environment = Readonly<Record<string, string>>;
+
+export interface MeshShape {
+  /** Of each node; 0 is a single process. By default there is one such node, and one with workers. */
+  readonly workers?: readonly number[];
+  /** Whether nodes have ports of their own, so that they can be started again. */
+  readonly keepsPorts?: boolean;
+  /** What a node is told beside what all are. */
+  environmentOf?(node: number): Environment;
+}
+
 const WORKERS = [0, 2];
 /** How long a node may take to be ready, ms. */
 const READY_MS = 20_000;
 
-/** Two nodes on NATS and their load for each test of a file, which end with the test. */
+/** Nodes on NATS and their load for each test of a file, which end with the test. */
 export class MeshFixture {
+  readonly #shape: MeshShape;
   readonly #nodes: NodeUnderTest[] = [];
   #nats: NatsUnderTest | undefined;
   #load: Load | undefined;
   #file: ConfigFile | undefined;
 
-  constructor() {
+  constructor(shape: MeshShape = {}) {
+    this.#shape = shape;
     afterEach(async () => {
       await this.#load?.stop();
       this.#load = undefined;
@@ -45,13 +58,25 @@ export class MeshFixture {
     });
   }
 
-  /** Starts both nodes on that NATS, which ends with the test; clients are made and not yet started. */
+  /** Starts the nodes on that NATS, which ends with the test; clients are made and not yet started. */
   async prepare<Nats extends NatsUnderTest>(
     nats: Nats,
     seed: number,
     plan: Plan,
-    environment: Readonly<Record<string, string>> = {},
+    environment: Environment = {},
   ): Promise<MeshRun<Nats>> {
+    const nodes = await this.startNodes(nats, plan, environment);
+    const load = new Load(nodes, seed, plan, nats.url);
+    this.#load = load;
+    return { nats, nodes, load };
+  }
+
+  /** Starts the nodes on that NATS, which end with the test. */
+  async startNodes(
+    nats: NatsUnderTest,
+    plan: Plan,
+    environment: Environment = {},
+  ): Promise<readonly NodeUnderTest[]> {
     this.#nats = nats;
     if (plan.history !== undefined) this.#file = keeping(plan.history);
     const shared = {
@@ -59,21 +84,22 @@ export class MeshFixture {
       ...(this.#file === undefined ? {} : { CONFIG_FILE: this.#file.path }),
       ...environment,
     };
+    const { workers: all = WORKERS, keepsPorts = false, environmentOf } = this.#shape;
     const nodes = await Promise.all(
-      WORKERS.map(async (workers, index) => {
+      all.map(async (workers, index) => {
         const node = await startNode(plan, workers, {
           ...shared,
           NATS_URL: nats.urlOf?.(index) ?? nats.url,
           MESH_ID: `node-${index}`,
+          ...(keepsPorts ? await ownPorts() : {}),
+          ...environmentOf?.(index),
         });
         this.#nodes.push(node);
         return node;
       }),
     );
     await allReady(nodes);
-    const load = new Load(nodes, seed, plan, nats.url);
-    this.#load = load;
-    return { nats, nodes, load };
+    return nodes;
   }
 
   /** The same with clients that are connected and get what is published. */
@@ -84,6 +110,26 @@ export class MeshFixture {
     await run.load.start();
     return run;
   }
+}
+
+async function ownPorts(): Promise<Environment> {
+  const [publishers, subscribers] = await Promise.all([quietPort(), quietPort()]);
+  return { PRODUCER_PORT: String(publishers), CONSUMER_PORT: String(subscribers) };
+}
+
+/** Resolves once a node knows that so many others are there. */
+export async function knows(node: NodeUnderTest, others: number): Promise<void> {
+  const { publisherUrl, ca } = node.process;
+  await eventually(
+    `a node that knows ${others} others`,
+    async () => {
+      const { text } = await httpsCall(`${publisherUrl}/metrics`, ca);
+      if (text.includes(`\nstarling_mesh_presence_nodes ${others}\n`)) return true;
+      await Bun.sleep(50);
+      return undefined;
+    },
+    READY_MS,
+  );
 }
 
 /** Resolves once every node says that it is ready. */
