@@ -85,7 +85,7 @@ export class MeshFixture {
       ...environment,
     };
     const { workers: all = WORKERS, keepsPorts = false, environmentOf } = this.#shape;
-    const nodes = await Promise.all(
+    const starting = await Promise.allSettled(
       all.map(async (workers, index) => {
         const node = await startNode(plan, workers, {
           ...shared,
@@ -98,6 +98,11 @@ export class MeshFixture {
         return node;
       }),
     );
+    // Whatever has started ends with the test, also where another has not.
+    const nodes = starting.map((each) => {
+      if (each.status === "rejected") throw each.reason;
+      return each.value;
+    });
     await allReady(nodes);
     return nodes;
   }

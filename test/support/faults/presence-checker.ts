@@ -17,11 +17,15 @@ export function checkPresence(history: History, limits: PresenceLimits): Violati
   const byChannel = Map.groupBy(history.memberships, ({ channel }) => channel);
   return [...byChannel.values()].flatMap((memberships) => {
     const byMember = Map.groupBy(memberships, ({ member }) => member);
-    return memberships.flatMap((observer) =>
-      [...byMember]
+    return memberships.flatMap((observer) => {
+      const seen = Map.groupBy(observer.sights, ({ member }) => member);
+      return [...byMember]
         .filter(([member]) => member !== observer.member)
-        .flatMap(([member, theirs]) => checkPair(observer, member, theirs, history.end, limits)),
-    );
+        .flatMap(([member, theirs]) => {
+          const sights = seen.get(member) ?? [];
+          return checkPair({ ...observer, sights }, member, theirs, history.end, limits);
+        });
+    });
   });
 }
 
@@ -36,7 +40,7 @@ function checkPair(
   const { from } = observer;
   if (from === undefined) return [];
   const until = observer.until ?? end;
-  const sights = observer.sights.filter((sight) => sight.member === member);
+  const { sights } = observer;
   const listed = listedIn(sights, until);
   const there = theirs.flatMap((each) => presentIn(each, end));
   const who = `${observer.member} in ${observer.channel} from ${from.toFixed(1)} to ${until.toFixed(1)}`;

@@ -1,0 +1,98 @@
+import { eventually } from "../deadline.ts";
+import { ChurnClient } from "./churn-client.ts";
+import { overWebSocket } from "./member-connection.ts";
+import type { NodeUnderTest } from "./node-under-test.ts";
+import { Place } from "./place.ts";
+import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
+import { Recorder } from "./recorder.ts";
+import { SeededRandom } from "./seeded-random.ts";
+import { wrongViews } from "./views.ts";
+import { WebTransportProcess } from "./webtransport-process.ts";
+
+export interface ChurnSize {
+  /** Memberships at first; later more or less. */
+  readonly members: number;
+  /** Of each client. */
+  readonly channelsOfClient: number;
+  /** Of each channel. */
+  readonly membersOfChannel: number;
+}
+
+/** Every so many clients one comes over WebTransport. */
+const QUIC_EVERY = 10;
+const SETTLE_MS = 60_000;
+const WHILE_MS = 100;
+const MAX_SHOWN = 15;
+
+/** Members of several nodes who come, go, and change all the time, and the record of what they do and see. */
+export class Churn {
+  readonly recorder = new Recorder();
+  readonly random: SeededRandom;
+  readonly clients: readonly ChurnClient[];
+  readonly channels: readonly string[];
+  readonly #nodes: readonly NodeUnderTest[];
+  readonly #quic: WebTransportProcess;
+
+  /** @param quicSilentMs how long a server may say nothing before a client over WebTransport takes it for gone */
+  constructor(
+    nodes: readonly NodeUnderTest[],
+    seed: number,
+    { members, channelsOfClient, membersOfChannel }: ChurnSize,
+    quicSilentMs: number,
+  ) {
+    this.#nodes = nodes;
+    const random = new SeededRandom(seed);
+    this.random = random;
+    const { recorder } = this;
+    this.#quic = new WebTransportProcess(quicSilentMs);
+    const servers = nodes.map(({ process }) => process);
+    const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+    this.channels = numbers(members / membersOfChannel).map((n) => `demo:${seed}-${n}`);
+    this.clients = numbers(members / channelsOfClient).map((n) => {
+      const home = random.integer(0, nodes.length - 1);
+      const context = { recorder, random: random.fork(), recovers: false };
+      const place = new Place(context, servers, home, true);
+      const isQuic = n % QUIC_EVERY === 0;
+      const connect = isQuic ? this.#quic.connect : overWebSocket;
+      const name = `${isQuic ? "quic" : "ws"}-${n}`;
+      return new ChurnClient(place, name, this.channels, channelsOfClient, connect);
+    });
+  }
+
+  /** Resolves once everybody is in all channels that it begins with. */
+  async start(): Promise<void> {
+    for (const client of this.clients) client.start();
+    await this.#settled();
+  }
+
+  /** Ends the coming and going, and tells all that is wrong. */
+  async violations(limits: PresenceLimits, ms: number): Promise<string[]> {
+    for (const client of this.clients) client.rest();
+    await this.#settled();
+    const views = await wrongViews(this.recorder, this.#nodes, this.channels, ms);
+    const found = checkPresence(this.recorder.history(), limits);
+    const texts = [...this.recorder.troubles, ...found.map(({ kind, text }) => `${kind}: ${text}`)];
+    return [...views, ...texts.slice(0, MAX_SHOWN)];
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients) client.stop();
+    await this.#quic.end();
+  }
+
+  /** While they are restless that is a matter of luck for all at once, so each is waited for once. */
+  async #settled(): Promise<void> {
+    const waiting = new Set(this.clients);
+    await eventually(
+      "everybody where they want to be",
+      async () => {
+        await Bun.sleep(WHILE_MS);
+        for (const client of waiting) if (client.isSettled) waiting.delete(client);
+        return waiting.size === 0 ? true : undefined;
+      },
+      SETTLE_MS,
+    ).catch((error: unknown) => {
+      throw new Error(`${error}: not ${[...waiting].map(({ name }) => name).slice(0, MAX_SHOWN)}`);
+    });
+  }
+}
