@@ -3,12 +3,16 @@ import { pack, type Signal } from "../signalling-client.ts";
 import type { ClientContext } from "./fault-client.ts";
 import { UNAVAILABLE } from "./fault-client.ts";
 import type { Sight } from "./history.ts";
-import { numberIn } from "./member-client.ts";
+import { numberIn, type Pause } from "./member-client.ts";
 import type { Connect, MemberConnection, MemberEnd } from "./member-connection.ts";
 import type { OpenMembership } from "./recorder.ts";
 
-/** Between two things that a client does, ms. */
-const PAUSE = [50, 400] as const;
+export interface ChurnHabits {
+  /** How many channels it is in at first. */
+  readonly size: number;
+  /** Between two things that it does. */
+  readonly pause: Pause;
+}
 
 /**
  * One connection that is a member of many channels at a time, and leaves, joins, changes its states and goes to other
@@ -19,24 +23,25 @@ export class ChurnClient {
   readonly #context: ClientContext;
   readonly #channels: readonly string[];
   readonly #connect: Connect;
+  readonly #pause: Pause;
   /** Where it wants to be. */
   readonly #wanted: Set<string>;
   /** Where it is, or is about to be, over the present connection. */
   readonly #memberships = new Map<string, OpenMembership>();
   #connection: MemberConnection | undefined;
   #number = 0;
-  #isRestless = true;
+  #isRestless = false;
   #isStopped = false;
 
-  /** @param size how many channels it is in at first */
   constructor(
     context: ClientContext,
     name: string,
     channels: readonly string[],
-    size: number,
     connect: Connect,
+    { size, pause }: ChurnHabits,
   ) {
     this.#context = context;
+    this.#pause = pause;
     this.name = name;
     this.#channels = channels;
     this.#connect = connect;
@@ -55,9 +60,9 @@ export class ChurnClient {
     void this.#live();
   }
 
-  /** From now on it stays where it is, and comes back where it has to. */
-  rest(): void {
-    this.#isRestless = false;
+  /** Whether it goes on leaving, joining and changing; otherwise it stays where it is, and comes back where it has to. */
+  set isRestless(value: boolean) {
+    this.#isRestless = value;
   }
 
   stop(): void {
@@ -68,7 +73,7 @@ export class ChurnClient {
   async #live(): Promise<void> {
     const { random } = this.#context;
     while (!this.#isStopped) {
-      await sleep(random.integer(...PAUSE));
+      await sleep(random.integer(...this.#pause));
       const connection = this.#connection;
       if (this.#isStopped) return;
       if (connection === undefined) await this.#open();

@@ -18,6 +18,8 @@ export interface ChurnSize {
   readonly membersOfChannel: number;
 }
 
+/** From and up to how many milliseconds a client does nothing, for each client there is: so all do as much as few. */
+const PAUSE = [1, 8] as const;
 /** Every so many clients one comes over WebTransport. */
 const QUIC_EVERY = 10;
 const SETTLE_MS = 60_000;
@@ -48,26 +50,30 @@ export class Churn {
     const servers = nodes.map(({ process }) => process);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
     this.channels = numbers(members / membersOfChannel).map((n) => `demo:${seed}-${n}`);
-    this.clients = numbers(members / channelsOfClient).map((n) => {
+    const count = members / channelsOfClient;
+    const [least, most] = PAUSE;
+    const habits = { size: channelsOfClient, pause: [least * count, most * count] } as const;
+    this.clients = numbers(count).map((n) => {
       const home = random.integer(0, nodes.length - 1);
       const context = { recorder, random: random.fork(), recovers: false };
       const place = new Place(context, servers, home, true);
       const isQuic = n % QUIC_EVERY === 0;
       const connect = isQuic ? this.#quic.connect : overWebSocket;
       const name = `${isQuic ? "quic" : "ws"}-${n}`;
-      return new ChurnClient(place, name, this.channels, channelsOfClient, connect);
+      return new ChurnClient(place, name, this.channels, connect, habits);
     });
   }
 
-  /** Resolves once everybody is in all channels that it begins with. */
+  /** Resolves once everybody is in all channels that it begins with, and begins to be restless. */
   async start(): Promise<void> {
     for (const client of this.clients) client.start();
     await this.#settled();
+    for (const client of this.clients) client.isRestless = true;
   }
 
   /** Ends the coming and going, and tells all that is wrong. */
   async violations(limits: PresenceLimits, ms: number): Promise<string[]> {
-    for (const client of this.clients) client.rest();
+    for (const client of this.clients) client.isRestless = false;
     await this.#settled();
     const views = await wrongViews(this.recorder, this.#nodes, this.channels, ms);
     const found = checkPresence(this.recorder.history(), limits);
@@ -80,19 +86,21 @@ export class Churn {
     await this.#quic.end();
   }
 
-  /** While they are restless that is a matter of luck for all at once, so each is waited for once. */
   async #settled(): Promise<void> {
-    const waiting = new Set(this.clients);
+    const missing = () => this.clients.filter(({ isSettled }) => !isSettled);
     await eventually(
       "everybody where they want to be",
       async () => {
         await Bun.sleep(WHILE_MS);
-        for (const client of waiting) if (client.isSettled) waiting.delete(client);
-        return waiting.size === 0 ? true : undefined;
+        return missing().length === 0 ? true : undefined;
       },
       SETTLE_MS,
     ).catch((error: unknown) => {
-      throw new Error(`${error}: not ${[...waiting].map(({ name }) => name).slice(0, MAX_SHOWN)}`);
+      throw new Error(
+        `${error}: not ${missing()
+          .slice(0, MAX_SHOWN)
+          .map(({ name }) => name)}`,
+      );
     });
   }
 }

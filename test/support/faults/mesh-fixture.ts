@@ -128,7 +128,7 @@ export async function knows(node: NodeUnderTest, others: number): Promise<void> 
   await eventually(
     `a node that knows ${others} others`,
     async () => {
-      const { text } = await httpsCall(`${publisherUrl}/metrics`, ca);
+      const { text } = await httpsCall(`${publisherUrl}/metrics`, ca, { ms: READY_MS });
       if (text.includes(`\nstarling_mesh_presence_nodes ${others}\n`)) return true;
       await Bun.sleep(50);
       return undefined;
@@ -152,7 +152,8 @@ async function allSay(nodes: readonly NodeUnderTest[], wanted: number): Promise<
     await eventually(
       `a node whose readiness is ${wanted}`,
       async () => {
-        const { status } = await httpsCall(`${process.subscriberUrl}/ready`, process.ca);
+        const url = `${process.subscriberUrl}/ready`;
+        const { status } = await httpsCall(url, process.ca, { ms: READY_MS });
         if (status === wanted) return true;
         await Bun.sleep(50);
         return undefined;

@@ -1,9 +1,14 @@
+import { Agent } from "node:https";
 import { httpsCall } from "../https.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
 import type { Recorder } from "./recorder.ts";
 import { checkViews } from "./view-checker.ts";
 
 const AGAIN_MS = 100;
+/** For all that is asked of a node at a time. */
+const CONNECTIONS = 4;
+/** More than an answer takes of a node that is asked for a hundred channels at a time. */
+const ANSWER_MS = 20_000;
 /** What is shown of the differences of a run that has many. */
 const MAX_SHOWN = 15;
 
@@ -13,13 +18,17 @@ export async function listedAt(
   channels: readonly string[],
 ): Promise<Record<string, string[]>> {
   const { publisherUrl, ca } = node.process;
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const lists = channels.map(async (channel): Promise<[string, string[]]> => {
     const query = new URLSearchParams({ channel });
-    const { text } = await httpsCall(`${publisherUrl}/api/presence?${query}`, ca);
+    const url = `${publisherUrl}/api/presence?${query}`;
+    const { text } = await httpsCall(url, ca, { ms: ANSWER_MS, agent });
     const { members } = JSON.parse(text);
     return [channel, [...members].map((member) => String(Object(member).clientId)).toSorted()];
   });
-  return Object.fromEntries(await Promise.all(lists));
+  return await Promise.all(lists)
+    .then((all) => Object.fromEntries(all))
+    .finally(() => agent.destroy());
 }
 
 /**
