@@ -5,7 +5,7 @@
 
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { Churn, type ChurnSize } from "../support/faults/churn.ts";
-import { longMs } from "../support/faults/long-runs.ts";
+import { longMs, quicPlan } from "../support/faults/long-runs.ts";
 import { allReady, knows, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
@@ -22,8 +22,8 @@ const AGREED_MS = 30_000;
 /** QUIC itself would find out only after ten seconds. */
 const QUIC_SILENT_MS = 2_000;
 const SIZE: ChurnSize = isLong
-  ? { members: 5_000, channelsOfClient: 10, membersOfChannel: 50 }
-  : { members: 300, channelsOfClient: 5, membersOfChannel: 25 };
+  ? { members: 5_000, channelsOfClient: 10, membersOfChannel: 50, quicEvery: 10 }
+  : { members: 300, channelsOfClient: 5, membersOfChannel: 25, quicEvery: 0 };
 
 const fixture = new MeshFixture({ workers: [0, 2, 1], keepsPorts: true });
 let churn: Churn | undefined;
@@ -35,11 +35,7 @@ afterEach(async () => {
 
 test.each(seeds(331))("everybody has the truth after all that (seed %i)", async (seed) => {
   const nats = await NatsServer.start();
-  const nodes = await fixture.startNodes(
-    nats,
-    { quicMembers: 1 },
-    { PRESENCE_LEASE: `${LEASE_MS}` },
-  );
+  const nodes = await fixture.startNodes(nats, quicPlan, { PRESENCE_LEASE: `${LEASE_MS}` });
   churn = new Churn(nodes, seed, SIZE, QUIC_SILENT_MS);
   const { random, recorder } = churn;
   await churn.start();

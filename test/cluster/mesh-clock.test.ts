@@ -1,6 +1,7 @@
 /** A node of three whose time of day jumps, forwards and back: nobody notices. */
 
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { longMs, quicPlan } from "../support/faults/long-runs.ts";
 import { MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { MovableClock } from "../support/faults/movable-clock.ts";
 import type { NodeUnderTest } from "../support/faults/node-under-test.ts";
@@ -9,7 +10,7 @@ import { seeds } from "../support/faults/seeded-random.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { SignallingClient } from "../support/signalling-client.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(60_000 + longMs);
 
 const LEASE_MS = 4_000;
 const LIMITS = { leaseMs: LEASE_MS, slackMs: 6_000 };
@@ -24,8 +25,7 @@ const PLAN = {
   streams: 3,
   members: 6,
   oldMembers: 4,
-  quicMembers: 2,
-  switchingMembers: 2,
+  ...quicPlan,
   publishers: 1,
   backends: 1,
   history: { historySize: 10_000, historyTtl: 600 },

@@ -5,7 +5,7 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Load } from "../support/faults/load.ts";
-import { longMs } from "../support/faults/long-runs.ts";
+import { longMs, quicPlan } from "../support/faults/long-runs.ts";
 import { allReady, knows, MeshFixture } from "../support/faults/mesh-fixture.ts";
 import type { NodeUnderTest } from "../support/faults/node-under-test.ts";
 import type { Plan } from "../support/faults/plan.ts";
@@ -28,8 +28,7 @@ const PLAN = {
   streams: 3,
   members: 6,
   oldMembers: 4,
-  quicMembers: 2,
-  switchingMembers: 2,
+  ...quicPlan,
   publishers: 1,
   backends: 1,
   isRoaming: true,
@@ -38,10 +37,12 @@ const PLAN = {
   history: { historySize: 10_000, historyTtl: 600 },
 } as const satisfies Plan;
 
+const WITH_QUIC = { ...PLAN, quicMembers: 2, switchingMembers: 2 } as const satisfies Plan;
+
 const fixture = new MeshFixture({ workers: [0, 2, 1], keepsPorts: true });
 
-async function start(seed: number) {
-  const run = await fixture.start(await NatsServer.start(), seed, PLAN, ENVIRONMENT);
+async function start(seed: number, plan: Plan = PLAN) {
+  const run = await fixture.start(await NatsServer.start(), seed, plan, ENVIRONMENT);
   for (const node of run.nodes) await knows(node, 2);
   await Bun.sleep(run.load.random.integer(500, 1_000));
   return run;
@@ -77,7 +78,7 @@ function letSomeStayAway(load: Load): void {
 
 describe("a node is killed and started again", () => {
   test.each(seeds(301))("and everybody has the truth (seed %i)", async (seed) => {
-    const { load, nodes } = await start(seed);
+    const { load, nodes } = await start(seed, WITH_QUIC);
     letSomeStayAway(load);
     const victim = load.random.pick(nodes);
     await victim.kill();

@@ -16,12 +16,12 @@ export interface ChurnSize {
   readonly channelsOfClient: number;
   /** Of each channel. */
   readonly membersOfChannel: number;
+  /** Every so many clients one comes over WebTransport; 0 for none. */
+  readonly quicEvery: number;
 }
 
 /** From and up to how many milliseconds a client does nothing, for each client there is: so all do as much as few. */
 const PAUSE = [1, 8] as const;
-/** Every so many clients one comes over WebTransport. */
-const QUIC_EVERY = 10;
 const SETTLE_MS = 60_000;
 const WHILE_MS = 100;
 const MAX_SHOWN = 15;
@@ -33,20 +33,21 @@ export class Churn {
   readonly clients: readonly ChurnClient[];
   readonly channels: readonly string[];
   readonly #nodes: readonly NodeUnderTest[];
-  readonly #quic: WebTransportProcess;
+  readonly #quic: WebTransportProcess | undefined;
 
   /** @param quicSilentMs how long a server may say nothing before a client over WebTransport takes it for gone */
   constructor(
     nodes: readonly NodeUnderTest[],
     seed: number,
-    { members, channelsOfClient, membersOfChannel }: ChurnSize,
+    { members, channelsOfClient, membersOfChannel, quicEvery }: ChurnSize,
     quicSilentMs: number,
   ) {
     this.#nodes = nodes;
     const random = new SeededRandom(seed);
     this.random = random;
     const { recorder } = this;
-    this.#quic = new WebTransportProcess(quicSilentMs);
+    if (quicEvery > 0) this.#quic = new WebTransportProcess(quicSilentMs);
+    const overQuic = this.#quic?.connect;
     const servers = nodes.map(({ process }) => process);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
     this.channels = numbers(members / membersOfChannel).map((n) => `demo:${seed}-${n}`);
@@ -57,9 +58,8 @@ export class Churn {
       const home = random.integer(0, nodes.length - 1);
       const context = { recorder, random: random.fork(), recovers: false };
       const place = new Place(context, servers, home, true);
-      const isQuic = n % QUIC_EVERY === 0;
-      const connect = isQuic ? this.#quic.connect : overWebSocket;
-      const name = `${isQuic ? "quic" : "ws"}-${n}`;
+      const connect = (n % quicEvery === 0 ? overQuic : undefined) ?? overWebSocket;
+      const name = `${connect === overWebSocket ? "ws" : "quic"}-${n}`;
       return new ChurnClient(place, name, this.channels, connect, habits);
     });
   }
@@ -83,7 +83,7 @@ export class Churn {
 
   async stop(): Promise<void> {
     for (const client of this.clients) client.stop();
-    await this.#quic.end();
+    await this.#quic?.end();
   }
 
   async #settled(): Promise<void> {

@@ -128,6 +128,7 @@ export class MemberClient extends FaultClient {
     if (!this.isStopped) {
       for (const membership of this.#memberships.values()) membership.until = until;
     }
+    this.#memberships.clear();
     this.connectionEnded({ ...end, isNoticed: this.#isNoticed });
   }
 
@@ -208,8 +209,14 @@ export class MemberClient extends FaultClient {
   }
 
   async #joinLater(client: MemberConnection, c: string): Promise<void> {
+    // The attempt that failed came to an end, of which others may have been told.
+    const membership = this.#memberships.get(c);
+    if (membership !== undefined) membership.until = this.context.recorder.now();
+    this.#memberships.delete(c);
     await this.pause();
-    if (client === this.#client && !this.isStopped) this.#join(client, c);
+    if (client !== this.#client || this.isStopped) return;
+    this.#memberships.set(c, this.context.recorder.membership(this.name, c));
+    this.#join(client, c);
   }
 
   #joined(client: MemberConnection, c: string): void {

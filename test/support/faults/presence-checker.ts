@@ -94,7 +94,8 @@ function repetitions(
           since[what],
     );
     if (times[what] <= Math.max(1, possible.length)) continue;
-    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is ${what}`;
+    const stays = theirs.map(({ askedAt, until }) => `${askedAt?.toFixed(1)}-${until?.toFixed(1)}`);
+    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is ${what}, there ${stays}`;
     violations.push({ kind: `double ${what}`, text });
   }
   return violations;
