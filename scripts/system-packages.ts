@@ -5,6 +5,7 @@ import { run } from "./stage.ts";
 const programs: Readonly<Record<string, string>> = {
   chromium: "chromium",
   curl: "curl",
+  faketime: "faketime",
   "nats-server": "nats-server",
   openssl: "openssl",
 };

@@ -9,6 +9,7 @@ import { checkPresence } from "../support/faults/presence-checker.ts";
 import { type Draft, randomHistory, randomLimits } from "../support/faults/random-history.ts";
 import { randomKeptHistory } from "../support/faults/random-kept-history.ts";
 import { SeededRandom } from "../support/faults/seeded-random.ts";
+import { checkViews } from "../support/faults/view-checker.ts";
 
 const channel = "room";
 const empty: History = {
@@ -271,6 +272,11 @@ describe("a member", () => {
       ["double offline"],
       [seen("online", 1_100), seen("offline", 10_100), seen("offline", 10_200)],
     ],
+    [
+      "that comes twice is told of twice",
+      ["double online"],
+      [seen("online", 1_100), seen("online", 1_200), seen("offline", 10_100)],
+    ],
   ])("%s", (_name, expected, sights) => {
     expect(check(bob, ...sights)).toEqual(expected);
   });
@@ -290,8 +296,88 @@ describe("a member", () => {
     expect(checkBoth({ ...back, askedAt: 15_000 })).toEqual(["ghost"]);
   });
 
+  describe("of two connections", () => {
+    const second: Membership = { ...bob, askedAt: 9_000, from: 9_100, until: 10_050 };
+    const checkBoth = (theirs: Membership, ...sights: Sight[]) => {
+      const eve: Membership = { member: "eve", channel, from: 1, sights };
+      const history = { ...empty, memberships: [eve, bob, theirs], end: 20_000 };
+      return checkPresence(history, limits)
+        .filter(({ text }) => text.startsWith("eve"))
+        .map(({ kind }) => kind);
+    };
+    const twice = [
+      ...[seen("online", 1_100), seen("online", 9_200)],
+      ...[seen("offline", 10_060), seen("offline", 10_100)],
+    ];
+
+    test("may come and go twice in a row", () => {
+      expect(checkBoth(second, ...twice)).toEqual([]);
+    });
+
+    test("may go twice where the second had not been announced", () => {
+      const [, , ...gone] = twice;
+      expect(checkBoth(second, seen("online", 1_100), ...gone)).toEqual([]);
+    });
+
+    test("goes no third time", () => {
+      expect(checkBoth(second, ...twice, seen("offline", 10_200))).toEqual(["double offline"]);
+    });
+
+    test("goes once where one of them stays", () => {
+      const staying = { ...second, until: undefined };
+      expect(checkBoth(staying, ...twice)).toContain("double offline");
+    });
+
+    test("is not told of again long after the one has gone", () => {
+      const early = { ...bob, from: 1_000, until: 1_050 };
+      const kinds = checkBoth(early, seen("online", 9_000), ...twice.slice(2));
+      expect(kinds).toContain("double offline");
+    });
+  });
+
   test("that is still there is no ghost", () => {
     expect(check({ ...bob, until: undefined }, seen("online", 1_100))).toEqual([]);
+  });
+});
+
+describe("what members show at the end", () => {
+  const sight = (what: Sight["what"], state?: number): Sight => ({
+    what,
+    member: "bob",
+    at: 1_100,
+    state,
+  });
+  const bob: Membership = { member: "bob", channel, from: 1_000, state: 2, sights: [] };
+  const check = (member: Membership, ...sights: Sight[]) => {
+    const eve: Membership = { member: "eve", channel, from: 1, until: undefined, sights };
+    return checkViews({ memberships: [eve, member] })
+      .filter(({ text }) => text.startsWith("eve"))
+      .map(({ kind }) => kind);
+  };
+
+  test.each<[string, string[], Sight[]]>([
+    ["is right as it was said last", [], [sight("online"), sight("state", 1), sight("state", 2)]],
+    ["is right as it was listed", [], [sight("listed", 2)]],
+    ["lacks who was never told of", ["missing member"], []],
+    ["lacks who is said to have gone", ["missing member"], [sight("state", 2), sight("offline")]],
+    ["is out of date", ["wrong state"], [sight("online"), sight("state", 1)]],
+    ["goes back", ["wrong state"], [sight("state", 2), sight("state", 1)]],
+    ["has no state", ["wrong state"], [sight("online")]],
+  ])("%s", (_name, expected, sights) => {
+    expect<string[]>(check(bob, ...sights)).toEqual(expected);
+  });
+
+  test("is a ghost where the member has gone", () => {
+    const gone = { ...bob, until: 5_000 };
+    expect(check(gone, sight("state", 2))).toEqual(["ghost"]);
+    expect(check(gone, sight("state", 2), sight("offline"))).toEqual([]);
+    expect(check({ ...bob, from: undefined }, sight("online"))).toEqual(["ghost"]);
+  });
+
+  test("does not count where the observer has gone, or is the member itself", () => {
+    const gone: Membership = { member: "eve", channel, from: 1, until: 2, sights: [] };
+    const self: Membership = { ...bob, sights: [sight("online"), sight("offline")] };
+    expect(checkViews({ memberships: [gone, self] })).toEqual([]);
   });
 });
 
@@ -340,8 +426,19 @@ const injections: Readonly<Record<Exclude<Kind, (typeof ofKept)[number]>, Inject
   },
   "missing member"({ memberships: [always] }, random) {
     const { sights } = required(always);
-    const came = random.pick(sights.filter(({ what }) => what !== "offline"));
+    const others = sights.filter(({ member }) => member !== "staying");
+    const came = random.pick(others.filter(({ what }) => what !== "offline"));
     sights.splice(sights.indexOf(came), 1);
+  },
+  "wrong state"({ memberships: [always] }) {
+    const { sights } = required(always);
+    const last = required(sights.at(-1));
+    sights.push({ ...last, state: required(last.state) - 1 });
+  },
+  "double online"({ memberships: [always] }) {
+    const { sights } = required(always);
+    const came = required(sights.findLast(({ what }) => what === "online"));
+    sights.splice(sights.indexOf(came) + 1, 0, { ...came, at: came.at + 0.5 });
   },
   "double offline"({ memberships: [always] }, random) {
     const { sights } = required(always);
@@ -396,7 +493,11 @@ function required<T>(value: T | undefined): T {
 }
 
 function check(draft: Draft): string[] {
-  return kinds([...checkDelivery(draft), ...checkPresence(draft, randomLimits)]);
+  return kinds([
+    ...checkDelivery(draft),
+    ...checkPresence(draft, randomLimits),
+    ...checkViews(draft),
+  ]);
 }
 
 describe("a random history", () => {

@@ -68,6 +68,8 @@ export interface Sight {
   readonly what: "listed" | "online" | "state" | "offline";
   readonly member: string;
   readonly at: Moment;
+  /** The number in the state that it was told of, where there was one. */
+  readonly state?: number | undefined;
 }
 
 /** A member's time in a channel, and what it saw of the others there. */
@@ -79,6 +81,8 @@ export interface Membership {
   /** When the join was acknowledged; undefined where the connection ended before. */
   readonly from?: Moment | undefined;
   readonly until?: Moment | undefined;
+  /** The number in the state that it said last; undefined where it said none. */
+  readonly state?: number | undefined;
   readonly sights: readonly Sight[];
 }
 

@@ -65,6 +65,7 @@ async function read(
   const { status, text } = await httpsCall(
     `${server.publisherUrl}/api/history?${query}`,
     server.ca,
+    { ms: READ_MS },
   );
   if (status === 503) return undefined;
   return JSON.parse(text);

@@ -1,5 +1,4 @@
 import { eventually } from "../deadline.ts";
-import { httpsCall } from "../https.ts";
 import { checkDelivery, losses, type Violation } from "./delivery-checker.ts";
 import { EventStreamClient } from "./event-stream-client.ts";
 import type { FaultClient } from "./fault-client.ts";
@@ -18,6 +17,7 @@ import { checkPresence, type PresenceLimits } from "./presence-checker.ts";
 import { Recorder } from "./recorder.ts";
 import { SeededRandom } from "./seeded-random.ts";
 import { SocketIoClient, type StockWay } from "./socket-io-client.ts";
+import { listedAt, wrongViews } from "./views.ts";
 import { WebTransportProcess } from "./webtransport-process.ts";
 
 /** The namespace of all channels, unless a plan says otherwise. */
@@ -254,10 +254,15 @@ export class Load {
     return [...texts.slice(0, MAX_SHOWN), `and ${texts.length - MAX_SHOWN} more`];
   }
 
-  /** By channel, whom the publisher API of the only node lists there, in the order of the alphabet. */
-  async listed(): Promise<Record<string, string[]>> {
-    const lists = this.channels.map(async (channel) => [channel, await this.#listedIn(channel)]);
-    return Object.fromEntries(await Promise.all(lists));
+  /** By channel, whom the publisher API of a node lists there, in the order of the alphabet. */
+  async listed(node = this.#nodes[0]): Promise<Record<string, string[]>> {
+    if (node === undefined) throw new Error("there is no node");
+    return await listedAt(node, this.channels);
+  }
+
+  /** Resolves once all members and all nodes have the same view of who is there, and how; or tells what is different. */
+  async wrongViews(ms: number): Promise<string[]> {
+    return await wrongViews(this.recorder, this.#nodes, this.channels, ms);
   }
 
   /** The same as the members themselves know it. */
@@ -268,17 +273,6 @@ export class Load {
         return [channel, there.map(({ name }) => name).toSorted()];
       }),
     );
-  }
-
-  async #listedIn(channel: string): Promise<string[]> {
-    const [node, ...others] = this.#nodes;
-    if (node === undefined || others.length > 0) throw new Error("presence is that of one node");
-    const { publisherUrl, ca } = node.process;
-    const query = new URLSearchParams({ channel });
-    const { text } = await httpsCall(`${publisherUrl}/api/presence?${query}`, ca);
-    const { members } = JSON.parse(text);
-    const names = [...members].map((member) => String(Object(member).clientId));
-    return names.toSorted();
   }
 
   /** All clients lose their connections at once, and come back at about the same time. */

@@ -29,6 +29,8 @@ export class MemberClient extends FaultClient {
   readonly #answered = new Map<number, () => void>();
   /** The channels of joins that wait for their answer. */
   readonly #joins = new Map<number, string>();
+  /** Of the state that it says next. */
+  #number = 0;
   /** By channel. */
   readonly #epochs = new Map<string, string>();
   #requests = 0;
@@ -112,6 +114,7 @@ export class MemberClient extends FaultClient {
     this.beginStays();
     for (const c of this.channels) {
       this.#memberships.set(c, recorder.membership(this.name, c));
+      this.#number++;
       this.#join(client, c);
     }
     client.readWith((signal) => this.#take(client, signal));
@@ -125,11 +128,13 @@ export class MemberClient extends FaultClient {
     if (!this.isStopped) {
       for (const membership of this.#memberships.values()) membership.until = until;
     }
+    this.#memberships.clear();
     this.connectionEnded({ ...end, isNoticed: this.#isNoticed });
   }
 
   #join(client: MemberConnection, c: string): void {
-    client.send({ t: "control", op: "channel_join", c, pl: this.#state, ...this.#wanted(c) });
+    const pl = this.#state(c);
+    client.send({ t: "control", op: "channel_join", c, pl, ...this.#wanted(c) });
   }
 
   /** Where it goes on in a channel; with an id, so that it is told how. */
@@ -143,8 +148,11 @@ export class MemberClient extends FaultClient {
     return { id, ep, off };
   }
 
-  get #state(): Buffer {
-    return pack({ id: this.name });
+  /** What it says of itself in a channel. */
+  #state(channel: string): Buffer {
+    const membership = this.#memberships.get(channel);
+    if (membership !== undefined) membership.state = this.#number;
+    return pack({ id: this.name, n: this.#number });
   }
 
   #take(client: MemberConnection, signal: Signal): void {
@@ -163,16 +171,16 @@ export class MemberClient extends FaultClient {
         break;
       case "peer_online":
         this.#see(c, "online", p);
-        client.send({ t: "control", op: "peer_state", c, pl: this.#state });
+        client.send({ t: "control", op: "peer_state", c, pl: this.#state(c) });
         break;
       case "peer_state":
-        this.#see(c, "state", p);
+        this.#see(c, "state", p, signal.pl);
         break;
       case "peer_offline":
         this.#see(c, "offline", p);
         break;
       case "snapshot":
-        for (const member of signal.ms ?? []) this.#see(c, "listed", member.p);
+        for (const member of signal.ms ?? []) this.#see(c, "listed", member.p, member.pl);
         break;
       case "ack":
         if (this.#joins.delete(id)) this.#begun(signal);
@@ -201,8 +209,14 @@ export class MemberClient extends FaultClient {
   }
 
   async #joinLater(client: MemberConnection, c: string): Promise<void> {
+    // The attempt that failed came to an end, of which others may have been told.
+    const membership = this.#memberships.get(c);
+    if (membership !== undefined) membership.until = this.context.recorder.now();
+    this.#memberships.delete(c);
     await this.pause();
-    if (client === this.#client && !this.isStopped) this.#join(client, c);
+    if (client !== this.#client || this.isStopped) return;
+    this.#memberships.set(c, this.context.recorder.membership(this.name, c));
+    this.#join(client, c);
   }
 
   #joined(client: MemberConnection, c: string): void {
@@ -211,7 +225,8 @@ export class MemberClient extends FaultClient {
     // Where it recovers, the answer that follows says how the stay has begun.
     if (this.context.recovers !== true || this.version === 1) this.acknowledge(c);
     client.send({ t: "control", op: "peer_online", c });
-    client.send({ t: "control", op: "peer_state", c, pl: this.#state });
+    this.#number++;
+    client.send({ t: "control", op: "peer_state", c, pl: this.#state(c) });
   }
 
   #begun({ c = "", ep, off, rec }: Signal): void {
@@ -232,9 +247,10 @@ export class MemberClient extends FaultClient {
     }
   }
 
-  #see(channel: string, what: Sight["what"], member: string): void {
+  #see(channel: string, what: Sight["what"], member: string, state?: Uint8Array): void {
     const at = this.context.recorder.now();
-    this.#memberships.get(channel)?.sights.push({ what, member, at });
+    const sight = { what, member, at, state: numberIn(state) };
+    this.#memberships.get(channel)?.sights.push(sight);
   }
 
   #settle(id: number, isOk: boolean): void {
@@ -247,6 +263,12 @@ export class MemberClient extends FaultClient {
     this.#answered.get(id)?.();
     this.#answered.delete(id);
   }
+}
+
+/** The number in a state, where there is one. */
+export function numberIn(state: Uint8Array | undefined): number | undefined {
+  const { n } = Object(state && unpack(state));
+  return typeof n === "number" ? n : undefined;
 }
 
 function partsOf(position: string): { readonly epoch: string; readonly offset: number } {

@@ -6,9 +6,12 @@ import { eventually } from "../deadline.ts";
 import { type GatewayProcess, type LogLine, startGatewayProcess } from "../gateway-process.ts";
 import type { Host } from "../host.ts";
 
+/** How long workers may take to end whose supervisor has gone, on a busy machine, ms. */
+const ENDED_MS = 20_000;
+
 /** A node whose processes a test may harm, with a state folder of its own. */
 export class NodeUnderTest {
-  readonly process: GatewayProcess;
+  #process: GatewayProcess;
   readonly #folder: string;
   readonly #environment: Readonly<Record<string, string>>;
 
@@ -17,7 +20,7 @@ export class NodeUnderTest {
     folder: string,
     environment: Readonly<Record<string, string>>,
   ) {
-    this.process = process;
+    this.#process = process;
     this.#folder = folder;
     this.#environment = environment;
   }
@@ -45,6 +48,11 @@ export class NodeUnderTest {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** The one that runs, or that ran last. */
+  get process(): GatewayProcess {
+    return this.#process;
   }
 
   /** Where workers find their node. */
@@ -91,6 +99,24 @@ export class NodeUnderTest {
       },
       ms,
     );
+  }
+
+  /** Ends the process that was started at once, and with it all its workers, or not: then they are on their own. */
+  async kill(isAlone = false): Promise<void> {
+    const workers = this.processes();
+    const { pid } = this.process;
+    for (const each of isAlone ? [pid] : [pid, ...workers]) process.kill(each, "SIGKILL");
+    await eventually(
+      "the end of a node that was killed",
+      async () => ([pid, ...workers].some(isRunning) ? undefined : true),
+      ENDED_MS,
+    );
+    await this.process.stop();
+  }
+
+  /** Starts it again, after it has ended, as what it was; needs ports that it was told. */
+  async startAgain(): Promise<void> {
+    this.#process = await startGatewayProcess(this.#environment);
   }
 
   /** Stops the node where it still runs, and removes what it left. */

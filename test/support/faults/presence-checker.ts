@@ -12,16 +12,20 @@ export interface PresenceLimits {
   readonly slackMs: number;
 }
 
-/** Finds members that are seen after they went, that are not seen, and that go offline twice. */
+/** Finds members that are seen after they went, that are not seen, and that come or go more often than they did. */
 export function checkPresence(history: History, limits: PresenceLimits): Violation[] {
   const byChannel = Map.groupBy(history.memberships, ({ channel }) => channel);
   return [...byChannel.values()].flatMap((memberships) => {
     const byMember = Map.groupBy(memberships, ({ member }) => member);
-    return memberships.flatMap((observer) =>
-      [...byMember]
+    return memberships.flatMap((observer) => {
+      const seen = Map.groupBy(observer.sights, ({ member }) => member);
+      return [...byMember]
         .filter(([member]) => member !== observer.member)
-        .flatMap(([member, theirs]) => checkPair(observer, member, theirs, history.end, limits)),
-    );
+        .flatMap(([member, theirs]) => {
+          const sights = seen.get(member) ?? [];
+          return checkPair({ ...observer, sights }, member, theirs, history.end, limits);
+        });
+    });
   });
 }
 
@@ -30,12 +34,13 @@ function checkPair(
   member: string,
   theirs: readonly Membership[],
   end: Moment,
-  { leaseMs, slackMs }: PresenceLimits,
+  limits: PresenceLimits,
 ): Violation[] {
+  const { leaseMs, slackMs } = limits;
   const { from } = observer;
   if (from === undefined) return [];
   const until = observer.until ?? end;
-  const sights = observer.sights.filter((sight) => sight.member === member);
+  const { sights } = observer;
   const listed = listedIn(sights, until);
   const there = theirs.flatMap((each) => presentIn(each, end));
   const who = `${observer.member} in ${observer.channel} from ${from.toFixed(1)} to ${until.toFixed(1)}`;
@@ -55,10 +60,43 @@ function checkPair(
     const text = `${who} did not see ${member} at ${missing.toFixed(1)}, there since ${came.toFixed(1)}`;
     violations.push({ kind: "missing member", text });
   }
-  for (const [index, { what, at }] of sights.entries()) {
-    if (what !== "offline" || sights[index - 1]?.what !== "offline") continue;
-    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is offline`;
-    violations.push({ kind: "double offline", text });
+  return [...violations, ...repetitions(who, { ...observer, from, sights }, theirs, limits)];
+}
+
+/**
+ * What was told once more than it can have happened. Each connection comes and goes once; one that went before it was
+ * announced is told of as well, so that two may go in a row.
+ */
+function repetitions(
+  who: string,
+  { from, sights }: { readonly from: Moment; readonly sights: readonly Sight[] },
+  theirs: readonly Membership[],
+  { leaseMs, slackMs }: PresenceLimits,
+): Violation[] {
+  const violations: Violation[] = [];
+  /** When the observer last heard the opposite, and how often it has heard the same since. */
+  const since = { online: from, offline: from };
+  const times = { online: 0, offline: 0 };
+  for (const { what, member, at } of sights) {
+    if (what === "offline") {
+      since.online = at;
+      times.online = 0;
+    } else {
+      since.offline = at;
+      times.offline = 0;
+    }
+    if (what !== "online" && what !== "offline") continue;
+    times[what]++;
+    const possible = theirs.filter(
+      ({ askedAt, from: joinedAt, until }) =>
+        (askedAt ?? joinedAt ?? at) < at &&
+        (until ?? (what === "online" ? at : Number.NEGATIVE_INFINITY)) + leaseMs + slackMs >=
+          since[what],
+    );
+    if (times[what] <= Math.max(1, possible.length)) continue;
+    const stays = theirs.map(({ askedAt, until }) => `${askedAt?.toFixed(1)}-${until?.toFixed(1)}`);
+    const text = `${who} was told at ${at.toFixed(1)} again that ${member} is ${what}, there ${stays}`;
+    violations.push({ kind: `double ${what}`, text });
   }
   return violations;
 }

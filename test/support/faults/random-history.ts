@@ -79,7 +79,7 @@ function randomReceipts(
     .filter(({ at }) => at > from && at < until - tail);
 }
 
-/** Members that come and go, one at a time; the first is there all along. */
+/** Members that come and go, one at a time; the first is there all along, the last to the end. */
 function randomMemberships(random: SeededRandom): Draft["memberships"] {
   const always: Membership & { readonly sights: Sight[] } = {
     member: "always",
@@ -101,5 +101,21 @@ function randomMemberships(random: SeededRandom): Draft["memberships"] {
     others.push({ member, channel: CHANNEL, from, until, sights });
     now = gone + STEP;
   }
-  return [always, ...others];
+  return [always, ...others, staying(always, random, now)];
+}
+
+/** One that comes last, and says something new a few times. */
+function staying(
+  { member: other, sights }: Draft["memberships"][number],
+  random: SeededRandom,
+  from: Moment,
+): Draft["memberships"][number] {
+  const member = "staying";
+  const state = random.integer(1, 4);
+  sights.push({ what: "online", member, at: from + 1 });
+  for (let number = 1; number <= state; number++) {
+    sights.push({ what: "state", member, at: from + 1 + number, state: number });
+  }
+  const listed: Sight = { what: "listed", member: other, at: from + 1 };
+  return { member, channel: CHANNEL, from, state, sights: [listed] };
 }

@@ -106,7 +106,7 @@ export class Recorder {
 
   membership(member: string, channel: string): OpenMembership {
     const [askedAt, from, until] = [this.now(), undefined, undefined];
-    const membership = { member, channel, askedAt, from, until, sights: [] };
+    const membership: OpenMembership = { member, channel, askedAt, from, until, sights: [] };
     this.#memberships.push(membership);
     return membership;
   }

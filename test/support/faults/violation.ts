@@ -19,7 +19,10 @@ export interface Violation {
     | "two positions"
     | "ghost"
     | "missing member"
-    | "double offline";
+    | "double online"
+    | "double offline"
+    /** Shown with another state than it said last. */
+    | "wrong state";
   readonly text: string;
 }
 

@@ -3,7 +3,7 @@ import type { Broker, PresenceEvent } from "../broker/broker.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
 import type { Clock } from "../ports.ts";
 import type { Member } from "./member.ts";
-
+import { Namesakes } from "./namesakes.ts";
 import { type Question, type ReplicaNews, Replicas } from "./replicas.ts";
 
 export interface PresenceOptions {
@@ -22,6 +22,8 @@ interface Watched {
   /** Members of this worker, by connection. */
   readonly own: Map<string, Member>;
   readonly others: Replicas;
+  /** All of these, by the name that the others know them by. */
+  readonly names: Namesakes;
   /** Settles when the last question that takes time is answered. */
   asking: Promise<void> | undefined;
   /** Whether the others have been known at any time. */
@@ -62,11 +64,13 @@ export class Presence {
   watch(app: string, channel: string): Answer<void> {
     const known = this.#find(app, channel);
     if (known !== undefined) return known.isKnown ? undefined : known.asking;
+    const names = new Namesakes();
     const watched: Watched = {
       app,
       name: channel,
       own: new Map(),
-      others: new Replicas((news) => this.#observer(app, channel, news)),
+      others: new Replicas(names, (news) => this.#observer(app, channel, news)),
+      names,
       asking: undefined,
       isKnown: false,
     };
@@ -92,19 +96,32 @@ export class Presence {
     if (watched === undefined) throw new RangeError(`${channel} is not watched`);
     if (watched.own.has(member.connection)) return false;
     watched.own.set(member.connection, member);
+    watched.names.add(member);
     this.tell(app, channel, { type: "join", member });
     return true;
   }
 
   /** Answers the member of this worker that left, if it was present. */
   leave(app: string, channel: string, connection: string): Member | undefined {
-    const own = this.#find(app, channel)?.own;
-    const member = own?.get(connection);
-    if (member === undefined) return undefined;
-    own?.delete(connection);
+    const watched = this.#find(app, channel);
+    const member = watched?.own.get(connection);
+    if (watched === undefined || member === undefined) return undefined;
+    watched.own.delete(connection);
+    watched.names.remove(member);
     this.tell(app, channel, { type: "leave", connection });
     this.unwatch(app, channel);
     return member;
+  }
+
+  /** Gives a member of this worker another name. */
+  rename(app: string, channel: string, member: Member, clientId: string): void {
+    this.#find(app, channel)?.names.rename(member, clientId);
+    this.tell(app, channel, { type: "rename", connection: member.connection, clientId });
+  }
+
+  /** The newest member of that name, whichever worker it is on; only in channels that are watched. */
+  named(app: string, channel: string, clientId: string): Member | undefined {
+    return this.#find(app, channel)?.names.newest(clientId);
   }
 
   /** Tells the other workers what became of a member of this one. */

@@ -1,5 +1,7 @@
 import type { PresenceEvent } from "../broker/broker.ts";
+import { areEqual } from "./equal-bytes.ts";
 import type { Member } from "./member.ts";
+import type { Namesakes } from "./namesakes.ts";
 
 /** What became of a member of another worker; `replica` says it already. */
 export type ReplicaNews =
@@ -22,10 +24,13 @@ const MAX_WAITING = 10_000;
  */
 export class Replicas {
   readonly #members = new Map<string, Member>();
+  readonly #names: Namesakes;
   readonly #tell: (news: ReplicaNews) => void;
   #question: Question | undefined;
 
-  constructor(tell: (news: ReplicaNews) => void) {
+  /** @param names where they stand with those of this worker */
+  constructor(names: Namesakes, tell: (news: ReplicaNews) => void) {
+    this.#names = names;
     this.#tell = tell;
   }
 
@@ -58,7 +63,7 @@ export class Replicas {
   answered(question: Question, members: readonly Member[], isFirst: boolean): boolean {
     this.#question = undefined;
     if (question.events === undefined) return false;
-    if (isFirst) for (const member of members) this.#members.set(member.connection, member);
+    if (isFirst) for (const member of members) this.#add(member);
     else this.#correct(members);
     for (const event of question.events) this.#apply(event);
     return true;
@@ -68,6 +73,14 @@ export class Replicas {
   unanswered(question: Question): void {
     this.#question = undefined;
     for (const event of question.events ?? []) this.#apply(event);
+  }
+
+  /** A connection that joins once more takes the place that it had. */
+  #add(member: Member): void {
+    const former = this.#members.get(member.connection);
+    if (former !== undefined) this.#names.remove(former);
+    this.#members.set(member.connection, member);
+    this.#names.add(member);
   }
 
   #correct(members: readonly Member[]): void {
@@ -84,21 +97,21 @@ export class Replicas {
 
   /** Whether it was announced meanwhile nobody knows; to hear of it twice does no harm. */
   #discover(replica: Member): void {
-    this.#members.set(replica.connection, replica);
+    this.#add(replica);
     this.#tell({ type: "online", replica });
     if (replica.state !== undefined) this.#tell({ type: "state", replica });
   }
 
   #compare(replica: Member, { clientId, state }: Member): void {
     const isSame = replica.clientId === clientId && areEqual(replica.state, state);
-    replica.clientId = clientId;
+    this.#names.rename(replica, clientId);
     replica.state = state;
     if (!isSame && state !== undefined) this.#tell({ type: "state", replica });
   }
 
   #apply(event: PresenceEvent): void {
     if (event.type === "join") {
-      this.#members.set(event.member.connection, event.member);
+      this.#add(event.member);
       return;
     }
     const replica = this.#members.get(event.connection);
@@ -108,22 +121,18 @@ export class Replicas {
         this.#tell({ ...event, replica });
         break;
       case "state":
-        replica.clientId = event.clientId;
+        this.#names.rename(replica, event.clientId);
         replica.state = event.state;
         this.#tell({ type: "state", replica });
         break;
       case "rename":
-        replica.clientId = event.clientId;
+        this.#names.rename(replica, event.clientId);
         break;
       case "leave":
         this.#members.delete(event.connection);
+        this.#names.remove(replica);
         this.#tell({ type: "leave", replica });
         break;
     }
   }
-}
-
-function areEqual(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

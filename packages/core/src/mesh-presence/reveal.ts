@@ -1,4 +1,5 @@
 import type { PresenceEvent } from "../broker/broker.ts";
+import { areEqual } from "../hub/equal-bytes.ts";
 import type { News } from "./own-channel.ts";
 import type { Change, Entry } from "./roster.ts";
 
@@ -103,9 +104,4 @@ function* correct(
 
 function shownOf({ member, isOnline }: Entry): Shown {
   return { clientId: member.clientId, state: member.state, isOnline };
-}
-
-function areEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  if (a === b) return true;
-  return a.length === b?.length && a.every((byte, index) => byte === b[index]);
 }

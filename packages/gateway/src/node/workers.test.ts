@@ -249,6 +249,21 @@ describe("a worker that says nothing", () => {
     expect(processes.all).toHaveLength(1);
   });
 
+  test.each([3_600_000, -3_600_000])(
+    "only because the clock was set by %d ms is let be",
+    async (ms) => {
+      await serving(1);
+      live(5_000);
+      clock.set(clock.now() + ms);
+      // Before it is looked at again.
+      live(1_000);
+      live(60_000);
+      expect(processes.all).toHaveLength(1);
+      live(12_500, [processes.of(0).pid]);
+      expect(processes.all).toHaveLength(2);
+    },
+  );
+
   test("because the supervisor itself stood still is let be", async () => {
     await serving(1);
     live(5_000);

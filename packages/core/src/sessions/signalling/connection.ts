@@ -399,7 +399,12 @@ export class SignallingConnection implements Subscriber, LinkUser {
     const { presence, limits } = this.#context;
     const others = presence
       .members(this.app, channel)
-      .filter(({ connection }) => connection !== this.id)
+      // A client is listed once, however many connections it has, and never to itself.
+      .filter(
+        (member) =>
+          member.clientId !== this.#clientId &&
+          member === presence.named(this.app, channel, member.clientId),
+      )
       .map(({ clientId: p, state: pl, since }) =>
         pl === undefined ? { p, since } : { p, pl, since },
       );

@@ -1,4 +1,5 @@
 import type { PresenceEvent } from "../../broker/broker.ts";
+import { areEqual } from "../../hub/equal-bytes.ts";
 import type { Hub } from "../../hub/hub.ts";
 import type { Member } from "../../hub/member.ts";
 import type { AppConfig } from "../../hub/namespace.ts";
@@ -92,12 +93,13 @@ export class Members {
 
   /** Gives a member another name, by which the others know it from now on. */
   rename(subscriber: Subscriber, channel: string, member: Member, clientId: string): void {
-    const { connection } = member;
-    member.clientId = clientId;
-    this.#tell(subscriber, channel, { type: "rename", connection, clientId });
+    this.#options.presence.rename(subscriber.app, channel, member, clientId);
   }
 
-  /** Ends the presence of a connection; the others hear `peer_offline`, unless it comes back soon. */
+  /**
+   * Ends the presence of a connection; the others hear `peer_offline`, unless its client is there over another
+   * connection or comes back soon.
+   */
   leave(subscriber: Subscriber, channel: string): void {
     const member = this.#options.presence.leave(subscriber.app, channel, subscriber.id);
     if (member === undefined) return;
@@ -137,6 +139,13 @@ export class Members {
   #announceLeave(place: Place, member: Member): void {
     const { debounceMs } = this.#windows(place);
     const { clientId } = member;
+    const still = this.#options.presence.named(place.app, place.channel, clientId);
+    if (still !== undefined) {
+      // The others may have what was said over the connection that has gone.
+      const isHidden = still.state !== undefined && !areEqual(still.state, member.state);
+      if (isHidden) this.#announceState(place, still);
+      return;
+    }
     const announce = () => this.#relay("peer_offline", place, clientId, undefined);
     if (debounceMs === 0) announce();
     else this.#debouncer.leave(keyOf(place, member), debounceMs, announce);

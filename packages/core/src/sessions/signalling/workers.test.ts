@@ -85,6 +85,98 @@ describe("clients of two workers", () => {
     expect(bob.read()).toEqual([]);
   });
 
+  describe("one of which comes back before its former connection is known to be lost", () => {
+    /** Alice over two connections, at the same worker or at another. */
+    async function twice(isElsewhere: boolean) {
+      const { clock, a, b } = setUp();
+      const carol = await a.joined("carol");
+      clock.advance(1);
+      const dave = await b.joined("dave");
+      clock.advance(1);
+      const former = await a.joined("alice");
+      former.say(control("peer_online"), control("peer_state", "", numbered(1)));
+      clock.advance(1);
+      const present = await (isElsewhere ? b : a).joined("alice");
+      present.say(control("peer_online"));
+      clock.advance(1);
+      return { a, b, carol, dave, former, present };
+    }
+
+    test.each([false, true])(
+      "stays there for all when that ends (elsewhere: %p)",
+      async (where) => {
+        const { carol, dave, former, present } = await twice(where);
+        present.say(control("peer_state", "", numbered(2)));
+        for (const { read } of [carol, dave]) read();
+        former.leave();
+        for (const { read } of [carol, dave]) {
+          for (const signal of read()) {
+            expect(signal).toMatchObject({ op: "peer_state", p: "alice", pl: numbered(2) });
+          }
+        }
+        present.leave();
+        for (const { read } of [carol, dave]) {
+          expect(read()).toMatchObject([{ op: "peer_offline", p: "alice" }]);
+        }
+      },
+    );
+
+    test.each([false, true])("is shown as it is (elsewhere: %p)", async (where) => {
+      const { carol, dave, former, present } = await twice(where);
+      present.say(control("peer_state", "", numbered(2)));
+      former.say(control("peer_state", "", numbered(3)));
+      for (const { read } of [carol, dave]) read();
+      former.leave();
+      for (const { read } of [carol, dave]) {
+        expect(read()).toMatchObject([{ op: "peer_state", p: "alice", pl: numbered(2) }]);
+      }
+    });
+
+    test.each([false, true])("goes when its newer one ends last (elsewhere: %p)", async (where) => {
+      const { carol, dave, former, present } = await twice(where);
+      for (const { read } of [carol, dave]) read();
+      present.leave();
+      former.leave();
+      const ops = [carol, dave].map(({ read }) =>
+        read()
+          .map((signal) => ("op" in signal ? signal.op : signal.t))
+          .filter((op) => op !== "peer_state"),
+      );
+      expect(ops).toEqual([["peer_offline"], ["peer_offline"]]);
+    });
+
+    test.each([false, true])("is listed once, and not to itself (elsewhere: %p)", async (where) => {
+      const { a, b, present } = await twice(where);
+      present.say(control("peer_state", "", numbered(2)));
+      const listed = async (id: string) => {
+        const client = await b.connect(`publickey=k&id=${id}&v=2`);
+        client.say(join());
+        return client.read().flatMap((signal) => ("ms" in signal ? signal.ms : []));
+      };
+      expect(await listed("eve")).toMatchObject([
+        { p: "carol" },
+        { p: "dave" },
+        { p: "alice", pl: numbered(2) },
+      ]);
+      expect((await listed("alice")).map(({ p }) => p)).toEqual(["carol", "dave", "eve"]);
+      expect(a.presence.members("default", "room")).toHaveLength(6);
+    });
+
+    test("and takes another name, is gone under the first and there under the other", async () => {
+      const { carol, dave, former, present } = await twice(true);
+      present.say(control("peer_state", "alicia", numbered(2)));
+      for (const { read } of [carol, dave]) read();
+      former.leave();
+      for (const { read } of [carol, dave]) {
+        expect(read()).toMatchObject([{ op: "peer_offline", p: "alice" }]);
+      }
+      present.leave();
+      for (const { read } of [carol, dave]) {
+        expect(read()).toMatchObject([{ op: "peer_offline", p: "alicia" }]);
+      }
+    });
+  });
+
   test("of version 2 get a snapshot of the members of all workers", async () => {
     const { clock, a, b } = setUp();
     const alice = await a.joined("alice");
