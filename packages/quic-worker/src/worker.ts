@@ -95,8 +95,8 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   const mesh =
     nats &&
     new MeshBroker({
-      ...{ inner, handler: handlers, node, clock, random, afterTurn, log },
-      connect: () => world.connectToNats(nats, `starling ${meshId}`.trimEnd()),
+      ...{ inner, handler: handlers, node, meshId, clock, random, afterTurn, log },
+      connect: () => world.connectToNats(nats, `starling ${meshId}`),
       apps: settings.apps,
       prefix: nats.prefix,
       streams: nats.streams,

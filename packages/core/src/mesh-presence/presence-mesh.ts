@@ -16,6 +16,7 @@ import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import { nothingBut, Repairs } from "./repairs.ts";
 import { reveal } from "./reveal.ts";
+import type { Entry } from "./roster.ts";
 
 /** Milliseconds for which the first answers of other nodes are waited for. */
 const WAIT_MS = 1_000;
@@ -229,7 +230,8 @@ export class PresenceMesh {
         for (const part of message.parts) {
           const interest = this.#interests.get(part.app, part.channel);
           if (interest === undefined) continue;
-          this.#told(peer, interest, assembled(replicaOf(interest, peer), part.place, part));
+          const named = { ...part, entries: part.entries.map((entry) => ofNode(peer, entry)) };
+          this.#told(peer, interest, assembled(replicaOf(interest, peer), part.place, named));
         }
         break;
     }
@@ -356,4 +358,9 @@ export class PresenceMesh {
   #settleAll(): void {
     for (const interest of this.#interests.all()) this.#settle(interest);
   }
+}
+
+/** The member as the others are told of it: with the name of its node. */
+function ofNode({ node }: Peer, entry: Entry): Entry {
+  return { ...entry, member: { ...entry.member, mesh: node } };
 }

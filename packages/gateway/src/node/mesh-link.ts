@@ -22,7 +22,7 @@ export interface MeshLinkOptions {
 
 /** What operators see in the list of clients of NATS. */
 function natsName(meshId: string): string {
-  return `starling ${meshId}`.trimEnd();
+  return `starling ${meshId}`;
 }
 
 /**
@@ -66,6 +66,7 @@ export function joinMesh(
     inner,
     handler: handlers,
     node: nodeName(),
+    meshId,
     connect: () => connectToNats(nats, natsName(meshId)),
     clock,
     random: systemRandom,

@@ -24,7 +24,14 @@ import { mintToken } from "./token-api.ts";
 /** What the publisher API needs of the configuration. */
 export type PublisherConfig = Pick<
   Config,
-  "allowedIps" | "useProxy" | "trustProxy" | "eventIdPattern" | "maxBodyBytes" | "apiKeys" | "apps"
+  | "allowedIps"
+  | "useProxy"
+  | "trustProxy"
+  | "eventIdPattern"
+  | "maxBodyBytes"
+  | "apiKeys"
+  | "apps"
+  | "meshId"
 >;
 
 export interface PublisherOptions {
@@ -131,7 +138,7 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
   const { config, gates, deliveries, hub, broker, issuer, stats, metrics } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
   const historyApi = new HistoryApi(config.apps, hub);
-  const presenceApi = new PresenceApi(config.apps, broker);
+  const presenceApi = new PresenceApi(config, broker);
 
   const native =
     (prepare: (text: string) => (caller: string) => Answer<object>): Endpoint =>

@@ -321,6 +321,12 @@ export const presenceSchema = z
         user: z.string().nullable(),
         state: z.unknown().meta({ description: "The state as JSON; bytes in it as base64 text." }),
         since: count.meta({ description: "Milliseconds since the Unix epoch." }),
+        mesh: z
+          .string()
+          .nullable()
+          .meta({
+            description: "`MESH_ID` of the node that it is connected to; null without one.",
+          }),
       }),
     ),
   })

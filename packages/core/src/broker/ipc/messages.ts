@@ -136,6 +136,7 @@ function writeMember(writer: Writer, member: Member): void {
   writer.optionalString(member.user);
   writer.optionalBin(member.state);
   writer.uint(Math.max(0, Math.floor(member.since)));
+  writer.optionalString(member.mesh);
 }
 
 function readMember(reader: Reader): Member {
@@ -145,7 +146,14 @@ function readMember(reader: Reader): Member {
     user: reader.optionalLastingString(),
     state: reader.optionalBin(),
     since: reader.uint(),
+    ...meshOf(reader),
   };
+}
+
+/** Most members are of this node, and have no such thing. */
+function meshOf(reader: Reader): Pick<Member, "mesh"> {
+  const mesh = reader.optionalLastingString();
+  return mesh === undefined ? {} : { mesh };
 }
 
 export function writeMembers(writer: Writer, members: readonly Member[]): void {

@@ -24,6 +24,7 @@ import { Inbox } from "./inbox.ts";
 import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
 import { MeshKeys } from "./mesh-keys.ts";
+import { originOf } from "./origin.ts";
 import { PlainChannels } from "./plain-channels.ts";
 import type { StreamSettings } from "./stream-config.ts";
 import { Subjects } from "./subjects.ts";
@@ -40,6 +41,8 @@ export interface MeshBrokerOptions {
   readonly handler: BrokerHandler;
   /** Names the node among all of the mesh and of all times: its workers have the same, and no others. */
   readonly node: string;
+  /** Names it for people, and for clients; printable ASCII of at most 64 characters. */
+  readonly meshId: string;
   connect(): Promise<NatsConnection>;
   readonly clock: Clock;
   readonly random: Random;
@@ -79,7 +82,8 @@ export class MeshBroker implements Broker {
   #sequence = 0;
 
   constructor(options: MeshBrokerOptions) {
-    const { inner, handler, node, random, apps, log, clock, prefix = "starling" } = options;
+    const { inner, handler, node, meshId, random, apps, log, clock } = options;
+    const { prefix = "starling" } = options;
     const { placeOf = (app, channel) => placeIn(apps, app, channel) } = options;
     const { counters } = this;
     this.worker = inner.worker;
@@ -88,7 +92,7 @@ export class MeshBroker implements Broker {
     this.#keys = new MeshKeys(inner);
     this.#placeOf = placeOf;
     const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
-    const origin = `${node}.${instance}`;
+    const origin = originOf(node, instance, meshId);
     const envelopes = new Envelopes(origin);
     const subjects = new Subjects(prefix);
     const inbox = new Inbox({ handler, envelopes, counters, log, node });

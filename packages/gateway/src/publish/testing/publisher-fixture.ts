@@ -96,6 +96,7 @@ const baseConfig: PublisherConfig = {
   eventIdPattern: /^[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}$/i,
   maxBodyBytes: 65_536,
   apiKeys: [],
+  meshId: "",
   apps: new Map([
     ["default", { namespaces: new Map() }],
     ["shop", { namespaces: new Map() }],
