@@ -115,12 +115,14 @@ export async function startGateway(
       issuer,
       counters,
       metrics,
+      clock,
       log,
       sharedCounts,
     }),
     health,
   );
 
+  await hub.prepare();
   // Whoever comes then hears of all nodes from the start.
   await mesh?.reached();
   const publishers =

@@ -164,6 +164,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   });
   const origins = new AllowedOrigins(settings.allowedOrigins);
   const socketIoEndpoint = new SocketIoEndpoint({ engine, streams, origins });
+  await hub.prepare();
   // Whoever comes then hears of all nodes from the start.
   await mesh?.reached();
   const server = new WebTransportServer({

@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -16,9 +17,17 @@ import type {
 } from "./broker.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Connections } from "./connections.ts";
+import { disconnectedBy } from "./disconnecting.ts";
+import {
+  bothDisconnected,
+  type Disconnection,
+  type Elsewhere,
+  nobodyDisconnected,
+} from "./elsewhere.ts";
 import { type Handovers, Receipt } from "./handovers.ts";
 import type { Histories } from "./histories.ts";
 import type { Interests } from "./interests.ts";
+import type { NodeBans } from "./node-bans.ts";
 import type { NodeCounters } from "./node-counters.ts";
 import type { NodePresence } from "./node-presence.ts";
 import type { NodeObserver } from "./observer.ts";
@@ -46,6 +55,9 @@ export interface NodeState<Content> {
   readonly presence: NodePresence<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
   readonly histories: Histories<Content>;
+  readonly bans: NodeBans;
+  /** The other nodes, where this one is in a mesh. */
+  readonly elsewhere: { nodes: Elsewhere | undefined };
   readonly counters: NodeCounters;
   readonly observer: NodeObserver;
 }
@@ -118,11 +130,24 @@ export class Seat<Content> implements NodeSeat<Content> {
     return channelPage(this.#node.interests.summaries(app), page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
-    if (this.#node.seats.size === 1) return 0;
-    return this.gather("disconnect", { app, target }).then((answers) =>
-      answers.reduce<number>((sum, count) => sum + Number(count), 0),
-    );
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
+    const { seats, questions, elsewhere } = this.#node;
+    const others = [...seats.values()].filter((seat) => seat !== this);
+    const here =
+      others.length === 0
+        ? nobodyDisconnected
+        : disconnectedBy(questions, this, others, { app, target });
+    const there = elsewhere.nodes?.disconnect(app, target);
+    if (there === undefined) return here;
+    return Promise.all([here, there]).then(([own, rest]) => bothDisconnected(own, rest));
+  }
+
+  ban(app: string, user: string, until: number): void {
+    this.#node.bans.say(app, user, until);
+  }
+
+  bans(): readonly Ban[] {
+    return this.#node.bans.all();
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
@@ -134,8 +159,12 @@ export class Seat<Content> implements NodeSeat<Content> {
     this.#node.reservations.release(this, keys);
   }
 
-  take(rate: RateName, key: string): number {
-    return this.#node.rates[rate].take(key);
+  take(rate: RateName, key: string): Answer<number> {
+    const limiter = this.#node.rates[rate];
+    const waitMs = limiter.take(key);
+    const { nodes } = this.#node.elsewhere;
+    if (nodes === undefined || rate !== "user" || waitMs > 0 || !limiter.isLimited) return waitMs;
+    return nodes.take(key);
   }
 
   admit(app: string): void {

@@ -1,14 +1,18 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import { RateLimiter, type RateLimiterOptions } from "../limits/rate-limiter.ts";
 import type { Clock, Random } from "../ports.ts";
 import type { Cancellation, RateName, WorkerId } from "./broker.ts";
 import { Budgets } from "./budgets.ts";
 import { Connections } from "./connections.ts";
+import { disconnectedBy } from "./disconnecting.ts";
+import type { Disconnection, Elsewhere } from "./elsewhere.ts";
 import { Handovers } from "./handovers.ts";
 import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
+import { NodeBans } from "./node-bans.ts";
 import { NodeCounters } from "./node-counters.ts";
 import { NodePresence } from "./node-presence.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
@@ -52,6 +56,7 @@ export class Node<Content> {
     const counters = new NodeCounters();
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
+    const elsewhere: NodeState<Content>["elsewhere"] = { nodes: undefined };
     this.#state = {
       apps,
       seats: new Map(),
@@ -72,6 +77,13 @@ export class Node<Content> {
       }, observer),
       observer,
       questions: new Questions(clock),
+      bans: new NodeBans({
+        clock,
+        name: random.bytes(EPOCH_BYTES).toBase64({ alphabet: "base64url" }),
+        tell: (bans) => this.#tell("bans", bans),
+        said: (ban) => elsewhere.nodes?.said(ban),
+      }),
+      elsewhere,
       histories: new Histories({
         clock,
         epoch: random.bytes(EPOCH_BYTES).toBase64({ alphabet: "base64url" }),
@@ -111,6 +123,27 @@ export class Node<Content> {
       asked.asking(method, argument),
       cancellation,
     );
+  }
+
+  /** Disconnects on all workers of this node, in the name of another one. */
+  disconnect(app: string, target: DisconnectTarget): Promise<Disconnection> {
+    const { questions, seats } = this.#state;
+    return disconnectedBy(questions, undefined, [...seats.values()], { app, target });
+  }
+
+  /** Takes one from the rate of a user in the name of another node: 0 when allowed, else the milliseconds to wait. */
+  takeUser(key: string): number {
+    return this.#state.rates.user.take(key);
+  }
+
+  /** The other nodes of the mesh do their part from now on. */
+  joinMesh(nodes: Elsewhere): void {
+    this.#state.elsewhere.nodes = nodes;
+  }
+
+  /** Who is banned, as far as the node knows. */
+  get bans(): Pick<NodeBans, "learn" | "list"> {
+    return this.#state.bans;
   }
 
   /** Where the members of other nodes are shown. */
@@ -163,5 +196,10 @@ export class Node<Content> {
     const { presence, questions } = this.#state;
     const parts = [seats, interests, handovers, reservations, budgets, connections];
     return [...parts, presence, questions].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Tells all workers; one that does not hear it finds out when it is told that it has missed something. */
+  #tell(method: string, argument: unknown): void {
+    for (const worker of this.workers) this.call(worker, method, argument).catch(() => {});
   }
 }

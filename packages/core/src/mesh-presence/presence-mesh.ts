@@ -56,6 +56,14 @@ export interface PresenceMeshOptions extends Incarnation {
   readonly log: Log;
   /** Milliseconds after which a node that is silent is gone. */
   readonly leaseMs: number;
+  /** Hears which other nodes there are, after they are known, and not any more; default: nobody does. */
+  readonly nodes?: NodesListener;
+}
+
+/** A node is named by its start, and by its `MESH_ID`. */
+export interface NodesListener {
+  came(node: { readonly start: string; readonly node: string }): void;
+  gone(node: { readonly start: string; readonly node: string }): void;
 }
 
 /**
@@ -102,6 +110,7 @@ export class PresenceMesh {
     });
     this.#peers = new Peers({
       ...{ counters, log, own: options },
+      came: (peer) => options.nodes?.came(peer),
       arrived: (peer) => this.#arrived(peer),
       gone: (peer) => this.#gone(peer),
     });
@@ -115,6 +124,16 @@ export class PresenceMesh {
   /** Other nodes that are there. */
   get nodes(): number {
     return this.#peers.size;
+  }
+
+  /** The other nodes, by their starts and their `MESH_ID`. */
+  get others(): readonly { readonly start: string; readonly node: string }[] {
+    return Array.from(this.#peers.all(), ({ start, node }) => ({ start, node }));
+  }
+
+  /** Other nodes that run under a `MESH_ID` which this node has, or another one of them. */
+  get namesakes(): number {
+    return this.#peers.namesakes;
   }
 
   /** Channels whose members on other nodes are known here, or asked for. */
@@ -313,6 +332,7 @@ export class PresenceMesh {
   }
 
   #gone(peer: Peer): void {
+    this.#options.nodes?.gone(peer);
     this.#repairs.forget(peer);
     for (const interest of this.#interests.all()) interest.replicas.delete(peer);
     this.#options.showing.hide(peer);

@@ -6,7 +6,7 @@ import { Node } from "@starling/core/broker/node.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
 import { controlAnswers } from "../node/control.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { joinNodes } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
@@ -37,7 +37,7 @@ export async function serve(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
     publicationHolding,
   );
-  const others = joinPresence(config, node, log);
+  const others = joinNodes(config, node, log);
   const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,

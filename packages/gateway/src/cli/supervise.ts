@@ -8,7 +8,7 @@ import { variables } from "../config/variables.ts";
 import { controlAnswers } from "../node/control.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
-import { joinPresence } from "../node/mesh-link.ts";
+import { joinNodes } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
@@ -50,7 +50,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
     bytesHolding,
   );
-  const others = joinPresence(config, node, log);
+  const others = joinNodes(config, node, log);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,

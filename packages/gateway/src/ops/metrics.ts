@@ -3,7 +3,13 @@ import type { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { HistoryCounts, PresenceCounts, SharedCounts } from "../publish/node-stats.ts";
+import type {
+  BanCounts,
+  HistoryCounts,
+  PresenceCounts,
+  ReachedCounts,
+  SharedCounts,
+} from "../publish/node-stats.ts";
 import { hookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
@@ -58,7 +64,13 @@ export class Metrics {
    */
   async text(
     others: readonly unknown[],
-    { history, hooks, presence }: Pick<SharedCounts, "history" | "hooks" | "presence">,
+    {
+      history,
+      hooks,
+      bans,
+      presence,
+      reach,
+    }: Pick<SharedCounts, "history" | "hooks" | "bans" | "presence" | "reach">,
   ): Promise<string> {
     const all = [
       await this.values(),
@@ -66,6 +78,8 @@ export class Metrics {
       await historyMetrics(history).getMetricsAsJSON(),
       await hookMetrics(hooks).getMetricsAsJSON(),
       ...(presence === undefined ? [] : [await presenceMetrics(presence).getMetricsAsJSON()]),
+      await banMetrics(bans).getMetricsAsJSON(),
+      ...(reach === undefined ? [] : [await reachMetrics(reach).getMetricsAsJSON()]),
     ];
     return AggregatorRegistry.aggregate(all).metrics();
   }
@@ -134,6 +148,8 @@ const presenceHelp = {
   lost: "Nodes that were silent for the lease, or began anew",
   refused: "Nodes and questions not taken note of, since there were too many",
   nodes: "Other nodes of the mesh",
+  namesakes:
+    "Other nodes that share their MESH_ID with one more, or with this one: 0 where all is well",
   channels: "Channels whose members on other nodes are known",
   waitingBytes: "Bytes said of members that NATS may not have taken yet",
 } as const satisfies Record<keyof PresenceCounts, string>;
@@ -143,7 +159,7 @@ function presenceMetrics(counts: PresenceCounts): Registry {
   const registers = [registry];
   for (const [name, help] of Object.entries(presenceHelp) as [keyof PresenceCounts, string][]) {
     const prefix = "starling_mesh_presence_";
-    if (name === "nodes" || name === "channels") {
+    if (name === "nodes" || name === "namesakes" || name === "channels") {
       new Gauge({ name: `${prefix}${name}`, help, registers }).set(counts[name]);
     } else if (name === "waitingBytes") {
       new Gauge({ name: `${prefix}waiting_bytes`, help, registers }).set(counts[name]);
@@ -151,6 +167,34 @@ function presenceMetrics(counts: PresenceCounts): Registry {
       new Counter({ name: `${prefix}${name}_total`, help, registers }).inc(counts[name]);
     }
   }
+  return registry;
+}
+
+const reachHelp = {
+  questions: "Questions to other nodes that wait for their answers",
+  questionsLate: "Questions that other nodes did not answer in time",
+  invalid: "Messages of NATS that are none of a node, and were dropped",
+} as const satisfies Record<keyof ReachedCounts, string>;
+
+function reachMetrics({ questions, questionsLate, invalid }: ReachedCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const metric = (name: keyof ReachedCounts, ending: string) => {
+    return { name: `starling_mesh_questions${ending}`, help: reachHelp[name], registers };
+  };
+  new Gauge(metric("questions", "")).set(questions);
+  new Counter(metric("questionsLate", "_late_total")).inc(questionsLate);
+  new Counter(metric("invalid", "_invalid_total")).inc(invalid);
+  return registry;
+}
+
+function banMetrics({ known, refused }: BanCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const help = "Bans that are known, lifted ones that have to be remembered as well";
+  new Gauge({ name: "starling_bans", help, registers }).set(known);
+  const refusedHelp = "Bans that were not taken note of, since there were too many";
+  new Counter({ name: "starling_bans_refused_total", help: refusedHelp, registers }).inc(refused);
   return registry;
 }
 

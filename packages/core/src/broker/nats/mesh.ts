@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Answer, whenAnswered } from "../../answer.ts";
+import type { Ban } from "../../bans/ban.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
@@ -17,6 +18,7 @@ import type {
   RateName,
   WorkerId,
 } from "../broker.ts";
+import type { Disconnection } from "../elsewhere.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "../stream.ts";
 import { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
@@ -181,8 +183,16 @@ export class MeshBroker implements Broker {
     return this.#inner.channels(app, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
     return this.#inner.disconnect(app, target);
+  }
+
+  ban(app: string, user: string, until: number): Answer<void> {
+    return this.#inner.ban(app, user, until);
+  }
+
+  bans(): Answer<readonly Ban[]> {
+    return this.#inner.bans();
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { PublicationIds } from "../../broker/publication-ids.ts";
 import { ALICE, publication, recoverable } from "../../testing/channel-fixture.ts";
+import { disconnected } from "../../testing/disconnected.ts";
 import {
   ClusterClient,
   type ClusterSocket,
@@ -118,7 +119,7 @@ test("a worker that cannot catch up sends its client back at once", async () => 
 
 test("a disconnect by the publisher before the session is there ends it for good", async () => {
   const { cluster, other, socket, was } = await handedOver("kept:1");
-  expect(other.hub.disconnect("default", { connection: was.sid })).toBe(1);
+  expect(other.hub.disconnect("default", { connection: was.sid })).toEqual(disconnected(1));
   expect(packets(socket).at(-1)).toBe("41");
   expect(socket.socket.isEnded).toBe(true);
   await cluster.settle();

@@ -1,0 +1,40 @@
+import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
+
+/** What became of connections that were to end. */
+export interface Disconnection {
+  readonly connections: number;
+  /** Other nodes that are there and did not answer, by their `MESH_ID`. */
+  readonly unanswered: readonly string[];
+  /** Whether everybody answered who could have such connections. */
+  readonly isComplete: boolean;
+}
+
+/** What the other nodes of a mesh do for a node, so that what it is told holds on all of them. */
+export interface Elsewhere {
+  /** Settles within bounded time, and is never rejected. */
+  disconnect(app: string, target: DisconnectTarget): Promise<Disconnection>;
+  /** A ban is new here; nodes that do not hear of it now do so when they can. */
+  said(ban: Ban): void;
+  /**
+   * Takes one from the rate of a user on the mesh: 0 when allowed, else the milliseconds to wait. Where the node that
+   * counts it does not answer soon, it is allowed: the rate of the own node has allowed it already.
+   */
+  take(key: string): Answer<number>;
+}
+
+/** Nobody has such connections. */
+export const nobodyDisconnected: Disconnection = {
+  connections: 0,
+  unanswered: [],
+  isComplete: true,
+};
+
+export function bothDisconnected(a: Disconnection, b: Disconnection): Disconnection {
+  return {
+    connections: a.connections + b.connections,
+    unanswered: [...a.unanswered, ...b.unanswered],
+    isComplete: a.isComplete && b.isComplete,
+  };
+}
