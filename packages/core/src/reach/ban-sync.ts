@@ -10,6 +10,8 @@ import { countIn, fieldsOf, listIn, textIn } from "./values.ts";
 /** Milliseconds from one digest to the next, and by how much they differ among nodes. */
 const DIGEST_MS = 4_000;
 const DIGEST_JITTER_MS = 2_000;
+/** Milliseconds after which nodes whose link came back at the same time have theirs, too. */
+const BACK_MS = 500;
 /** Milliseconds for which a page is waited for. */
 const PAGE_MS = 2_000;
 /** Bans on one page, which has to fit a message of NATS. */
@@ -37,7 +39,7 @@ export class BanSync {
 
   constructor(options: BanSyncOptions) {
     this.#options = options;
-    this.#timer = this.#next();
+    this.#timer = this.#next(DIGEST_MS, DIGEST_JITTER_MS);
   }
 
   said(ban: Ban): void {
@@ -51,6 +53,12 @@ export class BanSync {
   /** A node that is new knows nothing yet of what this one does, and the other way round. */
   came(start: string): void {
     this.#tellDigest({ start });
+  }
+
+  /** Something may have been lost in both directions while the link was down. */
+  linkUp(): void {
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = this.#next(BACK_MS, BACK_MS);
   }
 
   /** Somebody tells of bans. */
@@ -100,12 +108,14 @@ export class BanSync {
     transport.send(to, { type: "word", method: "digest", argument: { count, hash } });
   }
 
-  #next(): TimerHandle {
+  #next(ms: number, jitterMs: number): TimerHandle {
     const { clock, random } = this.#options;
-    const delayMs = DIGEST_MS + DIGEST_JITTER_MS * fraction(random);
-    return clock.setTimeout(() => {
-      this.#timer = this.#next();
-      this.#tellDigest("all");
-    }, delayMs);
+    return clock.setTimeout(
+      () => {
+        this.#timer = this.#next(DIGEST_MS, DIGEST_JITTER_MS);
+        this.#tellDigest("all");
+      },
+      ms + jitterMs * fraction(random),
+    );
   }
 }

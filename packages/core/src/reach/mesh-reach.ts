@@ -110,6 +110,10 @@ export class MeshReach implements Elsewhere {
     this.#questions.gone(start);
   }
 
+  linkUp(): void {
+    this.#bans.linkUp();
+  }
+
   linkDown(): void {
     this.#questions.linkDown();
   }

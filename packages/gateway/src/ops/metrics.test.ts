@@ -15,7 +15,8 @@ test("every counter of the core is exported, with its value at the moment of the
   expect(text).toContain("\nstarling_slow_consumers_total 3\n");
   expect(text).toContain("\nstarling_connections 7\n");
   const exported = text.match(/^# TYPE starling_\w+ (?:counter|gauge)$/gm) ?? [];
-  expect(exported.length).toBe(Object.keys(counters).length + Object.keys(history).length);
+  const all = [counters, history, none.bans].flatMap((counts) => Object.keys(counts));
+  expect(exported.length).toBe(all.length);
   counters.slowConsumers = 4;
   expect(await metrics.text([], none)).toContain("\nstarling_slow_consumers_total 4\n");
 });

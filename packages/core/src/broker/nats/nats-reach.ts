@@ -53,6 +53,11 @@ export class NatsReach {
   }
 
   #up(connection: NatsConnection): void {
+    this.#listen(connection);
+    this.mesh.linkUp();
+  }
+
+  #listen(connection: NatsConnection): void {
     // A connection that was closed for good has taken its subscriptions along.
     if (!this.#inboxes.every((inbox) => inbox.isClosed())) return;
     const own = this.#subjects.oneNodeAsked(this.#options.own.start);
