@@ -7,7 +7,7 @@ import { type GatewayProcess, startGatewayProcess } from "../support/gateway-pro
 import { httpsCall } from "../support/https.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
-import { eventPayload, pack, SignallingClient } from "../support/signalling-client.ts";
+import { eventPayload, pack, SignallingClient, unpack } from "../support/signalling-client.ts";
 import { once, StockClients } from "../support/stock-client.ts";
 
 setDefaultTimeout(60_000);
@@ -158,6 +158,29 @@ describe("POST /api/disconnect", () => {
       expect(error.message).toContain("ban");
     }
   });
+});
+
+test("a request with a key that is repeated at another node is answered alike, and delivered once", async () => {
+  const channel = newChannel();
+  using ada = await SignallingClient.open(there, { query: { publickey: PUBLIC_KEY, id: "ada" } });
+  await ada.join(channel);
+  for (let attempt = 0; attempt < 8; attempt++) {
+    const request = { channel, data: attempt, idempotencyKey: crypto.randomUUID() };
+    const first = await post(here, "/api/publish", request);
+    expect(first).toMatchObject({ status: 200, ok: true });
+    expect(await post(there, "/api/publish", request)).toEqual(first);
+    expect(await post(here, "/api/publish", request)).toEqual(first);
+    expect(await post(there, "/api/publish", { ...request, data: "another" })).toMatchObject({
+      ...{ status: 409, error: { name: "idempotency_conflict" } },
+    });
+  }
+  await post(here, "/api/publish", { channel, data: "last" });
+  const heard: unknown[] = [];
+  while (heard.at(-1) !== "last") {
+    const { pl } = await ada.next();
+    if (pl !== undefined) heard.push(JSON.parse((unpack(pl) as { data: string }).data));
+  }
+  expect(heard).toEqual([0, 1, 2, 3, 4, 5, 6, 7, "last"]);
 });
 
 test("a second node with the same MESH_ID is noticed by all, and nothing breaks", async () => {

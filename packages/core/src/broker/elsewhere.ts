@@ -1,6 +1,7 @@
 import type { Answer } from "../answer.ts";
 import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
+import type { DeliveryKey, Published } from "./broker.ts";
 
 /** What became of connections that were to end. */
 export interface Disconnection {
@@ -22,6 +23,17 @@ export interface Elsewhere {
    * counts it does not answer soon, it is allowed: the rate of the own node has allowed it already.
    */
   take(key: string): Answer<number>;
+  /**
+   * Reserves keys that the own node has reserved, all or none; what is known of them elsewhere. Where NATS is away,
+   * nothing is.
+   *
+   * @throws StarlingError `idempotency_conflict`, or `broker_unavailable` where a node that is there does not answer
+   */
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
+  /** The delivery of a key was made. */
+  answered(key: DeliveryKey, published: Published): void;
+  /** Keys that will not be used. */
+  release(keys: readonly DeliveryKey[]): void;
 }
 
 /** Nobody has such connections. */

@@ -1,5 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Answer } from "../answer.ts";
+import { type Answer, whenAnswered } from "../answer.ts";
 import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
@@ -31,8 +31,10 @@ import type { NodeBans } from "./node-bans.ts";
 import type { NodeCounters } from "./node-counters.ts";
 import type { NodePresence } from "./node-presence.ts";
 import type { NodeObserver } from "./observer.ts";
+import { isOwnPart } from "./own-part.ts";
 import type { Ask, Questions } from "./questions.ts";
 import type { Reservations } from "./reservations.ts";
+import { reservedElsewhere } from "./reserved-elsewhere.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 import type { HistoryPage, HistoryRequest } from "./stream.ts";
@@ -152,11 +154,17 @@ export class Seat<Content> implements NodeSeat<Content> {
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
     if (!this.#isPresent) throw new StarlingError("broker_unavailable");
-    return this.#node.reservations.reserve(this, keys);
+    const { reservations, elsewhere } = this.#node;
+    const known = reservations.reserve(this, keys);
+    const { nodes } = elsewhere;
+    if (nodes === undefined) return known;
+    return whenAnswered(known, (own) => reservedElsewhere(this, reservations, nodes, keys, own));
   }
 
   release(keys: readonly DeliveryKey[]): void {
-    this.#node.reservations.release(this, keys);
+    const { reservations, elsewhere } = this.#node;
+    const free = reservations.release(this, keys);
+    elsewhere.nodes?.release(free.filter((key) => !isOwnPart(key)));
   }
 
   take(rate: RateName, key: string): Answer<number> {
@@ -304,7 +312,10 @@ export class Seat<Content> implements NodeSeat<Content> {
     positions: readonly Position[],
   ): Published {
     const published = { subscribers, positions };
-    if (key !== undefined) this.#node.reservations.answered(key, published);
+    if (key === undefined) return published;
+    const { reservations, elsewhere } = this.#node;
+    reservations.answered(key, published);
+    if (!isOwnPart(key)) elsewhere.nodes?.answered(key, published);
     return published;
   }
 

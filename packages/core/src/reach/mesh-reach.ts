@@ -2,11 +2,14 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../answer.ts";
 import type { Ban } from "../bans/ban.ts";
 import type { BanList } from "../bans/ban-list.ts";
+import type { DeliveryKey, Published } from "../broker/broker.ts";
 import { bothDisconnected, type Disconnection, type Elsewhere } from "../broker/elsewhere.ts";
+import { Reservations } from "../broker/reservations.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { Clock, Random } from "../ports.ts";
 import { BanSync } from "./ban-sync.ts";
 import { Homes } from "./homes.ts";
+import { KeyHomes } from "./key-homes.ts";
 import { NodeQuestions } from "./questions.ts";
 import type { OtherNode, ReachMessage, ReachTransport } from "./transport.ts";
 import { countIn, type Fields, fieldsOf, textIn } from "./values.ts";
@@ -31,6 +34,10 @@ export interface MeshReachOptions {
   /** This node, as the others know it. */
   readonly own: OtherNode;
   readonly node: ReachedNode;
+  /** Milliseconds for which the answers of deliveries with a key are remembered; 0 = not at all. */
+  readonly idempotencyWindowMs: number;
+  /** Milliseconds after which a node that is silent is gone. */
+  readonly leaseMs: number;
 }
 
 /** What is said about the other nodes as a whole. */
@@ -39,6 +46,10 @@ export interface ReachCounts {
   readonly questions: number;
   /** Questions that were not answered in time. */
   readonly questionsLate: number;
+  /** Keys of deliveries that nodes have reserved here. */
+  readonly keys: number;
+  /** Answers of such keys that were forgotten before their time. */
+  readonly keysForgottenEarly: number;
 }
 
 /**
@@ -52,6 +63,8 @@ export class MeshReach implements Elsewhere {
   readonly #questions: NodeQuestions;
   readonly #homes = new Homes();
   readonly #bans: BanSync;
+  readonly #reservations: Reservations<string>;
+  readonly #keys: KeyHomes;
 
   constructor(options: MeshReachOptions) {
     const { transport, clock, random, node } = options;
@@ -61,12 +74,19 @@ export class MeshReach implements Elsewhere {
       ...{ transport, clock, random, questions: this.#questions, list: node.bans.list },
       learn: (bans) => node.bans.learn(bans),
     });
+    const { leaseMs, idempotencyWindowMs: windowMs } = options;
+    this.#reservations = new Reservations({ clock, windowMs, leaseMs });
+    this.#keys = new KeyHomes({
+      ...{ clock, random, own: options.own, homes: this.#homes, questions: this.#questions },
+      reservations: this.#reservations,
+    });
     this.#changed();
   }
 
   get counts(): ReachCounts {
     const { size, late } = this.#questions;
-    return { questions: size, questionsLate: late };
+    const { size: keys, forgottenEarly } = this.#reservations;
+    return { questions: size, questionsLate: late, keys, keysForgottenEarly: forgottenEarly };
   }
 
   async disconnect(app: string, target: DisconnectTarget): Promise<Disconnection> {
@@ -99,6 +119,21 @@ export class MeshReach implements Elsewhere {
     );
   }
 
+  reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
+    const { transport, idempotencyWindowMs } = this.#options;
+    // Where this node is alone there is nobody to ask, and nobody who would.
+    const isAlone = !transport.isUp || idempotencyWindowMs === 0;
+    return isAlone ? keys.map(() => undefined) : this.#keys.reserve(keys);
+  }
+
+  answered(key: DeliveryKey, published: Published): void {
+    if (this.#options.transport.isUp) this.#keys.answered(key, published);
+  }
+
+  release(keys: readonly DeliveryKey[]): void {
+    this.#keys.release(keys);
+  }
+
   /** Another node is there from now on. */
   came({ start }: OtherNode): void {
     this.#changed();
@@ -108,6 +143,7 @@ export class MeshReach implements Elsewhere {
   gone({ start }: OtherNode): void {
     this.#changed();
     this.#questions.gone(start);
+    this.#keys.gone(start);
   }
 
   linkUp(): void {
@@ -144,7 +180,7 @@ export class MeshReach implements Elsewhere {
     const { transport } = this.#options;
     const to = { start };
     try {
-      const value = await this.#find(method, fieldsOf(argument));
+      const value = await this.#find(start, method, fieldsOf(argument));
       transport.send(to, { type: "answer", number, value });
     } catch (cause) {
       const error = cause instanceof StarlingError ? cause : new StarlingError("internal");
@@ -153,7 +189,7 @@ export class MeshReach implements Elsewhere {
     }
   }
 
-  #find(method: string, fields: Fields): Answer<unknown> {
+  #find(start: string, method: string, fields: Fields): Answer<unknown> {
     const { node } = this.#options;
     switch (method) {
       case "disconnect":
@@ -162,6 +198,11 @@ export class MeshReach implements Elsewhere {
         return node.takeUser(textIn(fields, "key"));
       case "bans":
         return this.#bans.page(fields);
+      case "reserve":
+      case "look":
+      case "answered":
+      case "release":
+        return this.#keys.answer(start, method, fields);
       default:
         throw new StarlingError("not_found", `nodes know no question ${method}`);
     }

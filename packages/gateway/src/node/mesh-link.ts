@@ -39,7 +39,12 @@ export interface OtherNodes {
  * undefined where no NATS is configured.
  */
 export function joinNodes(
-  { nats, meshId, presenceLeaseMs }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs">,
+  {
+    nats,
+    meshId,
+    presenceLeaseMs: leaseMs,
+    idempotencyWindowMs,
+  }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
   node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser">,
   log: Log,
 ): OtherNodes | undefined {
@@ -56,7 +61,7 @@ export function joinNodes(
     random: systemRandom,
     afterTurn,
     log,
-    leaseMs: presenceLeaseMs,
+    leaseMs,
     prefix: nats.prefix,
     nodes: {
       came: (other) => reach.mesh.came(other),
@@ -65,7 +70,7 @@ export function joinNodes(
   });
   const reach: NatsReach = new NatsReach({
     ...{ own, node, clock, random: systemRandom, log, prefix: nats.prefix },
-    link: presence.link,
+    ...{ leaseMs, idempotencyWindowMs, link: presence.link },
     nodes: () => presence.mesh.others,
   });
   showing.join(presence.mesh);

@@ -173,18 +173,26 @@ function presenceMetrics(counts: PresenceCounts): Registry {
 const reachHelp = {
   questions: "Questions to other nodes that wait for their answers",
   questionsLate: "Questions that other nodes did not answer in time",
+  keys: "Idempotency keys that nodes have reserved at this one, and have no answer yet",
+  keysForgottenEarly: "Answers of idempotency keys that were forgotten before their time",
   invalid: "Messages of NATS that are none of a node, and were dropped",
 } as const satisfies Record<keyof ReachedCounts, string>;
 
-function reachMetrics({ questions, questionsLate, invalid }: ReachedCounts): Registry {
+function reachMetrics(counts: ReachedCounts): Registry {
   const registry = new Registry();
   const registers = [registry];
-  const metric = (name: keyof ReachedCounts, ending: string) => {
-    return { name: `starling_mesh_questions${ending}`, help: reachHelp[name], registers };
+  const metric = (key: keyof ReachedCounts, name: string) => {
+    return { name: `starling_mesh_${name}`, help: reachHelp[key], registers };
   };
-  new Gauge(metric("questions", "")).set(questions);
-  new Counter(metric("questionsLate", "_late_total")).inc(questionsLate);
-  new Counter(metric("invalid", "_invalid_total")).inc(invalid);
+  new Gauge(metric("questions", "questions")).set(counts.questions);
+  new Gauge(metric("keys", "keys")).set(counts.keys);
+  for (const [key, name] of [
+    ["questionsLate", "questions_late"],
+    ["keysForgottenEarly", "keys_forgotten_early"],
+    ["invalid", "questions_invalid"],
+  ] as const) {
+    new Counter(metric(key, `${name}_total`)).inc(counts[key]);
+  }
   return registry;
 }
 

@@ -54,7 +54,7 @@ class TestNode {
     const rates = { user: { ratePerSecond: userRate }, address: off, api: off };
     const [clock, random, log] = [systemClock, systemRandom, new RecordingLog()];
     const node = new Node<Publication>(
-      { clock, random, apps, rates, idempotencyWindowMs: 0 },
+      { clock, random, apps, rates, idempotencyWindowMs: 60_000 },
       publicationHolding,
     );
     const own = { node: name, start: systemRandom.bytes(9).toBase64({ alphabet: "base64url" }) };
@@ -78,6 +78,7 @@ class TestNode {
     });
     this.reach = new NatsReach({
       ...{ own, node, clock, random, log, prefix, link: this.presence.link },
+      ...{ leaseMs: LEASE_MS, idempotencyWindowMs: 60_000 },
       nodes: () => this.presence.mesh.others,
     });
     node.presence.join(this.presence.mesh);

@@ -19,6 +19,7 @@ import type {
   WorkerId,
 } from "../broker.ts";
 import type { Disconnection } from "../elsewhere.ts";
+import { ownPartOf } from "../own-part.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "../stream.ts";
 import { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
@@ -302,7 +303,7 @@ export class MeshBroker implements Broker {
     const { channels, publication, key } = delivery;
     const own =
       (key && this.#keys.delivered(key)) ??
-      this.#inner.publish({ ...delivery, streams: [], key: key && MeshKeys.own(key) });
+      this.#inner.publish({ ...delivery, streams: [], key: key && ownPartOf(key) });
     // A promise less for each publication, where the node is this process.
     if (!(own instanceof Promise)) return this.#plain.publish(publication, channels, own, key);
     const handedOver = this.#plain.publish(publication, channels, undefined, key);

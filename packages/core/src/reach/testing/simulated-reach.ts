@@ -1,7 +1,11 @@
+import type { BanList } from "../../bans/ban-list.ts";
 import type { Disconnection } from "../../broker/elsewhere.ts";
-import { NodeBans } from "../../broker/node-bans.ts";
+import { WorkerHandlers } from "../../broker/handlers.ts";
+import { publicationHolding } from "../../broker/holdings.ts";
+import { LocalBroker } from "../../broker/local.ts";
+import { Node } from "../../broker/node.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
-import { RateLimiter } from "../../limits/rate-limiter.ts";
+import type { Publication } from "../../hub/publication.ts";
 import { fraction } from "../../random-fraction.ts";
 import { disconnected } from "../../testing/disconnected.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
@@ -10,10 +14,20 @@ import { decodeReach, encodeReach } from "../codec.ts";
 import { MeshReach } from "../mesh-reach.ts";
 import type { OtherNode, ReachMessage, Recipient } from "../transport.ts";
 
-/** A node whose workers are made of numbers. */
+export const APP = "default";
+
+const settings = {
+  apps: new Map([[APP, { namespaces: new Map() }]]),
+  /** Of connections of a user. */
+  ratePerSecond: 1,
+  idempotencyWindowMs: 60_000,
+};
+
+/** A node with one worker. */
 export class SimulatedNode {
   readonly own: OtherNode;
-  readonly bans: NodeBans;
+  readonly broker: LocalBroker;
+  readonly bans: BanList;
   readonly mesh: MeshReach;
   /** What it was asked to disconnect. */
   readonly asked: [app: string, target: DisconnectTarget][] = [];
@@ -23,18 +37,22 @@ export class SimulatedNode {
   side = 0;
   isUp = true;
 
-  constructor(network: SimulatedReach, name: string, ratePerSecond: number) {
+  constructor(network: SimulatedReach, name: string) {
     const { clock, random } = network;
+    const { apps, ratePerSecond, idempotencyWindowMs } = settings;
+    const off = { ratePerSecond: 0 };
+    const node = new Node<Publication>(
+      {
+        ...{ clock, random, apps, idempotencyWindowMs },
+        rates: { user: { ratePerSecond }, address: off, api: off },
+      },
+      publicationHolding,
+    );
     this.own = { node: name, start: `start of ${name}` };
-    this.bans = new NodeBans({
-      ...{ clock, name },
-      tell: () => {},
-      said: (ban) => this.mesh.said(ban),
-    });
-    const users = new RateLimiter({ clock, ratePerSecond });
     const nodes = () => network.others(this).map(({ own }) => own);
     const send = (to: Recipient, message: ReachMessage) => network.send(this, to, message);
     const isUp = () => this.isUp;
+    this.bans = node.bans.list;
     this.mesh = new MeshReach({
       transport: {
         get isUp() {
@@ -43,16 +61,22 @@ export class SimulatedNode {
         nodes,
         send,
       },
-      ...{ clock, random, own: this.own },
+      ...{ clock, random, own: this.own, idempotencyWindowMs, leaseMs: 10_000 },
       node: {
-        bans: this.bans,
+        bans: node.bans,
         disconnect: (app, target) => {
           this.asked.push([app, target]);
           return this.answer();
         },
-        takeUser: (key) => users.take(key),
+        takeUser: (key) => node.takeUser(key),
       },
     });
+    node.joinMesh(this.mesh);
+    this.broker = new LocalBroker(node, 1, new WorkerHandlers());
+  }
+
+  ban(user: string, until: number): void {
+    this.broker.ban(APP, user, until);
   }
 }
 
@@ -61,17 +85,15 @@ export class SimulatedReach {
   readonly clock = new FakeClock();
   readonly random: SeededRandom;
   readonly nodes: SimulatedNode[] = [];
-  readonly #ratePerSecond: number;
   /** Of messages, from 0 to 1. */
   loss = 0;
 
-  constructor(seed = 1, ratePerSecond = 1) {
+  constructor(seed = 1) {
     this.random = new SeededRandom(seed);
-    this.#ratePerSecond = ratePerSecond;
   }
 
   start(name: string): SimulatedNode {
-    const node = new SimulatedNode(this, name, this.#ratePerSecond);
+    const node = new SimulatedNode(this, name);
     this.nodes.push(node);
     this.#meet(node);
     return node;
