@@ -232,11 +232,12 @@ export interface Broker {
   take(rate: RateName, key: string): Answer<number>;
 
   /**
-   * Room for one connection of an app, held for ten seconds or until `connectionOpened`.
+   * Room for one connection of an app, and of a user where the app limits those, held for ten seconds or until
+   * `connectionOpened` and `connected`.
    *
-   * @throws StarlingError `too_many_connections`
+   * @throws StarlingError `too_many_connections` or `too_many_user_connections`
    */
-  admit(app: string): Answer<void>;
+  admit(app: string, user?: string): Answer<void>;
   connectionOpened(app: string): void;
   connectionClosed(app: string): void;
 

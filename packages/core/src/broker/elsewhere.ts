@@ -24,6 +24,13 @@ export interface Elsewhere {
    */
   take(key: string): Answer<number>;
   /**
+   * Whether a user of whom this node has so many connections, one that is about to come included, may have that one,
+   * with those on other nodes. Where the node that decides does not answer soon, he may.
+   */
+  room(key: string, taken: number, limit: number): Answer<boolean>;
+  /** So many connections does this node have of a user. */
+  holds(key: string, taken: number): void;
+  /**
    * Reserves keys that the own node has reserved, all or none; what is known of them elsewhere. Where NATS is away,
    * nothing is.
    *

@@ -108,8 +108,8 @@ export class LocalBroker implements Broker {
     return this.#seat.take(rate, key);
   }
 
-  admit(app: string): void {
-    this.#seat.admit(app);
+  admit(app: string, user?: string): Answer<void> {
+    return this.#seat.admit(app, user);
   }
 
   connectionOpened(app: string): void {

@@ -38,6 +38,7 @@ import { reservedElsewhere } from "./reserved-elsewhere.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 import type { HistoryPage, HistoryRequest } from "./stream.ts";
+import { type UserBudgets, userKey } from "./user-budgets.ts";
 
 const NOWHERE: readonly Position[] = [];
 const NOBODY: Published = { subscribers: 0, positions: NOWHERE };
@@ -53,6 +54,7 @@ export interface NodeState<Content> {
   readonly reservations: Reservations<Seat<Content>>;
   readonly rates: Readonly<Record<RateName, RateLimiter>>;
   readonly budgets: Budgets<Seat<Content>>;
+  readonly users: UserBudgets;
   readonly connections: Connections<Seat<Content>>;
   readonly presence: NodePresence<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
@@ -175,8 +177,24 @@ export class Seat<Content> implements NodeSeat<Content> {
     return nodes.take(key);
   }
 
-  admit(app: string): void {
-    if (this.#isPresent) this.#node.budgets.admit(this, app);
+  admit(app: string, user?: string): Answer<void> {
+    if (!this.#isPresent) return;
+    const { budgets, users, elsewhere } = this.#node;
+    if (user === undefined || users.limit(app) === 0) {
+      budgets.admit(this, app);
+      return;
+    }
+    const taken = users.admit(app, user);
+    const room = elsewhere.nodes?.room(userKey(app, user), taken, users.limit(app)) ?? true;
+    return whenAnswered(room, (hasRoom) => {
+      try {
+        if (!hasRoom) throw users.refusal();
+        budgets.admit(this, app);
+      } catch (error) {
+        users.giveBack(app, user);
+        throw error;
+      }
+    });
   }
 
   connectionOpened(app: string): void {

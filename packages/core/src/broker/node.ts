@@ -21,6 +21,7 @@ import { Questions } from "./questions.ts";
 import { Reservations } from "./reservations.ts";
 import { Router } from "./router.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
+import { UserBudgets } from "./user-budgets.ts";
 
 /** Bytes that the histories of a node take at most unless it is told otherwise. */
 const DEFAULT_HISTORY_BYTES = 64 * 1024 * 1024;
@@ -57,6 +58,7 @@ export class Node<Content> {
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
     const elsewhere: NodeState<Content>["elsewhere"] = { nodes: undefined };
+    const users = new UserBudgets(clock, apps, (key, taken) => elsewhere.nodes?.holds(key, taken));
     this.#state = {
       apps,
       seats: new Map(),
@@ -70,7 +72,17 @@ export class Node<Content> {
         api: new RateLimiter({ ...rates.api, clock }),
       },
       budgets: new Budgets(clock, apps),
-      connections: new Connections(observer),
+      users,
+      connections: new Connections({
+        connected(app, connection, user) {
+          users.opened(app, user);
+          observer.connected(app, connection, user);
+        },
+        disconnected(app, connection, user) {
+          users.closed(app, user);
+          observer.disconnected(app, connection, user);
+        },
+      }),
       presence: new NodePresence((watcher, app, channel, event) => {
         counters.presenceNews++;
         watcher.member.presence(app, channel, event);
@@ -136,6 +148,11 @@ export class Node<Content> {
     return this.#state.rates.user.take(key);
   }
 
+  /** The connections of users, where an app limits them. */
+  get users(): Pick<UserBudgets, "keys" | "taken" | "refused"> {
+    return this.#state.users;
+  }
+
   /** The other nodes of the mesh do their part from now on. */
   joinMesh(nodes: Elsewhere): void {
     this.#state.elsewhere.nodes = nodes;
@@ -192,9 +209,9 @@ export class Node<Content> {
 
   /** Entries held for workers, of any kind; 0 once all have left and nothing is under way. */
   get held(): number {
-    const { seats, interests, handovers, reservations, budgets, connections } = this.#state;
+    const { seats, interests, handovers, reservations, budgets, users, connections } = this.#state;
     const { presence, questions } = this.#state;
-    const parts = [seats, interests, handovers, reservations, budgets, connections];
+    const parts = [seats, interests, handovers, reservations, budgets, users, connections];
     return [...parts, presence, questions].reduce((sum, { size }) => sum + size, 0);
   }
 

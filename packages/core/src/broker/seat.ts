@@ -71,7 +71,7 @@ export interface NodeSeat<Content> {
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   release(keys: readonly DeliveryKey[]): void;
   take(rate: RateName, key: string): Answer<number>;
-  admit(app: string): void;
+  admit(app: string, user?: string): Answer<void>;
   connectionOpened(app: string): void;
   connectionClosed(app: string): void;
   connected(app: string, connection: string, user: string | undefined): void;

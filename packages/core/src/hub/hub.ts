@@ -88,13 +88,15 @@ export class Hub implements HubApi {
   /**
    * Room for one connection more of an app, which is held for a while, until it is registered.
    *
-   * @throws StarlingError `unknown_app`, `banned` or `too_many_connections`
+   * @throws StarlingError `unknown_app`, `banned`, `too_many_connections` or `too_many_user_connections`
    */
   admit(app: string, user?: string): Answer<void> {
     this.#channels.requireApp(app);
     this.#banned.require(app, user);
-    const limit = this.#options.apps.get(app)?.maxConnections ?? 0;
-    if (limit > 0) return this.#broker.admit(app);
+    const { maxConnections = 0, maxConnectionsPerUser = 0 } = this.#options.apps.get(app) ?? {};
+    const limitsUser = user !== undefined && maxConnectionsPerUser > 0;
+    if (limitsUser) return this.#broker.admit(app, user);
+    if (maxConnections > 0) return this.#broker.admit(app);
   }
 
   /**

@@ -12,6 +12,7 @@ import { Homes } from "./homes.ts";
 import { KeyHomes } from "./key-homes.ts";
 import { NodeQuestions } from "./questions.ts";
 import type { OtherNode, ReachMessage, ReachTransport } from "./transport.ts";
+import { type OwnUsers, UserHomes } from "./user-homes.ts";
 import { countIn, type Fields, fieldsOf, textIn } from "./values.ts";
 
 /** Milliseconds for which nodes are waited for that disconnect; their workers have two seconds. */
@@ -25,6 +26,7 @@ export interface ReachedNode {
   readonly bans: { readonly list: BanList; learn(bans: readonly Ban[]): void };
   /** Takes one from the rate of a user, as this node counts it. */
   takeUser(key: string): number;
+  readonly users: OwnUsers;
 }
 
 export interface MeshReachOptions {
@@ -48,6 +50,8 @@ export interface ReachCounts {
   readonly questionsLate: number;
   /** Keys of deliveries that nodes have reserved here. */
   readonly keys: number;
+  /** Users whose connections are counted here, each as often as nodes have some. */
+  readonly users: number;
   /** Answers of such keys that were forgotten before their time. */
   readonly keysForgottenEarly: number;
 }
@@ -65,6 +69,7 @@ export class MeshReach implements Elsewhere {
   readonly #bans: BanSync;
   readonly #reservations: Reservations<string>;
   readonly #keys: KeyHomes;
+  readonly #users: UserHomes;
 
   constructor(options: MeshReachOptions) {
     const { transport, clock, random, node } = options;
@@ -80,13 +85,24 @@ export class MeshReach implements Elsewhere {
       ...{ clock, random, own: options.own, homes: this.#homes, questions: this.#questions },
       reservations: this.#reservations,
     });
+    this.#users = new UserHomes({
+      ...{ transport, clock, own: options.own, homes: this.#homes, questions: this.#questions },
+      users: node.users,
+    });
     this.#changed();
   }
 
   get counts(): ReachCounts {
     const { size, late } = this.#questions;
     const { size: keys, forgottenEarly } = this.#reservations;
-    return { questions: size, questionsLate: late, keys, keysForgottenEarly: forgottenEarly };
+    const { size: users } = this.#users;
+    return {
+      questions: size,
+      questionsLate: late,
+      keys,
+      keysForgottenEarly: forgottenEarly,
+      users,
+    };
   }
 
   async disconnect(app: string, target: DisconnectTarget): Promise<Disconnection> {
@@ -119,6 +135,14 @@ export class MeshReach implements Elsewhere {
     );
   }
 
+  room(key: string, taken: number, limit: number): Answer<boolean> {
+    return this.#users.room(key, taken, limit);
+  }
+
+  holds(key: string, taken: number): void {
+    this.#users.changed(key, taken);
+  }
+
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
     const { transport, idempotencyWindowMs } = this.#options;
     // Where this node is alone there is nobody to ask, and nobody who would.
@@ -141,6 +165,7 @@ export class MeshReach implements Elsewhere {
   }
 
   gone({ start }: OtherNode): void {
+    this.#users.gone(start);
     this.#changed();
     this.#questions.gone(start);
     this.#keys.gone(start);
@@ -148,6 +173,7 @@ export class MeshReach implements Elsewhere {
 
   linkUp(): void {
     this.#bans.linkUp();
+    this.#users.retell();
   }
 
   linkDown(): void {
@@ -164,6 +190,7 @@ export class MeshReach implements Elsewhere {
       case "word":
         if (message.method === "bans") this.#bans.told(message.argument);
         else if (message.method === "digest") this.#bans.compared(start, message.argument);
+        else if (message.method === "users") this.#users.told(start, message.argument);
         break;
       case "question":
         void this.#answer(start, message.number, message.method, message.argument);
@@ -173,6 +200,7 @@ export class MeshReach implements Elsewhere {
 
   close(): void {
     this.#bans.close();
+    this.#users.close();
     this.#questions.linkDown();
   }
 
@@ -198,6 +226,10 @@ export class MeshReach implements Elsewhere {
         return node.takeUser(textIn(fields, "key"));
       case "bans":
         return this.#bans.page(fields);
+      case "room":
+        return this.#users.asked(start, fields);
+      case "held":
+        return node.users.taken(textIn(fields, "key"));
       case "reserve":
       case "look":
       case "answered":
@@ -211,6 +243,7 @@ export class MeshReach implements Elsewhere {
   #changed(): void {
     const { transport, own } = this.#options;
     this.#homes.set([own, ...transport.nodes()]);
+    this.#users.retell();
   }
 }
 

@@ -45,7 +45,7 @@ export function joinNodes(
     presenceLeaseMs: leaseMs,
     idempotencyWindowMs,
   }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
-  node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser">,
+  node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser" | "users">,
   log: Log,
 ): OtherNodes | undefined {
   if (nats === undefined) return undefined;

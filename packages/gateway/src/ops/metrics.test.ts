@@ -41,7 +41,14 @@ test("what the node says of members to other nodes is exported where it does", a
     channels: 4,
     waitingBytes: 5,
   };
-  const reach = { questions: 1, questionsLate: 2, keys: 3, keysForgottenEarly: 4, invalid: 5 };
+  const reach = {
+    questions: 1,
+    questionsLate: 2,
+    keys: 3,
+    users: 6,
+    keysForgottenEarly: 4,
+    invalid: 5,
+  };
   const text = await metrics.text([], { ...none, presence, reach });
   expect(text).toContain("\nstarling_bans 7\n");
   expect(text).toContain("\nstarling_bans_refused_total 8\n");

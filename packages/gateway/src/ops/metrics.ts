@@ -174,6 +174,7 @@ const reachHelp = {
   questions: "Questions to other nodes that wait for their answers",
   questionsLate: "Questions that other nodes did not answer in time",
   keys: "Idempotency keys that nodes have reserved at this one, and have no answer yet",
+  users: "Users whose connections on all nodes are counted here, each as often as nodes have some",
   keysForgottenEarly: "Answers of idempotency keys that were forgotten before their time",
   invalid: "Messages of NATS that are none of a node, and were dropped",
 } as const satisfies Record<keyof ReachedCounts, string>;
@@ -186,6 +187,7 @@ function reachMetrics(counts: ReachedCounts): Registry {
   };
   new Gauge(metric("questions", "questions")).set(counts.questions);
   new Gauge(metric("keys", "keys")).set(counts.keys);
+  new Gauge(metric("users", "users")).set(counts.users);
   for (const [key, name] of [
     ["questionsLate", "questions_late"],
     ["keysForgottenEarly", "keys_forgotten_early"],

@@ -192,9 +192,13 @@ export class IpcBroker implements Broker {
     return this.#link.request("brief", TO_NODE.take, write, readUint).catch(alone);
   }
 
-  admit(app: string): Answer<void> {
-    if (!this.#limitsConnections(app)) return;
-    const write = (writer: Writer) => writer.string(app);
+  admit(app: string, user?: string): Answer<void> {
+    const limitsUser = user !== undefined && this.#limitsUsers(app);
+    if (!limitsUser && !this.#limitsConnections(app)) return;
+    const write = (writer: Writer) => {
+      writer.string(app);
+      writer.optionalString(limitsUser ? user : undefined);
+    };
     return this.#link.request("usual", TO_NODE.admit, write, () => {});
   }
 
@@ -285,6 +289,10 @@ export class IpcBroker implements Broker {
     });
     this.#unnoted.set(app, channel, pending);
     return pending;
+  }
+
+  #limitsUsers(app: string): boolean {
+    return (this.#options.apps.get(app)?.maxConnectionsPerUser ?? 0) > 0;
   }
 
   /** Where there is no limit the node has nothing to count. */

@@ -63,7 +63,7 @@ function seatOf(seat: NodeSeat<Publication>, encode: Encode): NodeSeat<Uint8Arra
     reserve: (keys) => seat.reserve(keys),
     release: (keys) => seat.release(keys),
     take: (rate, key) => seat.take(rate, key),
-    admit: (app) => seat.admit(app),
+    admit: (app, user) => seat.admit(app, user),
     connectionOpened: (app) => seat.connectionOpened(app),
     connectionClosed: (app) => seat.connectionClosed(app),
     connected: (app, connection, user) => seat.connected(app, connection, user),

@@ -232,8 +232,8 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
         return;
       }
       case TO_NODE.admit: {
-        const app = message.string();
-        this.#answers.give(id, () => seat.admit(app), writeNothing);
+        const [app, user] = [message.string(), message.optionalString()];
+        this.#answers.give(id, () => seat.admit(app, user), writeNothing);
         return;
       }
       case TO_NODE.reserve: {

@@ -212,8 +212,8 @@ export class MeshBroker implements Broker {
     return this.#inner.take(rate, key);
   }
 
-  admit(app: string): Answer<void> {
-    return this.#inner.admit(app);
+  admit(app: string, user?: string): Answer<void> {
+    return this.#inner.admit(app, user);
   }
 
   connectionOpened(app: string): void {

@@ -15,9 +15,14 @@ import { MeshReach } from "../mesh-reach.ts";
 import type { OtherNode, ReachMessage, Recipient } from "../transport.ts";
 
 export const APP = "default";
+/** An app whose users may have two connections each. */
+export const LIMITED = "limited";
 
 const settings = {
-  apps: new Map([[APP, { namespaces: new Map() }]]),
+  apps: new Map([
+    [APP, { namespaces: new Map() }],
+    [LIMITED, { namespaces: new Map(), maxConnectionsPerUser: 2, tellsConnections: true }],
+  ]),
   /** Of connections of a user. */
   ratePerSecond: 1,
   idempotencyWindowMs: 60_000,
@@ -69,6 +74,7 @@ export class SimulatedNode {
           return this.answer();
         },
         takeUser: (key) => node.takeUser(key),
+        users: node.users,
       },
     });
     node.joinMesh(this.mesh);
