@@ -13,7 +13,10 @@ import { once, StockClients } from "../support/stock-client.ts";
 setDefaultTimeout(60_000);
 
 const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
-const config = new ConfigFile({ namespaces: { demo: anyone } });
+const config = new ConfigFile({
+  namespaces: { demo: anyone },
+  limits: { connectionsPerUser: 3 },
+});
 
 let nats: NatsServer;
 let shared: Record<string, string>;
@@ -158,6 +161,26 @@ describe("POST /api/disconnect", () => {
       expect(error.message).toContain("ban");
     }
   });
+});
+
+test("a user has no more connections on both nodes together than one may have", async () => {
+  const user = crypto.randomUUID();
+  const clients = [
+    await connected(clientsHere, user),
+    await connected(clientsThere, user),
+    await connected(clientsThere, user),
+  ];
+  for (const nodes of [clientsHere, clientsThere]) {
+    const { message } = await nodes.refused(optionsOf(user));
+    expect(message).toBe("the user has as many connections as one may have");
+  }
+  clients[0]?.socket.disconnect();
+  await eventually("room for another connection", () =>
+    clientsThere.connected(optionsOf(user)).then(
+      () => true,
+      () => undefined,
+    ),
+  );
 });
 
 test("a request with a key that is repeated at another node is answered alike, and delivered once", async () => {
