@@ -169,7 +169,9 @@ describe("a cluster", () => {
     await last;
     expect(heard).toEqual(sockets.map(() => [1]));
     const ends = Promise.all(sockets.map((socket) => once(socket, "disconnect")));
-    expect(await post("/api/disconnect", { user })).toEqual({ ok: true, connections: 12 });
+    expect(await post("/api/disconnect", { user })).toEqual({
+      ...{ ok: true, connections: 12, complete: true, unanswered: [] },
+    });
     for (const [reason] of await ends) expect(reason).toBe("io server disconnect");
   });
 

@@ -128,7 +128,7 @@ describe("an installation without special settings", () => {
 
     const gone = next(socket, "disconnect");
     const disconnected = await call("/api/disconnect", { body: JSON.stringify({ user }) });
-    expect(disconnected.text).toBe('{"ok":true,"connections":1}');
+    expect(disconnected.text).toBe('{"ok":true,"connections":1,"complete":true,"unanswered":[]}');
     await gone;
   });
 

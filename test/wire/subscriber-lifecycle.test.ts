@@ -33,7 +33,7 @@ describe("a disconnect by the publisher", () => {
       socket.io.on("reconnect_attempt", (attempt) => attempts.push(attempt));
     }
     const answer = await gateway.post("/api/disconnect", { user: query.uniqueUserId });
-    expect(answer).toBe('{"ok":true,"connections":2}');
+    expect(answer).toBe('{"ok":true,"connections":2,"complete":true,"unanswered":[]}');
     for (const [reason] of await reasons) expect(reason).toBe("io server disconnect");
     // What the stock client calls a socket that will connect again by itself.
     expect(sockets.map(({ active }) => active)).toEqual([false, false]);
@@ -53,7 +53,7 @@ describe("a disconnect by the publisher", () => {
     const stays = await gateway.clients.connected({ ...options, query });
     const reason = once(gone, "disconnect");
     const answer = await gateway.post("/api/disconnect", { connection: gone.id });
-    expect(answer).toBe('{"ok":true,"connections":1}');
+    expect(answer).toBe('{"ok":true,"connections":1,"complete":true,"unanswered":[]}');
     expect((await reason)[0]).toBe("io server disconnect");
     const received = once(stays, "message");
     await gateway.post("/api/publish", { channel: query.uniqueUserId, data: 1 });
@@ -101,7 +101,9 @@ describe("a disconnect by the publisher", () => {
     ];
     await gateway.clients.connected();
     for (const request of requests) {
-      expect(await gateway.post("/api/disconnect", request)).toBe('{"ok":true,"connections":0}');
+      expect(await gateway.post("/api/disconnect", request)).toBe(
+        '{"ok":true,"connections":0,"complete":true,"unanswered":[]}',
+      );
     }
   });
 });

@@ -101,6 +101,7 @@ async function meshed(inner: Broker, server: string): Promise<Broker> {
     ...{ inner, handler: handlers, clock, random, afterTurn, log, apps, streams },
     prefix: config.prefix,
     node: random.bytes(6).toHex(),
+    meshId: "bench",
     connect: () => connectToNats(config, "bench"),
     linkChanged: (isUp) => (isUp ? up.resolve() : fail("the link to NATS went down")),
   });

@@ -34,7 +34,7 @@ function history(
         WEBTRANSPORT: "1",
         PUB_KEY_PATH: certificate.certificate,
         PRIV_KEY_PATH: certificate.key,
-        ...(nats === undefined ? {} : { NATS_URL: nats.urls.publisher.href }),
+        ...(nats === undefined ? {} : { NATS_URL: nats.urls.publisher.href, MESH_ID: "bench" }),
       };
       const node = await startGateway(directory, environment, quicAnnounced);
       const running = { ...node, certificateHash: certificateHash(certificate) };

@@ -123,6 +123,7 @@ export async function startGateway(
       issuer,
       counters,
       metrics,
+      clock,
       log,
       sharedCounts,
       nodes,
@@ -130,6 +131,7 @@ export async function startGateway(
     health,
   );
 
+  await hub.prepare();
   // Whoever comes then hears of all nodes from the start.
   await mesh?.reached();
   const publishers =

@@ -91,6 +91,11 @@ export const errorCatalogue = {
     status: 503,
     message: "the app has as many channels as it may have",
   },
+  too_many_bans: {
+    code: 207,
+    status: 503,
+    message: "as many bans are in force as there may be",
+  },
   reserved_event: {
     code: 110,
     status: 400,
@@ -145,6 +150,12 @@ export const errorCatalogue = {
     code: 317,
     status: 503,
     message: "the server is shutting down; connect again",
+  },
+  banned: { code: 318, status: 403, message: "this user is banned for a while" },
+  too_many_user_connections: {
+    code: 319,
+    status: 503,
+    message: "the user has as many connections as one may have",
   },
   internal: { code: 900, status: 500, message: "internal error" },
   broker_unavailable: {

@@ -98,8 +98,8 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   const mesh =
     nats &&
     new MeshBroker({
-      ...{ inner, handler: handlers, node, clock, random, afterTurn, log },
-      connect: () => world.connectToNats(nats, `starling ${meshId}`.trimEnd()),
+      ...{ inner, handler: handlers, node, meshId, clock, random, afterTurn, log },
+      connect: () => world.connectToNats(nats, `starling ${meshId}`),
       apps: settings.apps,
       prefix: nats.prefix,
       streams: nats.streams,
@@ -167,6 +167,7 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   });
   const origins = new AllowedOrigins(settings.allowedOrigins);
   const socketIoEndpoint = new SocketIoEndpoint({ engine, streams, origins });
+  await hub.prepare();
   // Whoever comes then hears of all nodes from the start.
   await mesh?.reached();
   const server = new WebTransportServer({

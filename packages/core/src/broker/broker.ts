@@ -1,9 +1,11 @@
 import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
 import type { Position } from "../hub/position.ts";
 import type { Publication } from "../hub/publication.ts";
+import type { Disconnection } from "./elsewhere.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "./stream.ts";
 
 /** A number that names a worker, unique among all that its node ever had. */
@@ -191,10 +193,20 @@ export interface Broker {
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
 
   /**
-   * Disconnects on all OTHER workers; answers how many connections that were. Those are asked
-   * `disconnect` with `{ app, target }`, and answer a number.
+   * Disconnects on all OTHER workers of the mesh; answers how many connections that were, and who did not answer
+   * within three seconds. The workers are asked `disconnect` with `{ app, target }`, and answer a number.
    */
-  disconnect(app: string, target: DisconnectTarget): Answer<number>;
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection>;
+
+  /**
+   * Bans a user until a moment, ms since the epoch, or lifts a ban with 0. All workers of the mesh are told by
+   * `bans` with a list of `Ban`, this one as well, before the answer; nodes that cannot be reached when they can.
+   *
+   * @throws StarlingError `too_many_bans`
+   */
+  ban(app: string, user: string, until: number): Answer<void>;
+  /** All bans that the node knows, lifted ones as well: for a worker that is new, or has missed something. */
+  bans(): Answer<readonly Ban[]>;
 
   // What must hold for all workers together
 
@@ -220,11 +232,12 @@ export interface Broker {
   take(rate: RateName, key: string): Answer<number>;
 
   /**
-   * Room for one connection of an app, held for ten seconds or until `connectionOpened`.
+   * Room for one connection of an app, and of a user where the app limits those, held for ten seconds or until
+   * `connectionOpened` and `connected`.
    *
-   * @throws StarlingError `too_many_connections`
+   * @throws StarlingError `too_many_connections` or `too_many_user_connections`
    */
-  admit(app: string): Answer<void>;
+  admit(app: string, user?: string): Answer<void>;
   connectionOpened(app: string): void;
   connectionClosed(app: string): void;
 

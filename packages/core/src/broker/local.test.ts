@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Member } from "../hub/member.ts";
 import type { Publication } from "../hub/publication.ts";
+import { disconnected } from "../testing/disconnected.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { reached } from "../testing/published.ts";
 import { SeededRandom } from "../testing/seeded-random.ts";
@@ -30,10 +31,10 @@ test("a worker that is the whole node is answered at once, and needs no ids", ()
   expect(broker.channels("default", { prefix: "", limit: 9 }).channels).toEqual([
     { channel: "a", subscribers: 3 },
   ]);
-  expect(broker.disconnect("default", { user: "u" })).toBe(0);
+  expect(broker.disconnect("default", { user: "u" })).toEqual(disconnected(0));
   expect(broker.watch("default", "a")).toEqual([]);
   expect(() => {
-    for (let n = 0; n < 4; n++) broker.admit("small");
+    for (let n = 0; n < 4; n++) void broker.admit("small");
   }).toThrow(expect.objectContaining({ errorName: "too_many_connections" }));
 });
 
@@ -77,7 +78,7 @@ test("a worker that has left takes up no room any more, whatever it still says",
   const node = newNode();
   const left = new LocalBroker(node, 1, new RecordingWorker());
   left.leave();
-  left.admit("small");
+  void left.admit("small");
   left.connectionOpened("small");
   expect(left.watch("default", "a")).toEqual([]);
   expect(() => left.reserve([{ key: "k", fingerprint: "request" }])).toThrow("cannot be reached");

@@ -1,4 +1,5 @@
 import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -15,6 +16,7 @@ import type {
   RateName,
   WorkerId,
 } from "./broker.ts";
+import type { Disconnection } from "./elsewhere.ts";
 import type { Node } from "./node.ts";
 import { PublicationIds } from "./publication-ids.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
@@ -77,8 +79,16 @@ export class LocalBroker implements Broker {
     return this.#seat.channels(app, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
     return this.#seat.disconnect(app, target);
+  }
+
+  ban(app: string, user: string, until: number): void {
+    this.#seat.ban(app, user, until);
+  }
+
+  bans(): readonly Ban[] {
+    return this.#seat.bans();
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
@@ -94,12 +104,12 @@ export class LocalBroker implements Broker {
     return false;
   }
 
-  take(rate: RateName, key: string): number {
+  take(rate: RateName, key: string): Answer<number> {
     return this.#seat.take(rate, key);
   }
 
-  admit(app: string): void {
-    this.#seat.admit(app);
+  admit(app: string, user?: string): Answer<void> {
+    return this.#seat.admit(app, user);
   }
 
   connectionOpened(app: string): void {

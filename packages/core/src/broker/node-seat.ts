@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Answer } from "../answer.ts";
+import { type Answer, whenAnswered } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -16,17 +17,28 @@ import type {
 } from "./broker.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Connections } from "./connections.ts";
+import { disconnectedBy } from "./disconnecting.ts";
+import {
+  bothDisconnected,
+  type Disconnection,
+  type Elsewhere,
+  nobodyDisconnected,
+} from "./elsewhere.ts";
 import { type Handovers, Receipt } from "./handovers.ts";
 import type { Histories } from "./histories.ts";
 import type { Interests } from "./interests.ts";
+import type { NodeBans } from "./node-bans.ts";
 import type { NodeCounters } from "./node-counters.ts";
 import type { NodePresence } from "./node-presence.ts";
 import type { NodeObserver } from "./observer.ts";
+import { isOwnPart } from "./own-part.ts";
 import type { Ask, Questions } from "./questions.ts";
 import type { Reservations } from "./reservations.ts";
+import { reservedElsewhere } from "./reserved-elsewhere.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 import type { HistoryPage, HistoryRequest } from "./stream.ts";
+import { type UserBudgets, userKey } from "./user-budgets.ts";
 
 const NOWHERE: readonly Position[] = [];
 const NOBODY: Published = { subscribers: 0, positions: NOWHERE };
@@ -42,10 +54,14 @@ export interface NodeState<Content> {
   readonly reservations: Reservations<Seat<Content>>;
   readonly rates: Readonly<Record<RateName, RateLimiter>>;
   readonly budgets: Budgets<Seat<Content>>;
+  readonly users: UserBudgets;
   readonly connections: Connections<Seat<Content>>;
   readonly presence: NodePresence<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
   readonly histories: Histories<Content>;
+  readonly bans: NodeBans;
+  /** The other nodes, where this one is in a mesh. */
+  readonly elsewhere: { nodes: Elsewhere | undefined };
   readonly counters: NodeCounters;
   readonly observer: NodeObserver;
 }
@@ -118,28 +134,67 @@ export class Seat<Content> implements NodeSeat<Content> {
     return channelPage(this.#node.interests.summaries(app), page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
-    if (this.#node.seats.size === 1) return 0;
-    return this.gather("disconnect", { app, target }).then((answers) =>
-      answers.reduce<number>((sum, count) => sum + Number(count), 0),
-    );
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
+    const { seats, questions, elsewhere } = this.#node;
+    const others = [...seats.values()].filter((seat) => seat !== this);
+    const here =
+      others.length === 0
+        ? nobodyDisconnected
+        : disconnectedBy(questions, this, others, { app, target });
+    const there = elsewhere.nodes?.disconnect(app, target);
+    if (there === undefined) return here;
+    return Promise.all([here, there]).then(([own, rest]) => bothDisconnected(own, rest));
+  }
+
+  ban(app: string, user: string, until: number): void {
+    this.#node.bans.say(app, user, until);
+  }
+
+  bans(): readonly Ban[] {
+    return this.#node.bans.all();
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
     if (!this.#isPresent) throw new StarlingError("broker_unavailable");
-    return this.#node.reservations.reserve(this, keys);
+    const { reservations, elsewhere } = this.#node;
+    const known = reservations.reserve(this, keys);
+    const { nodes } = elsewhere;
+    if (nodes === undefined) return known;
+    return whenAnswered(known, (own) => reservedElsewhere(this, reservations, nodes, keys, own));
   }
 
   release(keys: readonly DeliveryKey[]): void {
-    this.#node.reservations.release(this, keys);
+    const { reservations, elsewhere } = this.#node;
+    const free = reservations.release(this, keys);
+    elsewhere.nodes?.release(free.filter((key) => !isOwnPart(key)));
   }
 
-  take(rate: RateName, key: string): number {
-    return this.#node.rates[rate].take(key);
+  take(rate: RateName, key: string): Answer<number> {
+    const limiter = this.#node.rates[rate];
+    const waitMs = limiter.take(key);
+    const { nodes } = this.#node.elsewhere;
+    if (nodes === undefined || rate !== "user" || waitMs > 0 || !limiter.isLimited) return waitMs;
+    return nodes.take(key);
   }
 
-  admit(app: string): void {
-    if (this.#isPresent) this.#node.budgets.admit(this, app);
+  admit(app: string, user?: string): Answer<void> {
+    if (!this.#isPresent) return;
+    const { budgets, users, elsewhere } = this.#node;
+    if (user === undefined || users.limit(app) === 0) {
+      budgets.admit(this, app);
+      return;
+    }
+    const taken = users.admit(app, user);
+    const room = elsewhere.nodes?.room(userKey(app, user), taken, users.limit(app)) ?? true;
+    return whenAnswered(room, (hasRoom) => {
+      try {
+        if (!hasRoom) throw users.refusal();
+        budgets.admit(this, app);
+      } catch (error) {
+        users.giveBack(app, user);
+        throw error;
+      }
+    });
   }
 
   connectionOpened(app: string): void {
@@ -275,7 +330,10 @@ export class Seat<Content> implements NodeSeat<Content> {
     positions: readonly Position[],
   ): Published {
     const published = { subscribers, positions };
-    if (key !== undefined) this.#node.reservations.answered(key, published);
+    if (key === undefined) return published;
+    const { reservations, elsewhere } = this.#node;
+    reservations.answered(key, published);
+    if (!isOwnPart(key)) elsewhere.nodes?.answered(key, published);
     return published;
   }
 

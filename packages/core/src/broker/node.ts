@@ -1,14 +1,18 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
+import type { DisconnectTarget } from "../hub/api.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import { RateLimiter, type RateLimiterOptions } from "../limits/rate-limiter.ts";
 import type { Clock, Random } from "../ports.ts";
 import type { Cancellation, RateName, WorkerId } from "./broker.ts";
 import { Budgets } from "./budgets.ts";
 import { Connections } from "./connections.ts";
+import { disconnectedBy } from "./disconnecting.ts";
+import type { Disconnection, Elsewhere } from "./elsewhere.ts";
 import { Handovers } from "./handovers.ts";
 import { Histories, type Holding } from "./histories.ts";
 import { Interests } from "./interests.ts";
 import { DEFAULT_LEASE_MS } from "./lease.ts";
+import { NodeBans } from "./node-bans.ts";
 import { NodeCounters } from "./node-counters.ts";
 import { NodePresence } from "./node-presence.ts";
 import { type NodeState, Seat } from "./node-seat.ts";
@@ -17,6 +21,7 @@ import { Questions } from "./questions.ts";
 import { Reservations } from "./reservations.ts";
 import { Router } from "./router.ts";
 import type { NodeMember, NodeSeat } from "./seat.ts";
+import { UserBudgets } from "./user-budgets.ts";
 
 /** Bytes that the histories of a node take at most unless it is told otherwise. */
 const DEFAULT_HISTORY_BYTES = 64 * 1024 * 1024;
@@ -52,6 +57,8 @@ export class Node<Content> {
     const counters = new NodeCounters();
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
+    const elsewhere: NodeState<Content>["elsewhere"] = { nodes: undefined };
+    const users = new UserBudgets(clock, apps, (key, taken) => elsewhere.nodes?.holds(key, taken));
     this.#state = {
       apps,
       seats: new Map(),
@@ -65,13 +72,30 @@ export class Node<Content> {
         api: new RateLimiter({ ...rates.api, clock }),
       },
       budgets: new Budgets(clock, apps),
-      connections: new Connections(observer),
+      users,
+      connections: new Connections({
+        connected(app, connection, user) {
+          users.opened(app, user);
+          observer.connected(app, connection, user);
+        },
+        disconnected(app, connection, user) {
+          users.closed(app, user);
+          observer.disconnected(app, connection, user);
+        },
+      }),
       presence: new NodePresence((watcher, app, channel, event) => {
         counters.presenceNews++;
         watcher.member.presence(app, channel, event);
       }, observer),
       observer,
       questions: new Questions(clock),
+      bans: new NodeBans({
+        clock,
+        name: random.bytes(EPOCH_BYTES).toBase64({ alphabet: "base64url" }),
+        tell: (bans) => this.#tell("bans", bans),
+        said: (ban) => elsewhere.nodes?.said(ban),
+      }),
+      elsewhere,
       histories: new Histories({
         clock,
         epoch: random.bytes(EPOCH_BYTES).toBase64({ alphabet: "base64url" }),
@@ -111,6 +135,32 @@ export class Node<Content> {
       asked.asking(method, argument),
       cancellation,
     );
+  }
+
+  /** Disconnects on all workers of this node, in the name of another one. */
+  disconnect(app: string, target: DisconnectTarget): Promise<Disconnection> {
+    const { questions, seats } = this.#state;
+    return disconnectedBy(questions, undefined, [...seats.values()], { app, target });
+  }
+
+  /** Takes one from the rate of a user in the name of another node: 0 when allowed, else the milliseconds to wait. */
+  takeUser(key: string): number {
+    return this.#state.rates.user.take(key);
+  }
+
+  /** The connections of users, where an app limits them. */
+  get users(): Pick<UserBudgets, "keys" | "taken" | "refused"> {
+    return this.#state.users;
+  }
+
+  /** The other nodes of the mesh do their part from now on. */
+  joinMesh(nodes: Elsewhere): void {
+    this.#state.elsewhere.nodes = nodes;
+  }
+
+  /** Who is banned, as far as the node knows. */
+  get bans(): Pick<NodeBans, "learn" | "list"> {
+    return this.#state.bans;
   }
 
   /** Where the members of other nodes are shown. */
@@ -159,9 +209,14 @@ export class Node<Content> {
 
   /** Entries held for workers, of any kind; 0 once all have left and nothing is under way. */
   get held(): number {
-    const { seats, interests, handovers, reservations, budgets, connections } = this.#state;
+    const { seats, interests, handovers, reservations, budgets, users, connections } = this.#state;
     const { presence, questions } = this.#state;
-    const parts = [seats, interests, handovers, reservations, budgets, connections];
+    const parts = [seats, interests, handovers, reservations, budgets, users, connections];
     return [...parts, presence, questions].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Tells all workers; one that does not hear it finds out when it is told that it has missed something. */
+  #tell(method: string, argument: unknown): void {
+    for (const worker of this.workers) this.call(worker, method, argument).catch(() => {});
   }
 }

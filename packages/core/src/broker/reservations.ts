@@ -84,15 +84,33 @@ export class Reservations<Worker> {
     });
   }
 
-  /** Of these keys, frees those that the worker has not published with. */
-  release(worker: Worker, keys: readonly DeliveryKey[]): void {
+  /** The same for whoever does not wait: undefined where a key is another's, and then nothing is reserved. */
+  tryReserve(worker: Worker, keys: readonly DeliveryKey[]): Answers | undefined {
+    const outcome = this.#attempt(worker, keys);
+    return "answers" in outcome ? outcome.answers : undefined;
+  }
+
+  /**
+   * What the delivery of a key came to, where it was made.
+   *
+   * @throws StarlingError `idempotency_conflict`
+   */
+  answerOf({ key, fingerprint }: DeliveryKey): Published | undefined {
+    return this.#answers.find(key, fingerprint);
+  }
+
+  /** Of these keys, frees those that the worker has not published with, and answers which these are. */
+  release(worker: Worker, keys: readonly DeliveryKey[]): readonly DeliveryKey[] {
+    const free: DeliveryKey[] = [];
     for (const { key, fingerprint } of keys) {
       const reservation = this.#reserved.get(key);
       if (reservation === undefined || reservation.isUsed) continue;
       if (reservation.worker === worker && reservation.fingerprint === fingerprint) {
         this.#end(reservation);
+        free.push(reservation);
       }
     }
+    return free;
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -11,6 +12,7 @@ import type {
   RateName,
   WorkerId,
 } from "./broker.ts";
+import type { Disconnection } from "./elsewhere.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "./stream.ts";
 
 /** A delivery as the node sees it: what it says is of no interest to it. */
@@ -63,11 +65,13 @@ export interface NodeSeat<Content> {
   publishUnanswered(delivery: NodeDelivery<Content>): void;
   history(app: string, channel: string, request: HistoryRequest): HistoryPage<Content>;
   channels(app: string, page: ChannelPageRequest): ChannelPage;
-  disconnect(app: string, target: DisconnectTarget): Answer<number>;
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection>;
+  ban(app: string, user: string, until: number): void;
+  bans(): readonly Ban[];
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   release(keys: readonly DeliveryKey[]): void;
-  take(rate: RateName, key: string): number;
-  admit(app: string): void;
+  take(rate: RateName, key: string): Answer<number>;
+  admit(app: string, user?: string): Answer<void>;
   connectionOpened(app: string): void;
   connectionClosed(app: string): void;
   connected(app: string, connection: string, user: string | undefined): void;

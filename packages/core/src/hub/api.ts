@@ -1,5 +1,7 @@
 import type { Answer } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { DeliveryKey, Published } from "../broker/broker.ts";
+import type { Disconnection } from "../broker/elsewhere.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import type { Publication } from "./publication.ts";
@@ -30,6 +32,14 @@ export interface HubApi {
   history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
   /** Channels of an app that have at least one subscriber, a page of them. */
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
-  /** Disconnects for good; answers how many connections that were. */
-  disconnect(app: string, target: DisconnectTarget): Answer<number>;
+  /** Disconnects for good, on all nodes. */
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection>;
+  /**
+   * Bans a user on all nodes until a moment, ms since the epoch, or lifts the ban with 0.
+   *
+   * @throws StarlingError `too_many_bans`
+   */
+  ban(app: string, user: string, until: number): Answer<void>;
+  /** Bans of an app that are in force, those that end first before the others. */
+  bans(app: string): readonly Ban[];
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { DelayedBroker } from "../testing/delayed-broker.ts";
+import { disconnected } from "../testing/disconnected.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork } from "../testing/fake-network.ts";
 import { LocalNode } from "../testing/local-node.ts";
@@ -167,9 +168,9 @@ describe("limits hold for all workers together:", () => {
 test("a user is disconnected wherever they are, a connection where it is", async () => {
   const { a, b } = setUp();
   const [first, second, other] = [a.join("1"), b.join("1"), b.join("2")];
-  expect(await a.hub.disconnect("default", { user: "user of 1" })).toBe(2);
-  expect(await a.hub.disconnect("default", { connection: "2" })).toBe(1);
-  expect(await b.hub.disconnect("default", { connection: "2" })).toBe(1);
+  expect(await a.hub.disconnect("default", { user: "user of 1" })).toEqual(disconnected(2));
+  expect(await a.hub.disconnect("default", { connection: "2" })).toEqual(disconnected(1));
+  expect(await b.hub.disconnect("default", { connection: "2" })).toEqual(disconnected(1));
   for (const { subscriber } of [first, second, other]) {
     expect(subscriber.disconnectedFor).toBe("disconnected_by_publisher");
   }

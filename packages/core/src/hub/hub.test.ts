@@ -1,5 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { atOnce } from "../testing/at-once.ts";
+import { disconnected } from "../testing/disconnected.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeNetwork } from "../testing/fake-network.ts";
 import { LocalNode } from "../testing/local-node.ts";
@@ -261,8 +262,8 @@ describe("disconnecting", () => {
     const [a1, a2, b] = ["a", "a", "b"].map((user, index) =>
       join(new TestSubscriber(`${index}`, network.socket(), plainFormat, user)),
     );
-    expect(hub.disconnect("default", { user: "a" })).toBe(2);
-    expect(hub.disconnect("shop", { user: "b" })).toBe(0);
+    expect(hub.disconnect("default", { user: "a" })).toEqual(disconnected(2));
+    expect(hub.disconnect("shop", { user: "b" })).toEqual(disconnected(0));
     expect([a1, a2, b].map((each) => each?.disconnectedFor)).toEqual([
       "disconnected_by_publisher",
       "disconnected_by_publisher",
@@ -273,8 +274,8 @@ describe("disconnecting", () => {
   test("by connection ends that one alone", () => {
     const { network, hub, join } = setUp();
     const [first, second] = ["1", "2"].map((id) => join(new TestSubscriber(id, network.socket())));
-    expect(hub.disconnect("default", { connection: "2" })).toBe(1);
-    expect(hub.disconnect("default", { connection: "3" })).toBe(0);
+    expect(hub.disconnect("default", { connection: "2" })).toEqual(disconnected(1));
+    expect(hub.disconnect("default", { connection: "3" })).toEqual(disconnected(0));
     expect(first?.disconnectedFor).toBeUndefined();
     expect(second?.disconnectedFor).toBe("disconnected_by_publisher");
   });

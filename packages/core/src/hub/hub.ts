@@ -1,10 +1,13 @@
 import { type Answer, whenAnswered } from "../answer.ts";
+import type { Ban } from "../bans/ban.ts";
 import type { Broker, Concerns, DeliveryKey, Published } from "../broker/broker.ts";
+import { bothDisconnected, type Disconnection, nobodyDisconnected } from "../broker/elsewhere.ts";
 import type { WorkerHandlers } from "../broker/handlers.ts";
 import type { HistoryPage, HistoryRequest } from "../broker/stream.ts";
 import type { Clock, Fanout, MessageSocket, Random } from "../ports.ts";
 import type { DisconnectTarget, HubApi } from "./api.ts";
 import { Bag } from "./bag.ts";
+import { Banned } from "./banned.ts";
 import type { ChannelPage, ChannelPageRequest } from "./channel-page.ts";
 import { Channels } from "./channels.ts";
 import type { Counters } from "./counters.ts";
@@ -53,6 +56,7 @@ export class Hub implements HubApi {
   readonly #recoveries: Recoveries;
   readonly #subscriptions: Subscriptions;
   readonly #publishing: Publishing;
+  readonly #banned: Banned;
 
   constructor(options: HubOptions) {
     const { broker, handlers, slowConsumerBytes } = options;
@@ -66,21 +70,33 @@ export class Hub implements HubApi {
     this.#publishing = new Publishing({ ...options, channels, recoveries });
     handlers.onDelivered((publication) => this.#publishing.delivered(publication));
     handlers.onMissed((concerns = () => true) => void this.#missed(concerns));
+    this.#banned = new Banned({
+      ...options,
+      banned: (app, user) => void this.#disconnectOwn(app, { user }),
+    });
     handlers.method("disconnect", (argument) => {
       const { app, target } = argument as { app: string; target: DisconnectTarget };
       return this.#disconnectOwn(app, target);
     });
   }
 
+  /** Learns who may not connect, before anybody does; settles soon in any case. */
+  prepare(): Answer<void> {
+    return this.#banned.ask();
+  }
+
   /**
    * Room for one connection more of an app, which is held for a while, until it is registered.
    *
-   * @throws StarlingError `unknown_app` or `too_many_connections`
+   * @throws StarlingError `unknown_app`, `banned`, `too_many_connections` or `too_many_user_connections`
    */
-  admit(app: string): Answer<void> {
+  admit(app: string, user?: string): Answer<void> {
     this.#channels.requireApp(app);
-    const limit = this.#options.apps.get(app)?.maxConnections ?? 0;
-    if (limit > 0) return this.#broker.admit(app);
+    this.#banned.require(app, user);
+    const { maxConnections = 0, maxConnectionsPerUser = 0 } = this.#options.apps.get(app) ?? {};
+    const limitsUser = user !== undefined && maxConnectionsPerUser > 0;
+    if (limitsUser) return this.#broker.admit(app, user);
+    if (maxConnections > 0) return this.#broker.admit(app);
   }
 
   /**
@@ -109,6 +125,10 @@ export class Hub implements HubApi {
     this.#broker.connectionOpened(app);
     if (this.#tellsConnections(app)) this.#broker.connected(app, id, user);
     this.#options.counters.connections++;
+    // Whoever was let in before the ban came must not stay.
+    if (user !== undefined && this.#banned.list.has(app, user)) {
+      this.#options.clock.setTimeout(() => this.#disconnectOwn(app, { user }), 0);
+    }
   }
 
   /** Forgets a connection and everything it was subscribed to. */
@@ -234,11 +254,21 @@ export class Hub implements HubApi {
     return this.#broker.channels(app, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
-    const own = this.#disconnectOwn(app, target);
-    // An id names one connection of the whole node.
-    if ("connection" in target && own > 0) return own;
-    return whenAnswered(this.#broker.disconnect(app, target), (others) => own + others);
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
+    const own = { ...nobodyDisconnected, connections: this.#disconnectOwn(app, target) };
+    // An id names one connection of the whole mesh.
+    if ("connection" in target && own.connections > 0) return own;
+    return whenAnswered(this.#broker.disconnect(app, target), (others) =>
+      bothDisconnected(own, others),
+    );
+  }
+
+  ban(app: string, user: string, until: number): Answer<void> {
+    return this.#broker.ban(app, user, until);
+  }
+
+  bans(app: string): readonly Ban[] {
+    return this.#banned.list.ofApp(app);
   }
 
   #tellsConnections(app: string): boolean {

@@ -9,6 +9,8 @@ export interface Member {
   state: Uint8Array | undefined;
   /** When it joined, in milliseconds since the Unix epoch. */
   readonly since: number;
+  /** `MESH_ID` of its node, where that is another one. */
+  readonly mesh?: string | undefined;
 }
 
 export interface PresenceStats {

@@ -61,7 +61,12 @@ export interface AppConfig {
   readonly maxConnections?: number;
   /** Channels that the app may have at one time; 0 and undefined = no limit. */
   readonly maxChannels?: number;
-  /** Whether the node is told of each connection by its id, since a hook wants to know; default `false`. */
+  /** Connections that one user of the app may have at one time; 0 and undefined = no limit. */
+  readonly maxConnectionsPerUser?: number;
+  /**
+   * Whether the node is told of each connection by its id, since a hook wants to know, or those of users are limited;
+   * default `false`.
+   */
   readonly tellsConnections?: boolean;
 }
 

@@ -22,6 +22,8 @@ export interface Publication {
    * the rest then says the same to protocols that carry JSON.
    */
   readonly payload?: Uint8Array;
+  /** `MESH_ID` of the node that it was published at, where that is another one. */
+  mesh?: string | undefined;
   /** Binary parts that `data` refers to as `{"_placeholder":true,"num":N}`. */
   readonly attachments?: readonly Uint8Array[];
   /**

@@ -24,6 +24,7 @@ export class SignalledPublication implements Publication {
   sender: string | undefined;
   position: Position | undefined;
   cursor: string | undefined;
+  mesh: string | undefined;
   readonly app: string;
   readonly channel: string;
   readonly publisher: string;

@@ -56,6 +56,11 @@ export class RateLimiter {
     this.#swappedAt = options.clock.now();
   }
 
+  /** Whether there is any limit. */
+  get isLimited(): boolean {
+    return this.#intervalMs > 0;
+  }
+
   /**
    * Takes one from the key's allowance: 0 when allowed, else the whole milliseconds after which it
    * will be. The caller bounds the length of a key.

@@ -13,6 +13,8 @@ export interface PeersOptions {
   readonly own: Incarnation;
   readonly counters: MeshPresenceCounters;
   readonly log: Log;
+  /** It was not there before. */
+  came(peer: Peer): void;
   /** What of it is known may not be all: it is new, or a beat of it was lost. */
   arrived(peer: Peer): void;
   gone(peer: Peer): void;
@@ -30,6 +32,14 @@ export class Peers {
 
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** Those that have the `MESH_ID` of this node, or of another one of them. */
+  get namesakes(): number {
+    const named = new Map<string, number>([[this.#options.own.node, 1]]);
+    for (const { node } of this.#peers.values()) named.set(node, (named.get(node) ?? 0) + 1);
+    const isDoubled = ({ node }: Peer) => (named.get(node) ?? 0) > 1;
+    return [...this.#peers.values()].filter(isDoubled).length;
   }
 
   get(start: string): Peer | undefined {
@@ -94,6 +104,7 @@ export class Peers {
     const peer = new Peer(node, start, since);
     this.#peers.set(start, peer);
     log.info({ node, start }, "a node is in the mesh");
+    this.#options.came(peer);
     return peer;
   }
 

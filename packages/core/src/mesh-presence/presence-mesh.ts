@@ -16,6 +16,7 @@ import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
 import { nothingBut, Repairs } from "./repairs.ts";
 import { reveal } from "./reveal.ts";
+import type { Entry } from "./roster.ts";
 
 /** Milliseconds for which the first answers of other nodes are waited for. */
 const WAIT_MS = 1_000;
@@ -57,6 +58,14 @@ export interface PresenceMeshOptions extends Incarnation {
   readonly leaseMs: number;
   /** What this node says of itself with each beat; the others have it of `others`. */
   about?(): string;
+  /** Hears which other nodes there are, after they are known, and not any more; default: nobody does. */
+  readonly nodes?: NodesListener;
+}
+
+/** A node is named by its start, and by its `MESH_ID`. */
+export interface NodesListener {
+  came(node: { readonly start: string; readonly node: string }): void;
+  gone(node: { readonly start: string; readonly node: string }): void;
 }
 
 /** Another node that is there. */
@@ -106,6 +115,7 @@ export class PresenceMesh {
     });
     this.#peers = new Peers({
       ...{ counters, log, own: options },
+      came: (peer) => options.nodes?.came(peer),
       arrived: (peer) => this.#arrived(peer),
       gone: (peer) => this.#gone(peer),
     });
@@ -130,6 +140,11 @@ export class PresenceMesh {
   /** What this node says of itself has changed, and the others are to hear of it soon. */
   aboutChanged(): void {
     this.#heartbeat.soon();
+  }
+
+  /** Other nodes that run under a `MESH_ID` which this node has, or another one of them. */
+  get namesakes(): number {
+    return this.#peers.namesakes;
   }
 
   /** Channels whose members on other nodes are known here, or asked for. */
@@ -245,7 +260,8 @@ export class PresenceMesh {
         for (const part of message.parts) {
           const interest = this.#interests.get(part.app, part.channel);
           if (interest === undefined) continue;
-          this.#told(peer, interest, assembled(replicaOf(interest, peer), part.place, part));
+          const named = { ...part, entries: part.entries.map((entry) => ofNode(peer, entry)) };
+          this.#told(peer, interest, assembled(replicaOf(interest, peer), part.place, named));
         }
         break;
     }
@@ -327,6 +343,7 @@ export class PresenceMesh {
   }
 
   #gone(peer: Peer): void {
+    this.#options.nodes?.gone(peer);
     this.#repairs.forget(peer);
     for (const interest of this.#interests.all()) interest.replicas.delete(peer);
     this.#options.showing.hide(peer);
@@ -372,4 +389,9 @@ export class PresenceMesh {
   #settleAll(): void {
     for (const interest of this.#interests.all()) this.#settle(interest);
   }
+}
+
+/** The member as the others are told of it: with the name of its node. */
+function ofNode({ node }: Peer, entry: Entry): Entry {
+  return { ...entry, member: { ...entry.member, mesh: node } };
 }

@@ -164,8 +164,8 @@ export class DelayedBroker extends LocalBroker {
     return through(this.up, this.down, () => super.take(rate, key)) as never;
   }
 
-  override admit(app: string): never {
-    return through(this.up, this.down, () => super.admit(app)) as never;
+  override admit(app: string, user?: string): never {
+    return through(this.up, this.down, () => super.admit(app, user)) as never;
   }
 
   override connected(app: string, connection: string, user: string | undefined): void {

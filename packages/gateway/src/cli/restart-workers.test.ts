@@ -45,11 +45,14 @@ test("so is whether channels keep history, but not how much", () => {
 
 test("so is which mesh the node is in, and how its streams are", () => {
   const url = "nats://user:secret@nats.example:4222";
-  const mesh = loadConfig({ CLUSTER_MODE: "1", NATS_URL: url });
+  const mesh = loadConfig({ CLUSTER_MODE: "1", NATS_URL: url, MESH_ID: "a" });
   const meshDifferences = (environment: Record<string, string>) =>
-    fixedDifferences(mesh, loadConfig({ CLUSTER_MODE: "1", NATS_URL: url, ...environment }));
-  expect(differences({ NATS_URL: url })).toEqual(["NATS_URL"]);
-  expect(fixedDifferences(mesh, now)).toEqual(["NATS_URL"]);
+    fixedDifferences(
+      mesh,
+      loadConfig({ CLUSTER_MODE: "1", NATS_URL: url, MESH_ID: "a", ...environment }),
+    );
+  expect(differences({ NATS_URL: url, MESH_ID: "a" })).toEqual(["MESH_ID", "NATS_URL"]);
+  expect(fixedDifferences(mesh, now)).toEqual(["MESH_ID", "NATS_URL"]);
   expect(meshDifferences({})).toEqual([]);
   expect(
     meshDifferences({

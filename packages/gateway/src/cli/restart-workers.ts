@@ -83,10 +83,11 @@ function differingHookSettings(now: Config, next: Config): string[] {
 
 /** The limits of apps, which the node keeps for all workers together. */
 function budgets({ apps }: Config): string {
-  const limits = [...apps].map(([app, { maxConnections, maxChannels }]) => [
+  const limits = [...apps].map(([app, config]) => [
     app,
-    maxConnections ?? 0,
-    maxChannels ?? 0,
+    config.maxConnections ?? 0,
+    config.maxConnectionsPerUser ?? 0,
+    config.maxChannels ?? 0,
   ]);
   return JSON.stringify(limits.filter(([, ...numbers]) => numbers.some((limit) => limit !== 0)));
 }

@@ -7,7 +7,7 @@ import type { Publication } from "@starling/core/hub/publication.ts";
 import { type RunningGateway, startGateway } from "../main.ts";
 import { type ControlledNode, controlAnswers } from "../node/control.ts";
 import { Directory } from "../node/directory.ts";
-import { joinPresence, watchLinks } from "../node/mesh-link.ts";
+import { joinNodes, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeOptions } from "../node/node-options.ts";
 import { nodeSocketPath } from "../node/node-socket.ts";
@@ -39,8 +39,8 @@ export async function serve(preparation: Preparation): Promise<void> {
   );
   let workers = (): readonly WorkerStatus[] => [];
   const directory = new Directory(config, () => workers());
-  const others = joinPresence(config, node, { log, about: () => directory.about() });
-  if (others !== undefined) directory.use(others);
+  const others = joinNodes(config, node, { log, about: () => directory.about() });
+  if (others !== undefined) directory.use(others.presence);
   const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,
@@ -64,11 +64,11 @@ export async function serve(preparation: Preparation): Promise<void> {
     ...statusOf(gateway, systemClock.now() - startedAt),
     history: counts().history,
     workers: workers(),
-    ...(others === undefined ? {} : { nats: others.linkReport() }),
+    ...(others === undefined ? {} : { nats: others.presence.linkReport() }),
   });
   const side = await serveSocket(preparation, node, { status, counts, directory });
   if (side !== undefined) workers = () => [ownWorker(), ...side.quic.status()];
-  const watch = watchLinks(others, {
+  const watch = watchLinks(others?.presence, {
     quic: () => side?.quic.status() ?? [],
     changed: (reason) => health.set("node", reason),
   });

@@ -9,7 +9,7 @@ import { controlAnswers } from "../node/control.ts";
 import { Directory } from "../node/directory.ts";
 import { requireFreePorts } from "../node/free-ports.ts";
 import { instanceCount } from "../node/instances.ts";
-import { joinPresence, linkRenewal, watchLinks } from "../node/mesh-link.ts";
+import { joinNodes, linkRenewal, watchLinks } from "../node/mesh-link.ts";
 import { nodeHooks } from "../node/node-hooks.ts";
 import { nodeName } from "../node/node-name.ts";
 import { nodeOptions } from "../node/node-options.ts";
@@ -52,9 +52,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
     bytesHolding,
   );
   const directory = new Directory(config, () => [...workers.status(), ...quic.status()]);
-  const others = joinPresence(config, node, { log, about: () => directory.about() });
-  if (others !== undefined) directory.use(others);
-  const renewLink = linkRenewal(others, config);
+  const others = joinNodes(config, node, { log, about: () => directory.about() });
+  if (others !== undefined) directory.use(others.presence);
+  const renewLink = linkRenewal(others?.presence, config);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -65,7 +65,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
     answer: controlAnswers({
       status: () => ({
         ...statusOf(workers, quic, listening, clock.now() - startedAt),
-        ...(others === undefined ? {} : { nats: others.linkReport() }),
+        ...(others === undefined ? {} : { nats: others.presence.linkReport() }),
         history: sharedCountsOf(node, hooks, others).history,
       }),
       nodes: () => directory.list(),
@@ -75,7 +75,7 @@ export async function supervise(preparation: Preparation): Promise<void> {
         restartWorkers(preparation, { workers, quic, hooks, directory, renewLink }, progress),
     }),
   });
-  const watch = watchLinks(others, {
+  const watch = watchLinks(others?.presence, {
     quic: () => quic.status(),
     changed: (reason) => workers.impede(reason),
   });

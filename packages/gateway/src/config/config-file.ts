@@ -16,7 +16,11 @@ import { namespaceSchema } from "./namespaces.ts";
 const name = z.string().regex(NAME, NAME_RULE);
 const publicKey = z.string().regex(PUBLIC_KEY, PUBLIC_KEY_RULE);
 const limit = z.int().min(0).max(10_000_000);
-const limits = z.strictObject({ connections: limit.optional(), channels: limit.optional() });
+const limits = z.strictObject({
+  connections: limit.optional(),
+  connectionsPerUser: limit.optional(),
+  channels: limit.optional(),
+});
 
 const namespaces = z.record(z.union([z.literal(""), name]), namespaceSchema);
 
@@ -173,13 +177,16 @@ function declaredBy(file: File): DeclaredApps {
   const ofApps = new Map<string, readonly DeclaredHook[]>();
   for (const [app, { namespaces = {}, signalling, limits, hooks = [] }] of sections) {
     if (hooks.length > 0) ofApps.set(app, hooks);
-    const tellsConnections = hooks.some(({ events }) => {
+    const isHooked = hooks.some(({ events }) => {
       return events.includes("connect") || events.includes("disconnect");
     });
+    const perUser = limits?.connectionsPerUser;
+    const tellsConnections = isHooked || (perUser ?? 0) > 0;
     apps.set(app, {
       namespaces: new Map(Object.entries(namespaces)),
       ...(signalling === undefined ? {} : { signalling }),
       ...(limits?.connections === undefined ? {} : { maxConnections: limits.connections }),
+      ...(perUser === undefined ? {} : { maxConnectionsPerUser: perUser }),
       ...(limits?.channels === undefined ? {} : { maxChannels: limits.channels }),
       ...(tellsConnections ? { tellsConnections } : {}),
     });

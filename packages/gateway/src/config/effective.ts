@@ -29,14 +29,15 @@ export function describeConfig(config: Config, settings: Settings): string {
     const from = setting.name === variable.name ? "" : `${setting.name} in `;
     lines.push(`${variable.name}=${quoted(shown(key, setting.text))} # ${from}${setting.origin}`);
   }
-  for (const [app, { namespaces, signalling, maxConnections, maxChannels }] of config.apps) {
+  for (const [app, { namespaces, signalling, ...limits }] of config.apps) {
     const keys = [...config.publicKeys.keys.values()].filter((owner) => owner === app).length;
     const accepted =
       app === config.publicKeys.openApp ? "every public key" : `public keys: ${keys}`;
     lines.push(`# app ${app}: ${accepted}, signalling ${signalling ?? "closed"}`);
     for (const [what, limit = 0] of [
-      ["connections", maxConnections],
-      ["channels", maxChannels],
+      ["connections", limits.maxConnections],
+      ["connections of one user", limits.maxConnectionsPerUser],
+      ["channels", limits.maxChannels],
     ] as const) {
       if (limit > 0) lines.push(`# app ${app}: at most ${limit} ${what}`);
     }

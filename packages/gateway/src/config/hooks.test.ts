@@ -104,6 +104,6 @@ test("an operator is warned of what everybody on the way can read, and of severa
   expect(inTheClear).toContain("http://backend.example is not https");
   expect(inTheClear).not.toContain("hidden");
   expect(others).toEqual([]);
-  const { nats } = loadConfig({ NATS_URL: "nats://localhost" });
+  const { nats } = loadConfig({ NATS_URL: "nats://localhost", MESH_ID: "a" });
   expect(warnings({ nats })[0]).toContain("each node sends what happens on itself");
 });

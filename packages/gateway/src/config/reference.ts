@@ -108,7 +108,9 @@ function configFileSection(): string[] {
         "namespace that is not declared have the options of the app's default namespace. Names " +
         "of apps and namespaces are 1 to 64 letters (A to Z, a to z), digits, `-` and `_`, and " +
         "begin with a letter or a digit. `limits` bounds the connections and the channels that an " +
-        "app may have at one time; 0, the default, is no limit. An unknown key is a fault.",
+        "app may have at one time, and the connections of one user (`connectionsPerUser`), which in a " +
+        "[mesh](../guide/mesh.md) are those on all nodes; 0, the default, is no limit. An unknown key is a " +
+        "fault.",
     ),
     [
       "```yaml",
@@ -128,7 +130,7 @@ function configFileSection(): string[] {
       "  shop:",
       "    keys: [k-77c1, k-b20e]",
       "    signalling: closed",
-      "    limits: {connections: 10000, channels: 2000}",
+      "    limits: {connections: 10000, connectionsPerUser: 5, channels: 2000}",
       "    namespaces:",
       '      "":',
       "        subscribe: anyone",

@@ -35,6 +35,11 @@ export function requirementFaults(settings: Settings): ConfigFault[] {
   needCertificate(settings, need, nameOf);
   needToken(settings, need, nameOf);
   needPorts(settings, need, nameOf);
+  need(
+    "meshId",
+    settings.values.natsUrl === undefined || settings.values.meshId !== undefined,
+    `${nameOf("natsUrl")} needs the name of this node in its mesh, such as eu-1, which no other node has`,
+  );
   const { verifyOrigin, caFile, useProxy, trustProxy = [] } = settings.values;
   if (verifyOrigin) {
     const message = `${nameOf("verifyOrigin")}=1 needs a PEM file of authorities`;

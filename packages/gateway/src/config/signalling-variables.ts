@@ -1,5 +1,5 @@
 import { MAX_TIMER_MS } from "./bounds.ts";
-import { headerText, wholeNumber } from "./value-types.ts";
+import { nodeId, wholeNumber } from "./value-types.ts";
 import type { Variable } from "./variable.ts";
 
 const MIB = 1_048_576;
@@ -9,12 +9,13 @@ export const signallingVariables = {
   meshId: {
     name: "MESH_ID",
     group: "Signalling",
-    type: headerText(),
+    type: nodeId(),
     default: undefined,
     otherwise: "messages of the signalling protocol name no node",
     description:
       "Name of this node, in messages of the signalling protocol, in the header `X-Prscd-MeshID` of its " +
-      "handshake, in requests of hooks, and in a mesh, where no two nodes may have the same.",
+      "handshake, in requests of hooks, and in a [mesh](../guide/mesh.md), where each node needs one, and no " +
+      "two may have the same.",
     source: "the presence backend",
   },
   signalMaxPayloadBytes: {

@@ -67,12 +67,12 @@ export function anyText(allowed: string): ValueType<string> {
   return z.string().describe(allowed);
 }
 
-/** Text that can stand in a header field (RFC 9110 section 5.5), and in JSON as it is. */
-export function headerText(): ValueType<string> {
+/** The name of a node, which can stand in a header field (RFC 9110 section 5.5), and in JSON as it is. */
+export function nodeId(): ValueType<string> {
   return z
     .string()
-    .regex(/^[\x20-\x7e]{1,255}$/)
-    .describe("1 to 255 printable ASCII characters");
+    .regex(/^[\x21-\x7e]{1,64}$/)
+    .describe("1 to 64 printable ASCII characters, without spaces");
 }
 
 /** What `NODE_ENV` takes; a misspelt `production` must not quietly be development. */

@@ -2,6 +2,7 @@ import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
+import { NatsReach } from "@starling/core/broker/nats/nats-reach.ts";
 import type { Node } from "@starling/core/broker/node.ts";
 import type { Log, TimerHandle } from "@starling/core/ports.ts";
 import type { Config } from "../config/config.ts";
@@ -24,36 +25,67 @@ export interface MeshLinkOptions {
 
 /** What operators see in the list of clients of NATS. */
 function natsName(meshId: string): string {
-  return `starling ${meshId}`.trimEnd();
+  return `starling ${meshId}`;
+}
+
+/** What a node has to do with the others of its mesh. */
+export interface OtherNodes {
+  readonly presence: NatsPresence;
+  readonly reach: NatsReach;
+  /** Says that the node ends, and leaves NATS. */
+  close(): Promise<void>;
 }
 
 /**
- * Makes the presence of a node that of the mesh, before any worker joins it; undefined where no NATS is
- * configured.
+ * Makes the presence of a node that of the mesh, and what it is told hold on all nodes, before any worker joins it;
+ * undefined where no NATS is configured.
  */
-export function joinPresence(
-  { nats, meshId, presenceLeaseMs }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs">,
-  { presence }: Pick<Node<unknown>, "presence">,
+export function joinNodes(
+  {
+    nats,
+    meshId,
+    presenceLeaseMs: leaseMs,
+    idempotencyWindowMs,
+  }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
+  node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser" | "users">,
   { log, about }: { readonly log: Log; about(): string },
-): NatsPresence | undefined {
+): OtherNodes | undefined {
   if (nats === undefined) return undefined;
   const clock = systemClock;
-  const joined = new NatsPresence({
-    node: meshId,
-    start: nodeName(),
+  const { presence: showing } = node;
+  const own = { node: meshId, start: nodeName() };
+  const presence = new NatsPresence({
+    ...own,
     since: clock.now(),
     connect: () => connectToNats(nats, `${natsName(meshId)} presence`),
-    showing: presence,
+    showing,
     clock,
     random: systemRandom,
     afterTurn,
     log,
     about,
-    leaseMs: presenceLeaseMs,
+    leaseMs,
     prefix: nats.prefix,
+    nodes: {
+      came: (other) => reach.mesh.came(other),
+      gone: (other) => reach.mesh.gone(other),
+    },
   });
-  presence.join(joined.mesh);
-  return joined;
+  const reach: NatsReach = new NatsReach({
+    ...{ own, node, clock, random: systemRandom, log, prefix: nats.prefix },
+    ...{ leaseMs, idempotencyWindowMs, link: presence.link },
+    nodes: () => [...presence.mesh.others()],
+  });
+  showing.join(presence.mesh);
+  node.joinMesh(reach.mesh);
+  return {
+    presence,
+    reach,
+    async close() {
+      reach.close();
+      await presence.close();
+    },
+  };
 }
 
 /** Makes the node's link anew where it is configured otherwise than before; rejected where that fails. */
@@ -112,6 +144,7 @@ export function joinMesh(
     inner,
     handler: handlers,
     node: nodeName(),
+    meshId,
     connect: () => connectToNats(nats, natsName(meshId)),
     clock,
     random: systemRandom,

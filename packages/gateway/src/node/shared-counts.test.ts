@@ -27,15 +27,15 @@ test("a node counts callers that it could not remember, and answers that it had 
     });
   };
   for (let n = 0; n < MAX_REMEMBERED; n++) {
-    broker.take("api", String(n));
+    void broker.take("api", String(n));
     publish(n);
   }
   expect(sharedCountsOf(node, hooks)).toMatchObject({
     idempotencyForgottenEarly: 0,
     rateLimitUntracked: 0,
   });
-  for (const more of [1, 2, 3]) broker.take("api", String(-more));
-  broker.take("user", "of another rate");
+  for (const more of [1, 2, 3]) void broker.take("api", String(-more));
+  void broker.take("user", "of another rate");
   for (const more of [1, 2]) publish(-more);
   expect(sharedCountsOf(node, hooks)).toMatchObject({
     idempotencyForgottenEarly: 2,

@@ -4,7 +4,7 @@ import { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import { Metrics } from "./metrics.ts";
 
 const history = { bytes: 0, channels: 0, publications: 0, evictions: 0 };
-const none = { history, hooks: [] };
+const none = { history, hooks: [], bans: { known: 7, refused: 8 } };
 
 test("every counter of the core is exported, with its value at the moment of the scrape", async () => {
   const counters = new Counters();
@@ -15,7 +15,8 @@ test("every counter of the core is exported, with its value at the moment of the
   expect(text).toContain("\nstarling_slow_consumers_total 3\n");
   expect(text).toContain("\nstarling_connections 7\n");
   const exported = text.match(/^# TYPE starling_\w+ (?:counter|gauge)$/gm) ?? [];
-  expect(exported.length).toBe(Object.keys(counters).length + Object.keys(history).length);
+  const all = [counters, history, none.bans].flatMap((counts) => Object.keys(counts));
+  expect(exported.length).toBe(all.length);
   counters.slowConsumers = 4;
   expect(await metrics.text([], none)).toContain("\nstarling_slow_consumers_total 4\n");
 });
@@ -37,13 +38,27 @@ test("what the node says of members to other nodes is exported where it does", a
     lost: 2,
     nodes: 3,
     links: 1,
+    namesakes: 1,
     channels: 4,
     waitingBytes: 5,
   };
-  const text = await metrics.text([], { ...none, presence });
+  const reach = {
+    questions: 1,
+    questionsLate: 2,
+    keys: 3,
+    users: 6,
+    keysForgottenEarly: 4,
+    invalid: 5,
+  };
+  const text = await metrics.text([], { ...none, presence, reach });
+  expect(text).toContain("\nstarling_bans 7\n");
+  expect(text).toContain("\nstarling_bans_refused_total 8\n");
+  expect(text).toContain("\nstarling_mesh_presence_namesakes 1\n");
+  expect(text).toContain("\nstarling_mesh_questions_late_total 2\n");
+  expect(text).toContain("\nstarling_mesh_questions_invalid_total 5\n");
   expect(text).toContain("\nstarling_mesh_presence_nodes 3\n");
   expect(text).toContain("\nstarling_mesh_presence_links 1\n");
   expect(text).toContain("\nstarling_mesh_presence_lost_total 2\n");
   expect(text).toContain("\nstarling_mesh_presence_waiting_bytes 5\n");
-  expect(await metrics.text([], none)).not.toContain("mesh_presence");
+  expect(await metrics.text([], none)).not.toContain("starling_mesh_");
 });

@@ -3,7 +3,13 @@ import { meshMetrics } from "@starling/core/broker/nats/mesh-metrics.ts";
 import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/counter-metrics.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { HistoryCounts, PresenceCounts, SharedCounts } from "../publish/node-stats.ts";
+import type {
+  BanCounts,
+  HistoryCounts,
+  PresenceCounts,
+  ReachedCounts,
+  SharedCounts,
+} from "../publish/node-stats.ts";
 import { hookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
@@ -58,7 +64,13 @@ export class Metrics {
    */
   async text(
     others: readonly unknown[],
-    { history, hooks, presence }: Pick<SharedCounts, "history" | "hooks" | "presence">,
+    {
+      history,
+      hooks,
+      bans,
+      presence,
+      reach,
+    }: Pick<SharedCounts, "history" | "hooks" | "bans" | "presence" | "reach">,
   ): Promise<string> {
     const all = [
       await this.values(),
@@ -66,6 +78,8 @@ export class Metrics {
       await historyMetrics(history).getMetricsAsJSON(),
       await hookMetrics(hooks).getMetricsAsJSON(),
       ...(presence === undefined ? [] : [await presenceMetrics(presence).getMetricsAsJSON()]),
+      await banMetrics(bans).getMetricsAsJSON(),
+      ...(reach === undefined ? [] : [await reachMetrics(reach).getMetricsAsJSON()]),
     ];
     return AggregatorRegistry.aggregate(all).metrics();
   }
@@ -117,6 +131,8 @@ const presenceHelp = {
   lost: "Nodes that were silent for the lease, or began anew",
   refused: "Nodes and questions not taken note of, since there were too many",
   nodes: "Other nodes of the mesh",
+  namesakes:
+    "Other nodes that share their MESH_ID with one more, or with this one: 0 where all is well",
   channels: "Channels whose members on other nodes are known",
   links: "1 while the node's own link to NATS is up, over which nodes tell one another of members",
   waitingBytes: "Bytes said of members that NATS may not have taken yet",
@@ -127,7 +143,7 @@ function presenceMetrics(counts: PresenceCounts): Registry {
   const registers = [registry];
   for (const [name, help] of Object.entries(presenceHelp) as [keyof PresenceCounts, string][]) {
     const prefix = "starling_mesh_presence_";
-    if (name === "nodes" || name === "channels" || name === "links") {
+    if (["nodes", "namesakes", "channels", "links"].includes(name)) {
       new Gauge({ name: `${prefix}${name}`, help, registers }).set(counts[name]);
     } else if (name === "waitingBytes") {
       new Gauge({ name: `${prefix}waiting_bytes`, help, registers }).set(counts[name]);
@@ -135,6 +151,44 @@ function presenceMetrics(counts: PresenceCounts): Registry {
       new Counter({ name: `${prefix}${name}_total`, help, registers }).inc(counts[name]);
     }
   }
+  return registry;
+}
+
+const reachHelp = {
+  questions: "Questions to other nodes that wait for their answers",
+  questionsLate: "Questions that other nodes did not answer in time",
+  keys: "Idempotency keys that nodes have reserved at this one, and have no answer yet",
+  users: "Users whose connections on all nodes are counted here, each as often as nodes have some",
+  keysForgottenEarly: "Answers of idempotency keys that were forgotten before their time",
+  invalid: "Messages of NATS that are none of a node, and were dropped",
+} as const satisfies Record<keyof ReachedCounts, string>;
+
+function reachMetrics(counts: ReachedCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const metric = (key: keyof ReachedCounts, name: string) => {
+    return { name: `starling_mesh_${name}`, help: reachHelp[key], registers };
+  };
+  new Gauge(metric("questions", "questions")).set(counts.questions);
+  new Gauge(metric("keys", "keys")).set(counts.keys);
+  new Gauge(metric("users", "users")).set(counts.users);
+  for (const [key, name] of [
+    ["questionsLate", "questions_late"],
+    ["keysForgottenEarly", "keys_forgotten_early"],
+    ["invalid", "questions_invalid"],
+  ] as const) {
+    new Counter(metric(key, `${name}_total`)).inc(counts[key]);
+  }
+  return registry;
+}
+
+function banMetrics({ known, refused }: BanCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  const help = "Bans that are known, lifted ones that have to be remembered as well";
+  new Gauge({ name: "starling_bans", help, registers }).set(known);
+  const refusedHelp = "Bans that were not taken note of, since there were too many";
+  new Counter({ name: "starling_bans_refused_total", help: refusedHelp, registers }).inc(refused);
   return registry;
 }
 

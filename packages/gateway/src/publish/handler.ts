@@ -4,13 +4,14 @@ import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { HubApi } from "@starling/core/hub/api.ts";
 import type { Counters } from "@starling/core/hub/counters.ts";
-import type { Log } from "@starling/core/ports.ts";
+import type { Clock, Log } from "@starling/core/ports.ts";
 import { type ErrorName, StarlingError } from "@starling/protocol/errors.ts";
 import type { Config } from "../config/config.ts";
 import { pathOf, queryOf } from "../listeners/request-url.ts";
 import type { NodeList } from "../node/node-list.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import { Deliveries } from "./deliveries.ts";
+import { DisconnectApi } from "./disconnect-api.ts";
 import { Gates } from "./gates.ts";
 import { HistoryApi } from "./history-api.ts";
 import { readLegacyPublication, type TargetMember } from "./legacy-api.ts";
@@ -25,7 +26,14 @@ import { mintToken } from "./token-api.ts";
 /** What the publisher API needs of the configuration. */
 export type PublisherConfig = Pick<
   Config,
-  "allowedIps" | "useProxy" | "trustProxy" | "eventIdPattern" | "maxBodyBytes" | "apiKeys" | "apps"
+  | "allowedIps"
+  | "useProxy"
+  | "trustProxy"
+  | "eventIdPattern"
+  | "maxBodyBytes"
+  | "apiKeys"
+  | "apps"
+  | "meshId"
 >;
 
 export interface PublisherOptions {
@@ -38,6 +46,7 @@ export interface PublisherOptions {
   readonly issuer: JwtIssuer | undefined;
   readonly counters: Counters;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly log: Log;
   /** What the node itself counts. */
   sharedCounts(): Answer<SharedCounts>;
@@ -131,10 +140,11 @@ interface RouteParts extends PublisherOptions {
 }
 
 function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
-  const { config, gates, deliveries, hub, broker, issuer, stats, metrics, nodes } = parts;
+  const { config, gates, deliveries, hub, broker, issuer, stats, metrics, nodes, clock } = parts;
   const api = new NativeApi(config.apps, hub, deliveries);
+  const disconnectApi = new DisconnectApi(config.apps, hub, clock);
   const historyApi = new HistoryApi(config.apps, hub);
-  const presenceApi = new PresenceApi(config.apps, broker);
+  const presenceApi = new PresenceApi(config, broker);
 
   const native =
     (prepare: (text: string) => (caller: string) => Answer<object>): Endpoint =>
@@ -205,7 +215,9 @@ function publisherRoutes(parts: RouteParts): ReadonlyMap<string, Route> {
     ["/api/publish", post((text) => api.publish(text))],
     ["/api/batch", post((text) => api.batch(text))],
     ["/api/broadcast", post((text) => api.broadcast(text))],
-    ["/api/disconnect", post((text) => api.disconnect(text))],
+    ["/api/disconnect", post((text) => disconnectApi.disconnect(text))],
+    ["/api/unban", post((text) => disconnectApi.unban(text))],
+    ["/api/bans", get(query((text) => disconnectApi.bans(text), json))],
     ["/api/token", post((text) => mintToken(config.apps, issuer, text))],
     ["/api/channels", get(query((text) => api.channels(text), json))],
     ["/api/history", get(query((text) => historyApi.history(text), jsonText))],

@@ -248,7 +248,7 @@ describe("POST /api/disconnect", () => {
     const { hub, post } = publisherFixture();
     expect(await post("/api/disconnect", { user: "u" })).toEqual([
       200,
-      { ok: true, connections: 1 },
+      { ok: true, connections: 1, complete: true, unanswered: [] },
     ]);
     await post("/api/disconnect", { connection: "c", app: "shop" });
     expect(hub.disconnected).toEqual([

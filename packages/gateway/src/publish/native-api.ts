@@ -1,6 +1,6 @@
 import { type Answer, whenAnswered } from "@starling/core/answer.ts";
 import type { Published as Outcome } from "@starling/core/broker/broker.ts";
-import type { DisconnectTarget, HubApi } from "@starling/core/hub/api.ts";
+import type { HubApi } from "@starling/core/hub/api.ts";
 import { RESERVED_EVENTS } from "@starling/core/hub/names.ts";
 import { optionsOf } from "@starling/core/hub/namespace.ts";
 import { positionText } from "@starling/core/hub/position.ts";
@@ -15,8 +15,6 @@ import {
   broadcastSchema,
   type ChannelsPage,
   channelsQuerySchema,
-  type Disconnected,
-  disconnectSchema,
   MAX_BATCH,
   type PublicationRequest,
   type Published,
@@ -86,17 +84,6 @@ export class NativeApi {
         subscribers: published.subscribers,
         ...this.#positionsOf(app, channels, published),
       }));
-  }
-
-  disconnect(text: string): () => Answer<Disconnected> {
-    const request = parseRequest(disconnectSchema, readEnvelope(text, MAX_BATCH));
-    this.#knownApp(request.app, "app");
-    const { user, connection, app } = request;
-    // The schema wants exactly one of the two.
-    const target: DisconnectTarget =
-      user === undefined ? { connection: connection ?? "" } : { user };
-    return () =>
-      whenAnswered(this.#hub.disconnect(app, target), (connections) => ({ ok: true, connections }));
   }
 
   /** `query` is the part of the address after the question mark. */

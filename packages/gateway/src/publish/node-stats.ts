@@ -3,6 +3,7 @@ import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
 import type { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
+import type { ReachCounts } from "@starling/core/reach/mesh-reach.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import type { Stats } from "./schemas.ts";
 
@@ -13,10 +14,13 @@ export interface SharedCounts {
   /** Requests that the rate limit let pass unremembered because it knew too many callers. */
   readonly rateLimitUntracked: number;
   readonly history: HistoryCounts;
+  readonly bans: BanCounts;
   /** Of each hook. */
   readonly hooks: readonly HookCounts[];
   /** Absent where no NATS is configured. */
   readonly presence?: PresenceCounts;
+  /** Absent where no NATS is configured. */
+  readonly reach?: ReachedCounts;
 }
 
 /** What the node tells and hears of members over NATS. */
@@ -25,10 +29,26 @@ export interface PresenceCounts extends Readonly<MeshPresenceCounters> {
   readonly nodes: number;
   /** Whether the link to NATS is up: 1 or 0. */
   readonly links: number;
+  /** Those of them that share their `MESH_ID` with another one, or with this node. */
+  readonly namesakes: number;
   /** Channels whose members on other nodes are known. */
   readonly channels: number;
   /** Bytes that NATS may not have taken yet. */
   readonly waitingBytes: number;
+}
+
+/** Who may not connect. */
+export interface BanCounts {
+  /** Bans, those that were lifted and have to be remembered as well. */
+  readonly known: number;
+  /** Bans that were not taken note of, since there were too many. */
+  readonly refused: number;
+}
+
+/** What the node asks other nodes. */
+export interface ReachedCounts extends ReachCounts {
+  /** Messages that were not understood. */
+  readonly invalid: number;
 }
 
 /** What the channels of the node keep. */
@@ -66,7 +86,14 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const { history, hooks, presence: _, ...more } = await shared();
+    const {
+      history,
+      hooks,
+      bans: _bans,
+      presence: _presence,
+      reach: _reach,
+      ...more
+    } = await shared();
     const whole = {
       ok: true,
       hub,

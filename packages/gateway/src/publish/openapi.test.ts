@@ -31,6 +31,7 @@ test("every operation of the native API is described, and every described one ex
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
   );
   expect(described.sort()).toEqual([
+    "GET /api/bans",
     "GET /api/channels",
     "GET /api/history",
     "GET /api/nodes",
@@ -42,6 +43,7 @@ test("every operation of the native API is described, and every described one ex
     "POST /api/disconnect",
     "POST /api/publish",
     "POST /api/token",
+    "POST /api/unban",
   ]);
   for (const operation of described) {
     const [method = "", path = ""] = operation.split(" ");
@@ -97,6 +99,8 @@ test("an answer of each operation has the fields of its schema", async () => {
     ],
     ["Broadcasted", (await post("/api/broadcast", { channels: ["c"], data: 1 }))[1]],
     ["Disconnected", (await post("/api/disconnect", { user: "u" }))[1]],
+    ["Unbanned", (await post("/api/unban", { user: "u" }))[1]],
+    ["Bans", JSON.parse((await call("/api/bans")).text)],
     ["Channels", JSON.parse((await call("/api/channels")).text)],
     ["Error", JSON.parse((await call("/nothing")).text)],
   ];

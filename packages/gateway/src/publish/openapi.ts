@@ -2,6 +2,8 @@ import { type ErrorName, errorCatalogue } from "@starling/protocol/errors.ts";
 import { z } from "zod";
 import { hookBodySchema, hookOperation } from "./hook-schemas.ts";
 import {
+  bansQuerySchema,
+  bansSchema,
   batchPublishedSchema,
   batchSchema,
   broadcastedSchema,
@@ -21,6 +23,8 @@ import {
   statsSchema,
   tokenRequestSchema,
   tokenSchema,
+  unbannedSchema,
+  unbanSchema,
 } from "./schemas.ts";
 
 type JsonObject = Record<string, unknown>;
@@ -81,10 +85,28 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
   "/api/disconnect": {
     method: "post",
     id: "disconnect",
-    summary: "Disconnects a user or one connection; the clients do not reconnect by themselves.",
+    summary:
+      "Disconnects a user or one connection, on all nodes, and bans the user where that is asked for; the clients " +
+      "do not reconnect by themselves.",
     request: { name: "Disconnect", schema: disconnectSchema },
     answer: { name: "Disconnected", schema: disconnectedSchema },
+    errors: [...WRITING, "too_many_bans"],
+  },
+  "/api/unban": {
+    method: "post",
+    id: "unban",
+    summary: "Lifts the ban of a user, on all nodes.",
+    request: { name: "Unban", schema: unbanSchema },
+    answer: { name: "Unbanned", schema: unbannedSchema },
     errors: WRITING,
+  },
+  "/api/bans": {
+    method: "get",
+    id: "listBans",
+    summary: "Lists the users of an app who are banned.",
+    answer: { name: "Bans", schema: bansSchema },
+    errors: READING,
+    parameters: bansQuerySchema,
   },
   "/api/channels": {
     method: "get",

@@ -23,9 +23,16 @@ describe("GET /api/presence", () => {
     join(member("3", undefined, new Uint8Array([0xc1])));
     const answer = JSON.parse((await call("/api/presence?channel=room:1")).text);
     expect(presenceSchema.parse(answer).members).toEqual([
-      { connection: "1", clientId: "client 1", user: "alice", state: { id: "a" }, since: 5 },
-      { connection: "2", clientId: "client 2", user: null, state: null, since: 5 },
-      { connection: "3", clientId: "client 3", user: null, state: "wQ==", since: 5 },
+      {
+        connection: "1",
+        clientId: "client 1",
+        user: "alice",
+        state: { id: "a" },
+        since: 5,
+        mesh: null,
+      },
+      { connection: "2", clientId: "client 2", user: null, state: null, since: 5, mesh: null },
+      { connection: "3", clientId: "client 3", user: null, state: "wQ==", since: 5, mesh: null },
     ]);
   });
 

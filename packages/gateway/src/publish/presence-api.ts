@@ -10,10 +10,15 @@ import { presenceQuerySchema, type presenceSchema, type presenceStatsSchema } fr
 /** Who is present in a channel, for backends. */
 export class PresenceApi {
   readonly #apps: Config["apps"];
+  readonly #meshId: string;
   readonly #broker: Pick<Broker, "members" | "presenceStats">;
 
-  constructor(apps: Config["apps"], broker: Pick<Broker, "members" | "presenceStats">) {
+  constructor(
+    { apps, meshId }: Pick<Config, "apps" | "meshId">,
+    broker: Pick<Broker, "members" | "presenceStats">,
+  ) {
     this.#apps = apps;
+    this.#meshId = meshId;
     this.#broker = broker;
   }
 
@@ -29,6 +34,7 @@ export class PresenceApi {
           user: member.user ?? null,
           state: stateAsJson(member.state),
           since: member.since,
+          mesh: (member.mesh ?? this.#meshId) || null,
         })),
       }));
   }

@@ -1,4 +1,5 @@
 import { MAX_TTL_SECONDS } from "@starling/core/auth/jwt-issuer.ts";
+import { MAX_BAN_SECONDS } from "@starling/core/bans/ban-list.ts";
 import { MAX_NAME_LENGTH, NO_CONTROL_CHARACTERS } from "@starling/core/hub/names.ts";
 import { DEFAULT_APP } from "@starling/core/hub/namespace.ts";
 import { type Position, parsePosition } from "@starling/core/hub/position.ts";
@@ -70,12 +71,26 @@ export const disconnectSchema = z
   .strictObject({
     user: name.optional().meta({ description: "Every connection of this user." }),
     connection: name.optional().meta({ description: "The connection with this id." }),
+    ban: z
+      .int()
+      .min(1)
+      .max(MAX_BAN_SECONDS)
+      .optional()
+      .meta({ description: "Seconds for which the user cannot connect again; only with `user`." }),
     app,
   })
   .refine((target) => (target.user === undefined) !== (target.connection === undefined), {
     error: "exactly one of user and connection is needed",
   })
+  .refine((target) => target.ban === undefined || target.user !== undefined, {
+    path: ["ban"],
+    error: "is for a user, not for a connection",
+  })
   .meta({ oneOf: [{ required: ["user"] }, { required: ["connection"] }] });
+
+export const unbanSchema = z.strictObject({ user: name, app });
+
+export const bansQuerySchema = z.strictObject({ app });
 
 export const channelsQuerySchema = z.strictObject({
   app,
@@ -324,6 +339,9 @@ export const presenceSchema = z
         user: z.string().nullable(),
         state: z.unknown().meta({ description: "The state as JSON; bytes in it as base64 text." }),
         since: count.meta({ description: "Milliseconds since the Unix epoch." }),
+        mesh: z.string().nullable().meta({
+          description: "`MESH_ID` of the node that it is connected to; null without one.",
+        }),
       }),
     ),
   })
@@ -364,8 +382,32 @@ export const tokenSchema = z.strictObject({
 
 export const disconnectedSchema = z.strictObject({
   ok,
-  connections: count.meta({ description: "Connections that were disconnected." }),
+  connections: count.meta({ description: "Connections that were disconnected, on all nodes." }),
+  complete: z.boolean().meta({
+    description:
+      "Whether everybody has answered who could have such connections; ask again where it is false.",
+  }),
+  unanswered: z
+    .array(z.string())
+    .meta({ description: "`MESH_ID` of other nodes that are there and have not answered." }),
 });
+
+export const unbannedSchema = z.strictObject({
+  ok,
+  lifted: z.boolean().meta({ description: "Whether the user was banned." }),
+});
+
+export const bansSchema = z
+  .strictObject({
+    ok,
+    bans: z.array(
+      z.strictObject({
+        user: z.string(),
+        until: count.meta({ description: "When it ends, milliseconds since the Unix epoch." }),
+      }),
+    ),
+  })
+  .meta({ description: "Those that end first come first; 20,000 at most." });
 
 export type PublicationRequest = z.output<typeof publicationSchema>;
 export type Published = z.output<typeof publishedSchema>;
@@ -374,3 +416,5 @@ export type Broadcasted = z.output<typeof broadcastedSchema>;
 export type ChannelsPage = z.output<typeof channelsSchema>;
 export type Stats = z.output<typeof statsSchema>;
 export type Disconnected = z.output<typeof disconnectedSchema>;
+export type Unbanned = z.output<typeof unbannedSchema>;
+export type Bans = z.output<typeof bansSchema>;

@@ -143,7 +143,9 @@ describe("what was counted", () => {
       { app: "default", hook: 0, queued: 7, requests: 10, ...counted, isCircuitOpen: true },
       { app: "shop", hook: 0, queued: 0, requests: 20, ...counted, isCircuitOpen: false },
     ];
-    const { call } = publisherFixture({ sharedCounts: () => ({ ...shared, history, hooks }) });
+    const { call } = publisherFixture({
+      sharedCounts: () => ({ ...shared, history, hooks, bans: { known: 0, refused: 0 } }),
+    });
     const stats = JSON.parse((await call("/api/stats")).text);
     expect(stats.publisher).toMatchObject(shared);
     expect(stats.history).toEqual(history);

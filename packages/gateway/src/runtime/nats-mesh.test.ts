@@ -50,7 +50,7 @@ const hasMissed = ({ missedCalls }: Joined) => missedCalls > 0;
 
 describe("channels without history", () => {
   test("what one node publishes reaches the others once, with all that it says", async () => {
-    const { first, second, settle } = await mesh(2);
+    const { first, firstNode, second, settle } = await mesh(2);
     await second.broker.interest("default", "chat:ä b", 1);
     const whole = {
       ...delivery("chat:ä b", '{"n":1.50}').publication,
@@ -65,7 +65,7 @@ describe("channels without history", () => {
     const [received] = second.received;
     expect(received).toMatchObject({
       ...{ app: "default", channel: "chat:ä b", event: "event", data: '{"n":1.50}' },
-      ...{ publisher: "somebody", attachments: [Uint8Array.of(1, 2, 3)] },
+      ...{ publisher: "somebody", attachments: [Uint8Array.of(1, 2, 3)], mesh: firstNode.name },
     });
     expect(first.received).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { StarlingError } from "@starling/protocol/errors.ts";
+import { disconnected } from "../../testing/disconnected.ts";
 import type { Cancellation } from "../broker.ts";
 import { CancellationSource } from "../cancellation.ts";
 import type { BrokerFixture } from "./fixture.ts";
@@ -214,7 +215,9 @@ export function describeCalls(setUp: SetUp): void {
     const fixture = await setUp();
     const { broker } = await join(fixture);
     expect(await answered(fixture, () => broker.gather("method", null))).toEqual([]);
-    expect(await answered(fixture, () => broker.disconnect("default", { user: "u" }))).toBe(0);
+    expect(await answered(fixture, () => broker.disconnect("default", { user: "u" }))).toEqual(
+      disconnected(0),
+    );
   });
 
   test("disconnecting asks all others, and answers how many connections that were", async () => {
@@ -232,7 +235,9 @@ export function describeCalls(setUp: SetUp): void {
       };
     }
     const target = { user: "u" };
-    expect(await answered(fixture, () => asker.broker.disconnect("shop", target))).toBe(5);
+    expect(await answered(fixture, () => asker.broker.disconnect("shop", target))).toEqual(
+      disconnected(5),
+    );
     expect(questions).toEqual(Array(2).fill(["disconnect", { app: "shop", target }]));
   });
 }

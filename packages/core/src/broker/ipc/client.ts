@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
+import type { Ban } from "../../bans/ban.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
@@ -16,6 +17,7 @@ import type {
   RateName,
   WorkerId,
 } from "../broker.ts";
+import type { Disconnection } from "../elsewhere.ts";
 import { PublicationIds } from "../publication-ids.ts";
 import type { HistoryPage, HistoryRequest } from "../stream.ts";
 import { ChannelMirror } from "./channel-mirror.ts";
@@ -144,12 +146,25 @@ export class IpcBroker implements Broker {
     return this.#link.request("usual", TO_NODE.channels, write, messages.readPage);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Promise<number> {
+  disconnect(app: string, target: DisconnectTarget): Promise<Disconnection> {
     const write = (writer: Writer) => {
       writer.string(app);
       messages.writeTarget(writer, target);
     };
-    return this.#link.request("usual", TO_NODE.disconnect, write, readUint);
+    return this.#link.request("usual", TO_NODE.disconnect, write, messages.readDisconnection);
+  }
+
+  ban(app: string, user: string, until: number): Promise<void> {
+    const write = (writer: Writer) => {
+      writer.string(app);
+      writer.string(user);
+      writer.uint(until);
+    };
+    return this.#link.request("usual", TO_NODE.ban, write, () => {});
+  }
+
+  bans(): Promise<readonly Ban[]> {
+    return this.#link.request("usual", TO_NODE.bans, () => {}, messages.readBans);
   }
 
   reserve(keys: readonly DeliveryKey[]): Promise<readonly (Published | undefined)[]> {
@@ -177,9 +192,13 @@ export class IpcBroker implements Broker {
     return this.#link.request("brief", TO_NODE.take, write, readUint).catch(alone);
   }
 
-  admit(app: string): Answer<void> {
-    if (!this.#limitsConnections(app)) return;
-    const write = (writer: Writer) => writer.string(app);
+  admit(app: string, user?: string): Answer<void> {
+    const limitsUser = user !== undefined && this.#limitsUsers(app);
+    if (!limitsUser && !this.#limitsConnections(app)) return;
+    const write = (writer: Writer) => {
+      writer.string(app);
+      writer.optionalString(limitsUser ? user : undefined);
+    };
     return this.#link.request("usual", TO_NODE.admit, write, () => {});
   }
 
@@ -270,6 +289,10 @@ export class IpcBroker implements Broker {
     });
     this.#unnoted.set(app, channel, pending);
     return pending;
+  }
+
+  #limitsUsers(app: string): boolean {
+    return (this.#options.apps.get(app)?.maxConnectionsPerUser ?? 0) > 0;
   }
 
   /** Where there is no limit the node has nothing to count. */

@@ -1,9 +1,11 @@
 import { type ErrorName, errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
+import type { Ban } from "../../bans/ban.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
 import type { Position } from "../../hub/position.ts";
 import type { DeliveryKey, PresenceEvent, Published, RateName } from "../broker.ts";
+import type { Disconnection } from "../elsewhere.ts";
 import type { Reader } from "./reader.ts";
 import { WireError } from "./wire-error.ts";
 import type { Writer } from "./writer.ts";
@@ -92,6 +94,41 @@ export function readTarget(reader: Reader): DisconnectTarget {
   return reader.bool() ? { user: reader.string() } : { connection: reader.string() };
 }
 
+export function writeDisconnection(writer: Writer, told: Disconnection): void {
+  writer.uint(told.connections);
+  writer.strings(told.unanswered);
+  writer.bool(told.isComplete);
+}
+
+export function readDisconnection(reader: Reader): Disconnection {
+  return {
+    connections: reader.uint(),
+    unanswered: reader.strings(),
+    isComplete: reader.bool(),
+  };
+}
+
+export function writeBans(writer: Writer, bans: readonly Ban[]): void {
+  writer.array(bans.length);
+  for (const { app, user, until, keptUntil, stamp, by } of bans) {
+    writer.string(app);
+    writer.string(user);
+    for (const number of [until, keptUntil, stamp]) writer.uint(number);
+    writer.string(by);
+  }
+}
+
+export function readBans(reader: Reader): Ban[] {
+  return readAll(reader, () => ({
+    app: reader.lastingString(),
+    user: reader.lastingString(),
+    until: reader.uint(),
+    keptUntil: reader.uint(),
+    stamp: reader.uint(),
+    by: reader.lastingString(),
+  }));
+}
+
 export function writePageRequest(writer: Writer, page: ChannelPageRequest): void {
   writer.string(page.prefix);
   writer.uint(page.limit);
@@ -136,6 +173,7 @@ function writeMember(writer: Writer, member: Member): void {
   writer.optionalString(member.user);
   writer.optionalBin(member.state);
   writer.uint(Math.max(0, Math.floor(member.since)));
+  writer.optionalString(member.mesh);
 }
 
 function readMember(reader: Reader): Member {
@@ -145,7 +183,14 @@ function readMember(reader: Reader): Member {
     user: reader.optionalLastingString(),
     state: reader.optionalBin(),
     since: reader.uint(),
+    ...meshOf(reader),
   };
+}
+
+/** Most members are of this node, and have no such thing. */
+function meshOf(reader: Reader): Pick<Member, "mesh"> {
+  const mesh = reader.optionalLastingString();
+  return mesh === undefined ? {} : { mesh };
 }
 
 export function writeMembers(writer: Writer, members: readonly Member[]): void {

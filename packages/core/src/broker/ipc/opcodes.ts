@@ -26,6 +26,8 @@ export const TO_NODE = {
   history: 24,
   connected: 25,
   disconnected: 26,
+  ban: 27,
+  bans: 28,
 } as const;
 
 /** First value of a message from the node to a worker, or to whoever asks it something. */

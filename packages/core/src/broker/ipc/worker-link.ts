@@ -232,8 +232,8 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
         return;
       }
       case TO_NODE.admit: {
-        const app = message.string();
-        this.#answers.give(id, () => seat.admit(app), writeNothing);
+        const [app, user] = [message.string(), message.optionalString()];
+        this.#answers.give(id, () => seat.admit(app, user), writeNothing);
         return;
       }
       case TO_NODE.reserve: {
@@ -254,9 +254,18 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
       }
       case TO_NODE.disconnect: {
         const [app, target] = [message.string(), messages.readTarget(message)];
-        this.#answers.give(id, () => seat.disconnect(app, target), writeUint);
+        this.#answers.give(id, () => seat.disconnect(app, target), messages.writeDisconnection);
         return;
       }
+      case TO_NODE.ban: {
+        const [app, user] = [message.string(), message.string()];
+        const until = message.uint();
+        this.#answers.give(id, () => seat.ban(app, user, until), writeNothing);
+        return;
+      }
+      case TO_NODE.bans:
+        this.#answers.give(id, () => seat.bans(), messages.writeBans);
+        return;
       case TO_NODE.watch:
       case TO_NODE.members: {
         const [app, channel] = [message.string(), message.string()];

@@ -7,6 +7,7 @@ import { PublicationIds } from "../publication-ids.ts";
 import type { MeshCounters } from "./counters.ts";
 import { Envelopes } from "./envelope.ts";
 import { foreignPublication } from "./foreign.ts";
+import { isOfNode, meshIdOf } from "./origin.ts";
 import { Origins } from "./origins.ts";
 import { RecentIds } from "./recent-ids.ts";
 import type { StoredContent } from "./stored-message.ts";
@@ -48,7 +49,10 @@ export class Inbox {
       const { origin, sequence } = Envelopes.stampOf(message.data);
       // A node that is one worker needs no ids, and others may.
       const { id = sequence } = publication;
-      if (!this.#isOwnNode(origin)) publication.id = PublicationIds.of(origin, id);
+      if (!isOfNode(origin, this.#options.node)) {
+        publication.id = PublicationIds.of(origin, id);
+        publication.mesh = meshIdOf(origin);
+      }
       return publication;
     } catch (error) {
       if (!(error instanceof WireError || error instanceof RangeError)) throw error;
@@ -75,7 +79,7 @@ export class Inbox {
     }
     try {
       const stamp = Envelopes.stampOf(data);
-      if (this.#isOwnNode(stamp.origin)) return true;
+      if (isOfNode(stamp.origin, this.#options.node)) return true;
       const id = Envelopes.idOf(data);
       if (this.#origins.isNew(stamp) && (id === "" || this.#ids.isNew(id))) return false;
       counters.duplicates++;
@@ -84,9 +88,5 @@ export class Inbox {
       if (error instanceof WireError) return false;
       throw error;
     }
-  }
-
-  #isOwnNode(origin: string): boolean {
-    return origin.startsWith(this.#options.node) && origin[this.#options.node.length] === ".";
   }
 }

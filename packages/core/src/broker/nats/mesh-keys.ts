@@ -1,8 +1,6 @@
 import { type Answer, whenAnswered } from "../../answer.ts";
 import type { Broker, DeliveryKey, Published } from "../broker.ts";
-
-/** Which of both a key of the node is; keys of publishers begin with a caller, which holds no such character. */
-const OWN_PREFIX = "\u0000own\n";
+import { ownPartOf } from "../own-part.ts";
 
 /**
  * The keys of deliveries that go to the subscribers of the node and to the rest of the mesh. Beside each key the
@@ -18,17 +16,12 @@ export class MeshKeys {
     this.#inner = inner;
   }
 
-  /** The key under which the subscribers of the node have a delivery. */
-  static own({ key, fingerprint }: DeliveryKey): DeliveryKey {
-    return { key: OWN_PREFIX + key, fingerprint };
-  }
-
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
-    const own = keys.map(MeshKeys.own);
+    const own = keys.map(ownPartOf);
     return whenAnswered(this.#inner.reserve([...keys, ...own]), (answers) => {
       keys.forEach((key, index) => {
         const delivered = answers[keys.length + index];
-        if (answers[index] !== undefined) this.#inner.release([MeshKeys.own(key)]);
+        if (answers[index] !== undefined) this.#inner.release([ownPartOf(key)]);
         else if (delivered !== undefined) this.#delivered.set(key.key, delivered);
       });
       return answers.slice(0, keys.length);
@@ -37,7 +30,7 @@ export class MeshKeys {
 
   release(keys: readonly DeliveryKey[]): void {
     for (const { key } of keys) this.#delivered.delete(key);
-    this.#inner.release([...keys, ...keys.map(MeshKeys.own)]);
+    this.#inner.release([...keys, ...keys.map(ownPartOf)]);
   }
 
   /** What came of the first part, where an earlier attempt has made it. */
@@ -49,6 +42,6 @@ export class MeshKeys {
   done(key: DeliveryKey): void {
     this.#delivered.delete(key.key);
     // Where nothing went to subscribers of the node it was reserved in vain.
-    this.#inner.release([MeshKeys.own(key)]);
+    this.#inner.release([ownPartOf(key)]);
   }
 }

@@ -1,5 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Answer, whenAnswered } from "../../answer.ts";
+import type { Ban } from "../../bans/ban.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
@@ -17,6 +18,8 @@ import type {
   RateName,
   WorkerId,
 } from "../broker.ts";
+import type { Disconnection } from "../elsewhere.ts";
+import { ownPartOf } from "../own-part.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "../stream.ts";
 import { AnswerWatch } from "./answer-watch.ts";
 import { MeshCounters } from "./counters.ts";
@@ -26,6 +29,7 @@ import { KeptChannels, type Place } from "./kept-channels.ts";
 import { MeshLink } from "./link.ts";
 import { LinkProbe, type LinkReport } from "./link-probe.ts";
 import { MeshKeys } from "./mesh-keys.ts";
+import { originOf } from "./origin.ts";
 import { PlainChannels } from "./plain-channels.ts";
 import { Pulse } from "./pulse.ts";
 import type { StreamSettings } from "./stream-config.ts";
@@ -43,6 +47,8 @@ export interface MeshBrokerOptions {
   readonly handler: BrokerHandler;
   /** Names the node among all of the mesh and of all times: its workers have the same, and no others. */
   readonly node: string;
+  /** Names it for people, and for clients; printable ASCII of at most 64 characters. */
+  readonly meshId: string;
   connect(): Promise<NatsConnection>;
   readonly clock: Clock;
   readonly random: Random;
@@ -87,7 +93,8 @@ export class MeshBroker implements Broker {
   #sequence = 0;
 
   constructor(options: MeshBrokerOptions) {
-    const { inner, handler, node, random, apps, log, clock, prefix = "starling" } = options;
+    const { inner, handler, node, meshId, random, apps, log, clock } = options;
+    const { prefix = "starling" } = options;
     const { placeOf = (app, channel) => placeIn(apps, app, channel) } = options;
     const { counters } = this;
     this.worker = inner.worker;
@@ -96,7 +103,7 @@ export class MeshBroker implements Broker {
     this.#keys = new MeshKeys(inner);
     this.#placeOf = placeOf;
     const instance = random.bytes(NAME_BYTES).toBase64({ alphabet: "base64url" });
-    const origin = `${node}.${instance}`;
+    const origin = originOf(node, instance, meshId);
     const envelopes = new Envelopes(origin);
     const subjects = new Subjects(prefix);
     const inbox = new Inbox({ handler, envelopes, counters, log, node });
@@ -204,8 +211,16 @@ export class MeshBroker implements Broker {
     return this.#inner.channels(app, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): Answer<number> {
+  disconnect(app: string, target: DisconnectTarget): Answer<Disconnection> {
     return this.#inner.disconnect(app, target);
+  }
+
+  ban(app: string, user: string, until: number): Answer<void> {
+    return this.#inner.ban(app, user, until);
+  }
+
+  bans(): Answer<readonly Ban[]> {
+    return this.#inner.bans();
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
@@ -224,8 +239,8 @@ export class MeshBroker implements Broker {
     return this.#inner.take(rate, key);
   }
 
-  admit(app: string): Answer<void> {
-    return this.#inner.admit(app);
+  admit(app: string, user?: string): Answer<void> {
+    return this.#inner.admit(app, user);
   }
 
   connectionOpened(app: string): void {
@@ -317,7 +332,7 @@ export class MeshBroker implements Broker {
     const { channels, publication, key } = delivery;
     const own =
       (key && this.#keys.delivered(key)) ??
-      this.#inner.publish({ ...delivery, streams: [], key: key && MeshKeys.own(key) });
+      this.#inner.publish({ ...delivery, streams: [], key: key && ownPartOf(key) });
     // A promise less for each publication, where the node is this process.
     if (!(own instanceof Promise)) return this.#plain.publish(publication, channels, own, key);
     const handedOver = this.#plain.publish(publication, channels, undefined, key);

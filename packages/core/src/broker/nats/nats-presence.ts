@@ -28,9 +28,10 @@ export interface NatsPresenceOptions extends Omit<PresenceMeshOptions, "transpor
 export class NatsPresence {
   readonly mesh: PresenceMesh;
   readonly pings: NodePings;
+  /** The node's own link to NATS, for whatever else it has to say to others. */
+  readonly link: MeshLink;
   readonly #options: NatsPresenceOptions;
   readonly #codec = new Codec();
-  readonly #link: MeshLink;
   readonly #probe: LinkProbe;
   readonly #subjects: Subjects;
   readonly #wanted = new ByChannel<Subscription | undefined>();
@@ -43,25 +44,25 @@ export class NatsPresence {
   constructor(options: NatsPresenceOptions) {
     this.#options = options;
     this.#subjects = new Subjects(options.prefix ?? "starling");
-    this.#link = new MeshLink(options);
-    this.#probe = new LinkProbe(this.#link, options.clock);
-    this.pings = new NodePings({ ...options, link: this.#link, subjects: this.#subjects });
+    this.link = new MeshLink(options);
+    this.#probe = new LinkProbe(this.link, options.clock);
+    this.pings = new NodePings({ ...options, link: this.link, subjects: this.#subjects });
     const transport: MeshTransport = {
       send: (address, message) => this.#send(address, message),
-      whenSent: (callback) => void this.#link.flushed().then(callback),
+      whenSent: (callback) => void this.link.flushed().then(callback),
       listen: (app, channel, isWanted) => this.#listen(app, channel, isWanted),
     };
     this.mesh = new PresenceMesh({ ...options, transport });
-    this.#link.use({
+    this.link.use({
       up: (connection) => this.#up(connection),
       down: () => this.mesh.linkDown(),
     });
-    this.#link.start();
+    this.link.start();
   }
 
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
   get downSince(): number | undefined {
-    return this.#link.downSince;
+    return this.link.downSince;
   }
 
   /** How the connection stands, and how far it is behind. */
@@ -71,7 +72,7 @@ export class NatsPresence {
 
   /** Connects in another way, from now on; rejected where that fails, and then all is as it was. */
   renew(connect: NatsPresenceOptions["connect"]): Promise<void> {
-    return this.#link.renew(connect);
+    return this.link.renew(connect);
   }
 
   /** Bytes that NATS may not have taken yet. */
@@ -82,8 +83,8 @@ export class NatsPresence {
   /** Says that the node ends, and leaves NATS. */
   async close(): Promise<void> {
     this.mesh.close();
-    await this.#link.flushed();
-    await this.#link.close();
+    await this.link.flushed();
+    await this.link.close();
   }
 
   #up(connection: NatsConnection): void {
@@ -103,7 +104,7 @@ export class NatsPresence {
   }
 
   #listen(app: string, channel: string, isWanted: boolean): void {
-    const { subscriber } = this.#link;
+    const { subscriber } = this.link;
     this.#wanted.get(app, channel)?.unsubscribe();
     if (!isWanted) {
       this.#wanted.delete(app, channel);
@@ -137,7 +138,7 @@ export class NatsPresence {
   }
 
   #send(address: Address, message: Message): void {
-    const { connection } = this.#link;
+    const { connection } = this.link;
     const { counters } = this.mesh;
     if (connection === undefined || this.waitingBytes > MAX_BYTES) {
       counters.dropped++;
@@ -171,15 +172,15 @@ export class NatsPresence {
   #confirm(): void {
     if (this.#isConfirming) return;
     this.#isConfirming = true;
-    const { number } = this.#link;
+    const { number } = this.link;
     let upTo = 0;
-    const isTaken = this.#link.flushed(() => {
+    const isTaken = this.link.flushed(() => {
       upTo = this.#sent;
     });
     void isTaken.then((isDone) => {
       this.#isConfirming = false;
-      if (isDone && number === this.#link.number) this.#taken = upTo;
-      if (this.waitingBytes >= CONFIRMED_BYTES && this.#link.connection !== undefined) {
+      if (isDone && number === this.link.number) this.#taken = upTo;
+      if (this.waitingBytes >= CONFIRMED_BYTES && this.link.connection !== undefined) {
         this.#confirm();
       }
     });

@@ -99,6 +99,16 @@ export class Subjects {
     return `${this.#prefix}.who.ping.${subjectToken(start)}`;
   }
 
+  /** Where all nodes are told what is not about members. */
+  get everyNodeAsked(): string {
+    return `${this.#prefix}.who.asked.all`;
+  }
+
+  /** Where one start of a node is asked, and answered. */
+  oneNodeAsked(start: string): string {
+    return `${this.#prefix}.who.asked.to.${subjectToken(start)}`;
+  }
+
   /** Where a channel's members are told of. */
   members(app: string, channel: string): string {
     return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { PublicationIds } from "../../broker/publication-ids.ts";
 import type { Publication } from "../../hub/publication.ts";
 import { ALICE, publication, recoverable } from "../../testing/channel-fixture.ts";
+import { disconnected } from "../../testing/disconnected.ts";
 import {
   ClusterClient,
   type ClusterSocket,
@@ -163,7 +164,7 @@ describe("while a session is on its way from its owner", () => {
     for (const isLost of [false, true]) {
       const { cluster, other, socket, was } = await handedOver({ isUnderWay: true });
       if (isLost) socket.close();
-      expect(other.hub.disconnect("default", { connection: was.sid })).toBe(1);
+      expect(other.hub.disconnect("default", { connection: was.sid })).toEqual(disconnected(1));
       if (!isLost) expect(packets(socket).at(-1)).toBe("41");
       socket.close();
       await cluster.settle();
@@ -198,7 +199,7 @@ test("a worker that cannot catch up sends its client back at once", async () => 
 
 test("a disconnect by the publisher before the session is there ends it for good", async () => {
   const { cluster, other, socket, was } = await handedOver();
-  expect(other.hub.disconnect("default", { connection: was.sid })).toBe(1);
+  expect(other.hub.disconnect("default", { connection: was.sid })).toEqual(disconnected(1));
   expect(packets(socket).at(-1)).toBe("41");
   expect(socket.socket.isEnded).toBe(true);
   await cluster.settle();

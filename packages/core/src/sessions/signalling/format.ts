@@ -18,7 +18,7 @@ export class SignallingFormat implements WireFormat {
   readonly #meshId: string;
   readonly #hasOffsets: boolean;
 
-  /** `meshId` names this node in every message; empty leaves it out. */
+  /** `meshId` names this node in messages that came through it; empty leaves it out. */
   constructor(meshId: string, audience: keyof typeof formatIds) {
     this.#meshId = meshId;
     this.id = formatIds[audience];
@@ -26,20 +26,26 @@ export class SignallingFormat implements WireFormat {
   }
 
   encode(publication: Publication): readonly Uint8Array[] {
-    const { channel: c, publisher: p = "", cursor, position } = publication;
-    const signal = { t: "data" as const, c, p, pl: payloadOf(publication), ...this.#mesh() };
+    const { channel: c, publisher: p = "", cursor, position, mesh } = publication;
+    const signal = { t: "data" as const, c, p, pl: payloadOf(publication), ...this.#mesh(mesh) };
     const off = this.#hasOffsets && cursor !== undefined ? position?.offset : undefined;
     return [encodeSignal(off === undefined ? signal : { ...signal, off })];
   }
 
-  /** News of a peer, for the others in a channel. */
-  peer(op: ServerPeerSignal["op"], c: string, p: string, pl: Uint8Array | undefined): Uint8Array {
-    const signal = { t: "control" as const, op, c, p, ...this.#mesh() };
+  /** News of a peer, for the others in a channel; `mesh` names its node where that is another one. */
+  peer(
+    op: ServerPeerSignal["op"],
+    c: string,
+    p: string,
+    pl: Uint8Array | undefined,
+    mesh?: string,
+  ): Uint8Array {
+    const signal = { t: "control" as const, op, c, p, ...this.#mesh(mesh) };
     return encodeSignal(pl === undefined ? signal : { ...signal, pl });
   }
 
-  #mesh(): { mesh?: string } {
-    return this.#meshId === "" ? {} : { mesh: this.#meshId };
+  #mesh(mesh = this.#meshId): { mesh?: string } {
+    return mesh === "" ? {} : { mesh };
   }
 }
 

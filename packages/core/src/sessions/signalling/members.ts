@@ -117,7 +117,7 @@ export class Members {
 
   #announce(place: Place, member: Member, pl: Uint8Array | undefined): void {
     const { debounceMs } = this.#windows(place);
-    const announce = () => this.#relay("peer_online", place, member.clientId, pl);
+    const announce = () => this.#relay("peer_online", place, member, pl);
     if (debounceMs === 0) {
       announce();
       return;
@@ -126,19 +126,19 @@ export class Members {
       announce();
       // Who was held back may have said something meanwhile.
       if (member.state === undefined) return;
-      this.#relay("peer_state", place, member.clientId, member.state);
+      this.#relay("peer_state", place, member, member.state);
     });
   }
 
   #announceState(place: Place, member: Member): void {
     const { debounceMs } = this.#windows(place);
     if (debounceMs > 0 && this.#debouncer.isUnannounced(keyOf(place, member))) return;
-    this.#relay("peer_state", place, member.clientId, member.state);
+    this.#relay("peer_state", place, member, member.state);
   }
 
   #announceLeave(place: Place, member: Member): void {
     const { debounceMs } = this.#windows(place);
-    const { clientId } = member;
+    const { clientId, mesh } = member;
     const still = this.#options.presence.named(place.app, place.channel, clientId);
     if (still !== undefined) {
       // The others may have what was said over the connection that has gone.
@@ -146,7 +146,7 @@ export class Members {
       if (isHidden) this.#announceState(place, still);
       return;
     }
-    const announce = () => this.#relay("peer_offline", place, clientId, undefined);
+    const announce = () => this.#relay("peer_offline", place, { clientId, mesh }, undefined);
     if (debounceMs === 0) announce();
     else this.#debouncer.leave(keyOf(place, member), debounceMs, announce);
   }
@@ -154,11 +154,11 @@ export class Members {
   #relay(
     op: "peer_online" | "peer_state" | "peer_offline",
     { app, channel, except }: Place,
-    clientId: string,
+    { clientId, mesh }: Pick<Member, "clientId" | "mesh">,
     pl: Uint8Array | undefined,
   ): void {
     const { hub, format, offsetFormat } = this.#options;
-    const frame = format.peer(op, channel, clientId, pl);
+    const frame = format.peer(op, channel, clientId, pl, mesh);
     for (const told of [format, offsetFormat]) {
       hub.relay(app, channel, told, frame, except, op === "peer_state");
     }

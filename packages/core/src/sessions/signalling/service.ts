@@ -83,7 +83,7 @@ export function createSignalling(options: SignallingServiceOptions): SignallingS
         address,
         origin: origin ?? undefined,
       });
-      await hub.admit(identity.app);
+      await hub.admit(identity.app, identity.user);
       return identity;
     },
     refresh: (identity, token) => authenticator.refresh(identity, token),

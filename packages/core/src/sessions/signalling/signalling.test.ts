@@ -23,7 +23,7 @@ function setUp({ namespaces = {}, maxChannels = 0, ...identities }: Settings = {
   const { hub } = worker;
   const channels = () => atOnce(hub.channels("default", { prefix: "", limit: 100 })).channels;
   const members = () => atOnce(broker.members("default", "room")).map(({ clientId }) => clientId);
-  return { clock, channels, members, ...worker };
+  return { clock, channels, members, handlers, ...worker };
 }
 
 const bytes = (...values: number[]) => new Uint8Array(values);
@@ -80,6 +80,36 @@ describe("version 1", () => {
     expect(bob.read()).toEqual(expected);
     expect(carol.read()).toEqual(expected);
     expect(alice.read()).toEqual([]);
+  });
+
+  test("names the node that somebody is on, or that something was published at, where it is another", async () => {
+    const { joined, handlers } = setUp();
+    const bob = await joined("bob");
+    const member = {
+      ...{ connection: "elsewhere", clientId: "carol", user: undefined, state, since: 1 },
+      mesh: "west",
+    };
+    handlers.presence("default", "room", { type: "join", member });
+    handlers.presence("default", "room", { type: "online", connection: "elsewhere" });
+    handlers.presence("default", "room", {
+      type: "state",
+      connection: "elsewhere",
+      clientId: "carol",
+      state,
+    });
+    handlers.presence("default", "room", { type: "leave", connection: "elsewhere" });
+    expect(bob.read()).toEqual(
+      ["peer_online", "peer_state", "peer_offline"].map((op) =>
+        expect.objectContaining({ op, p: "carol", mesh: "west" }),
+      ),
+    );
+    const place = { app: "default", channel: "room", event: "e", data: "1", publisher: "carol" };
+    handlers.delivered({ ...place, mesh: "west" });
+    handlers.delivered(place);
+    expect(bob.read()).toMatchObject([
+      { t: "data", mesh: "west" },
+      { t: "data", mesh: "east" },
+    ]);
   });
 
   test("renames the sender by a state that names it, also for what it says later", async () => {

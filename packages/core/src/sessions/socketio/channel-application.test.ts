@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ALICE, BOB, publication, setUp, taken } from "../../testing/channel-fixture.ts";
+import { disconnected } from "../../testing/disconnected.ts";
 
 describe("connecting", () => {
   test("joins the channel of one's own id and no other", () => {
@@ -287,7 +288,7 @@ describe("disconnecting", () => {
     const { connect, hub, counters, channels } = setUp();
     const { socket } = connect(ALICE);
     taken(socket);
-    expect(hub.disconnect("default", { user: ALICE })).toBe(1);
+    expect(hub.disconnect("default", { user: ALICE })).toEqual(disconnected(1));
     expect(taken(socket)).toEqual(["41"]);
     expect(socket.closedWith?.code).toBe(4500);
     expect(counters.connections).toBe(0);

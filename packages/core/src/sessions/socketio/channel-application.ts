@@ -111,7 +111,7 @@ export class ChannelApplication implements MovableApplication<ClientInfo> {
     const taken = user === undefined ? 0 : broker.take("user", `${app}:${user}`);
     return whenAnswered(taken, (waitMs) => {
       if (waitMs > 0) return new StarlingError("rate_limit_block");
-      return whenAnswered(hub.admit(app), () => {
+      return whenAnswered(hub.admit(app, user), () => {
         connection.identity = identity;
         // A client that knows it is connected may have somebody write to it at once.
         return this.#channels.accept(connection, auth, this.#ownChannel(connection));

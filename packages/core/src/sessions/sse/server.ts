@@ -68,9 +68,9 @@ export class SseServer {
         throw new StarlingError("permission_denied", `not allowed to read ${channel}`);
       }
     }
-    const { app } = identity;
+    const { app, user } = identity;
     const expected = () => allAnswers(channels.map((channel) => hub.expect(app, channel)));
-    return whenAnswered(whenAnswered(hub.admit(app), expected), () =>
+    return whenAnswered(whenAnswered(hub.admit(app, user), expected), () =>
       this.#admitted(identity, request, from),
     );
   }

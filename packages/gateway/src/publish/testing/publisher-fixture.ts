@@ -1,6 +1,8 @@
 import type { Answer as Known } from "@starling/core/answer.ts";
 import { JwtIssuer } from "@starling/core/auth/jwt-issuer.ts";
+import type { Ban } from "@starling/core/bans/ban.ts";
 import type { Broker, DeliveryKey, Published } from "@starling/core/broker/broker.ts";
+import type { Disconnection } from "@starling/core/broker/elsewhere.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import type { Node } from "@starling/core/broker/node.ts";
 import type { HistoryPage, HistoryRequest, Stream } from "@starling/core/broker/stream.ts";
@@ -31,6 +33,8 @@ export class RecordingHub implements HubApi {
   /** Thrown by `broadcast` when set. */
   fault: Error | undefined;
   readonly #broker: Broker;
+  /** What other nodes say to a disconnection. */
+  others: Omit<Disconnection, "connections"> = { unanswered: [], isComplete: true };
   readonly #apps: PublisherConfig["apps"];
 
   constructor(broker: Broker, apps: PublisherConfig["apps"]) {
@@ -64,8 +68,18 @@ export class RecordingHub implements HubApi {
     return channelPage(this.summaries, page);
   }
 
-  disconnect(app: string, target: DisconnectTarget): number {
-    return this.disconnected.push([app, target]);
+  disconnect(app: string, target: DisconnectTarget): Disconnection {
+    const connections = this.disconnected.push([app, target]);
+    return { connections, ...this.others };
+  }
+
+  ban(app: string, user: string, until: number): Known<void> {
+    return this.#broker.ban(app, user, until);
+  }
+
+  bans(app: string): readonly Ban[] {
+    const bans = this.#broker.bans();
+    return bans instanceof Promise ? [] : bans.filter((ban) => ban.app === app && ban.until > 0);
   }
 }
 
@@ -96,6 +110,7 @@ const baseConfig: PublisherConfig = {
   eventIdPattern: /^[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}$/i,
   maxBodyBytes: 65_536,
   apiKeys: [],
+  meshId: "",
   apps: new Map([
     ["default", { namespaces: new Map() }],
     ["shop", { namespaces: new Map() }],
@@ -165,6 +180,7 @@ function publisherOf(
     issuer: new JwtIssuer({ secret: "0123456789abcdef0123456789abcdef", clock }),
     counters,
     metrics,
+    clock,
     log,
     sharedCounts: sharedCounts ?? (() => sharedCountsOf(node, { counts: [] })),
   });

@@ -81,6 +81,8 @@ export class MeshNode implements BrokerFixture {
   readonly #options: MeshNodeOptions;
   readonly #node: Node<Publication>;
   readonly #name = systemRandom.bytes(6).toHex();
+  /** As people and clients know it. */
+  readonly name = `node-${this.#name}`;
   readonly #workers = new Map<Broker, { inner: LocalBroker; mesh: WatchedMesh }>();
   readonly #connections: NatsConnection[] = [];
   #last = 0;
@@ -109,6 +111,7 @@ export class MeshNode implements BrokerFixture {
       inner,
       handler,
       node: this.#name,
+      meshId: this.name,
       connect: async () => {
         const connection = await connect();
         this.#connections.push(connection);

@@ -1,0 +1,138 @@
+import { StarlingError } from "@starling/protocol/errors.ts";
+import type { AppConfig } from "../hub/namespace.ts";
+import { DeadlineQueue } from "../limits/deadline-queue.ts";
+import type { Clock } from "../ports.ts";
+
+/** Milliseconds for which room is kept for a connection that was admitted. */
+const GRANT_MS = 10_000;
+
+/** What a user has of the connections of an app. */
+interface Taken {
+  readonly key: string;
+  open: number;
+  /** Room for connections that are not open yet, in the order of their coming. */
+  readonly grants: Set<Grant>;
+}
+
+interface Grant {
+  readonly taken: Taken;
+}
+
+/** Names a user among those of all apps. */
+export function userKey(app: string, user: string): string {
+  // No name of an app has a NUL.
+  return `${app}\0${user}`;
+}
+
+/** Is told how many a user has, open or about to be, whenever that changes by itself. */
+export type TellTaken = (key: string, taken: number) => void;
+
+/** The connections of each user on all workers of a node, for apps that limit them. */
+export class UserBudgets {
+  readonly #apps: ReadonlyMap<string, AppConfig>;
+  readonly #tell: TellTaken;
+  readonly #users = new Map<string, Taken>();
+  readonly #grants: DeadlineQueue<Grant>;
+  #refused = 0;
+
+  constructor(clock: Clock, apps: ReadonlyMap<string, AppConfig>, tell: TellTaken) {
+    this.#apps = apps;
+    this.#tell = tell;
+    this.#grants = new DeadlineQueue(clock, GRANT_MS, (grant) => this.#end(grant, true));
+  }
+
+  /** Users with connections or room, and the room that is kept. */
+  get size(): number {
+    return this.#users.size + this.#grants.size;
+  }
+
+  /** Connections refused, on the word of other nodes as well. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Connections that one user of the app may have; 0 = no limit. */
+  limit(app: string): number {
+    return this.#apps.get(app)?.maxConnectionsPerUser ?? 0;
+  }
+
+  /**
+   * Keeps room for one connection more; answers how many the user then has here.
+   *
+   * @throws StarlingError `too_many_user_connections`
+   */
+  admit(app: string, user: string): number {
+    const taken = this.#of(userKey(app, user));
+    if (countOf(taken) >= this.limit(app)) throw this.refusal();
+    const grant = { taken };
+    taken.grants.add(grant);
+    this.#grants.add(grant);
+    return countOf(taken);
+  }
+
+  /** Counts a refusal, and says what it is. */
+  refusal(): StarlingError {
+    this.#refused++;
+    return new StarlingError("too_many_user_connections");
+  }
+
+  /** The room that was kept last is not used. */
+  giveBack(app: string, user: string): void {
+    const last = [...(this.#users.get(userKey(app, user))?.grants ?? [])].at(-1);
+    if (last !== undefined) this.#end(last, true);
+  }
+
+  /** Uses the oldest room that the user has, if there is any. */
+  opened(app: string, user: string | undefined): void {
+    if (user === undefined || this.limit(app) === 0) return;
+    const taken = this.#of(userKey(app, user));
+    taken.open++;
+    const [grant] = taken.grants;
+    if (grant === undefined) this.#tell(taken.key, countOf(taken));
+    else this.#end(grant, false);
+  }
+
+  closed(app: string, user: string | undefined): void {
+    if (user === undefined) return;
+    const taken = this.#users.get(userKey(app, user));
+    if (taken === undefined) return;
+    taken.open = Math.max(0, taken.open - 1);
+    this.#changed(taken);
+  }
+
+  /** How many a user has, open or about to be. */
+  taken(key: string): number {
+    const taken = this.#users.get(key);
+    return taken === undefined ? 0 : countOf(taken);
+  }
+
+  /** The keys of all users who have any. */
+  keys(): readonly string[] {
+    return [...this.#users.keys()];
+  }
+
+  #end(grant: Grant, isUnused: boolean): void {
+    const { taken } = grant;
+    this.#grants.remove(grant);
+    if (taken.grants.delete(grant) && isUnused) this.#changed(taken);
+  }
+
+  #changed(taken: Taken): void {
+    const count = countOf(taken);
+    if (count === 0) this.#users.delete(taken.key);
+    this.#tell(taken.key, count);
+  }
+
+  #of(key: string): Taken {
+    let taken = this.#users.get(key);
+    if (taken === undefined) {
+      taken = { key, open: 0, grants: new Set() };
+      this.#users.set(key, taken);
+    }
+    return taken;
+  }
+}
+
+function countOf({ open, grants }: Taken): number {
+  return open + grants.size;
+}
