@@ -10,15 +10,18 @@ import { NatsServer } from "./testing/nats-server.ts";
 
 setDefaultTimeout(60_000);
 
-const LEASE_MS = 2_000;
+/** Nobody is lost on a busy machine. */
+const LEASE_MS = 30_000;
 /** Longer than anything is waited for on a busy machine. */
 const PATIENCE_MS = 30_000;
-const users = (password: string) =>
-  `authorization { users: [ { user: a, password: old }, { user: b, password: ${password} } ] }`;
+/** What docs/protocol/nats.md says that a node needs for this. */
+const allowed = `permissions: { publish: "*.who.>", subscribe: "*.who.>" }`;
+const old = `{ user: a, password: old, ${allowed} }`;
+const renewed = `{ user: b, password: new, ${allowed} }`;
 
 let server: NatsServer;
 beforeAll(async () => {
-  server = await NatsServer.start(users("new"));
+  server = await NatsServer.start(`authorization { users: [ ${old}, ${renewed} ] }`);
 });
 afterAll(() => server.stop());
 
@@ -61,6 +64,12 @@ async function soon(what: string, isSo: () => boolean): Promise<void> {
   await eventually(what, look, PATIENCE_MS);
 }
 
+/** A node's subscriptions may reach the server after what another has sent. */
+async function answers(from: NatsPresence, start: string): Promise<void> {
+  const ask = () => from.pings.roundTripMs(start);
+  expect(await eventually(`an answer of ${start}`, ask, PATIENCE_MS)).toBeGreaterThanOrEqual(0);
+}
+
 const heard = ({ mesh }: NatsPresence) => [...mesh.others()].map(({ about }) => about);
 
 test("nodes hear what others say of themselves, and answer at once", async () => {
@@ -74,7 +83,7 @@ test("nodes hear what others say of themselves, and answer at once", async () =>
     said = "second";
     a.presence.mesh.aboutChanged();
     await soon("the news of a", () => heard(b.presence)[0] === "second");
-    expect(await a.presence.pings.roundTripMs("start-of-b")).toBeGreaterThanOrEqual(0);
+    await answers(a.presence, "start-of-b");
     expect(await a.presence.pings.roundTripMs("nobody")).toBeUndefined();
   } finally {
     await Promise.all([a.presence.close(), b.presence.close()]);
@@ -95,13 +104,13 @@ test("a link is made anew with another password while others hear the node as be
     await a.presence.renew(login("new"));
     expect(connections.filter((each) => !each.isClosed())).toHaveLength(before);
     expect(a.presence.downSince).toBeUndefined();
-    expect(await a.presence.pings.roundTripMs("start-of-b")).toBeGreaterThanOrEqual(0);
-    expect(await b.presence.pings.roundTripMs("start-of-a")).toBeGreaterThanOrEqual(0);
+    await answers(a.presence, "start-of-b");
+    await answers(b.presence, "start-of-a");
     expect(b.presence.mesh.counters.lost).toBe(0);
     expect(heard(b.presence)).toEqual(["of a"]);
 
     // A link that breaks from now on comes back as the new user.
-    server.configure("authorization { users: [ { user: b, password: new } ] }");
+    server.configure(`authorization { users: [ ${renewed} ] }`);
     await server.kill();
     await soon("a to notice", () => a.presence.downSince !== undefined);
     await server.restart();

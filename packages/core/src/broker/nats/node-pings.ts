@@ -19,6 +19,7 @@ export interface NodePingsOptions {
 export class NodePings {
   readonly #options: NodePingsOptions;
   #subscription: Subscription | undefined;
+  #pings = 0;
 
   constructor(options: NodePingsOptions) {
     this.#options = options;
@@ -31,8 +32,11 @@ export class NodePings {
     const { connection } = link;
     if (connection === undefined) return undefined;
     const askedAt = clock.now();
+    // A node may publish below the prefix, and not where any client of NATS gets its answers.
+    const reply = subjects.nodePong(this.#options.start, ++this.#pings);
     try {
-      await connection.request(subjects.nodePing(start), "", { timeout: PING_MS });
+      const options = { timeout: PING_MS, noMux: true, reply };
+      await connection.request(subjects.nodePing(start), "", options);
       return Math.max(0, clock.now() - askedAt);
     } catch {
       // Nobody is there, the answer is late, or the link has broken.

@@ -109,6 +109,11 @@ export class Subjects {
     return `${this.#prefix}.who.asked.to.${subjectToken(start)}`;
   }
 
+  /** Where the start of a node that has asked gets the answer. */
+  nodePong(start: string, ping: number): string {
+    return `${this.#prefix}.who.pong.${subjectToken(start)}.${ping}`;
+  }
+
   /** Where a channel's members are told of. */
   members(app: string, channel: string): string {
     return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;
