@@ -115,6 +115,14 @@ function addMeshMetrics(mesh: MeshBroker, registers: Registry[]): void {
       this.set(mesh.downSince === undefined ? 1 : 0);
     },
   });
+  new Gauge({
+    name: "starling_nats_heard",
+    help: "Workers of other nodes that were heard over NATS of late",
+    registers,
+    collect() {
+      this.set(mesh.heard);
+    },
+  });
 }
 
 const historyHelp = {
