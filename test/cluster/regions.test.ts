@@ -3,19 +3,27 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ConfigFile } from "../support/config-file.ts";
 import { CutProxy } from "../support/cut-proxy.ts";
-import { eventually } from "../support/deadline.ts";
 import { DeployedNats } from "../support/deployed-nats.ts";
-import { type GatewayProcess, startGatewayProcess } from "../support/gateway-process.ts";
+import { longMs } from "../support/faults/long-runs.ts";
 import { httpsCall } from "../support/https.ts";
 import { IssuedCertificate } from "../support/issued-certificate.ts";
-import { eventPayload, SignallingClient } from "../support/signalling-client.ts";
+import {
+  agree,
+  get,
+  hears,
+  historyAt,
+  joined,
+  keeps,
+  publish,
+  reaches,
+  sees,
+  TwoNodes,
+} from "../support/two-nodes.ts";
 
 setDefaultTimeout(120_000);
 
-/** How long servers and nodes may take to agree on a busy machine, ms. */
-const PATIENCE_MS = 60_000;
-/** What servers log that have agreed on who leads them. */
-const LEADER = "metadata leader";
+/** What a server logs that more than half of a cluster have chosen. */
+const LEADER = "Self is new JetStream cluster metadata leader";
 const anyone = { subscribe: "anyone", publish: "anyone", presence: "anyone" };
 const config = new ConfigFile({
   namespaces: {
@@ -24,135 +32,16 @@ const config = new ConfigFile({
   },
 });
 const certificate = new IssuedCertificate();
+/** Of all nodes; members of a node that is out of reach stay for as long as a publication waits for an answer. */
+const shared = { CONFIG_FILE: config.path, PRESENCE_LEASE: "4000" };
 
 afterAll(() => {
   config[Symbol.dispose]();
   certificate[Symbol.dispose]();
 });
 
-/** Two nodes. */
-class Mesh implements AsyncDisposable {
-  readonly nodes: readonly [here: GatewayProcess, there: GatewayProcess];
-
-  constructor(nodes: readonly [GatewayProcess, GatewayProcess]) {
-    this.nodes = nodes;
-  }
-
-  /** Each node is told of servers of its own. */
-  static async start(
-    nats: DeployedNats,
-    here: readonly string[],
-    there: readonly string[],
-    more: { readonly both?: Record<string, string>; readonly there?: Record<string, string> } = {},
-  ): Promise<Mesh> {
-    const shared = { CONFIG_FILE: config.path, DRAIN_SECONDS: "1", ...more.both };
-    const [first, second] = await Promise.all([
-      startGatewayProcess({ ...shared, ...nats.nodeSettings(...here), MESH_ID: "here" }),
-      startGatewayProcess({
-        ...shared,
-        ...nats.nodeSettings(...there),
-        MESH_ID: "there",
-        ...more.there,
-      }),
-    ]);
-    await Promise.all([meets(first), meets(second)]);
-    return new Mesh([first, second]);
-  }
-
-  /** What servers have refused, permissions that are wanting for example. */
-  get refusals(): readonly string[] {
-    const lines = this.nodes.flatMap(({ logLines }) => logLines);
-    return lines.map(({ msg }) => msg).filter((text) => /^NATS (refuses|reports)/.test(text));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.stop()));
-  }
-}
-
-async function soon(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-  await eventually(what, async () => ((await isTrue()) ? true : undefined), PATIENCE_MS);
-}
-
-/** Waits until a node is ready and knows another one. */
-async function meets(node: GatewayProcess): Promise<void> {
-  await soon("a node that knows another one", async () => {
-    const { text } = await httpsCall(`${node.publisherUrl}/metrics`, node.ca);
-    const { status } = await httpsCall(`${node.subscriberUrl}/ready`, node.ca);
-    return status === 200 && text.includes("\nstarling_mesh_presence_nodes 1\n");
-  });
-}
-
-async function publish(node: GatewayProcess, channel: string, data: unknown): Promise<number> {
-  const body = JSON.stringify({ channel, event: "e", data });
-  const call = { body, ms: PATIENCE_MS };
-  return (await httpsCall(`${node.publisherUrl}/api/publish`, node.ca, call)).status;
-}
-
-/** The same until the servers keep what is published. */
-async function keeps(node: GatewayProcess, channel: string, data: unknown): Promise<void> {
-  await soon(
-    "a publication that is kept",
-    async () => (await publish(node, channel, data)) === 200,
-  );
-}
-
-async function get(node: GatewayProcess, path: string, channel: string) {
-  const url = `${node.publisherUrl}/api/${path}?channel=${encodeURIComponent(channel)}`;
-  return JSON.parse((await httpsCall(url, node.ca, { ms: PATIENCE_MS })).text);
-}
-
-/** Data and positions of what a node says that the channel keeps. */
-async function historyAt(node: GatewayProcess, channel: string): Promise<unknown> {
-  const { publications } = await get(node, "history", channel);
-  return (publications as { data: unknown; position: string }[]).map(({ data, position }) => ({
-    data,
-    position,
-  }));
-}
-
-async function membersAt(node: GatewayProcess, channel: string): Promise<readonly string[]> {
-  const { members } = await get(node, "presence", channel);
-  return (members as { clientId: string }[]).map(({ clientId }) => clientId).sort();
-}
-
-async function joined(node: GatewayProcess, channel: string, id: string) {
-  const client = await SignallingClient.open(node, { id });
-  await client.join(channel);
-  client.send({ t: "control", op: "peer_online", c: channel, p: id });
-  return client;
-}
-
-/** Reads on until that was said. */
-async function hears(client: SignallingClient, data: unknown): Promise<void> {
-  const expected = eventPayload("e", JSON.stringify(data));
-  for (;;) {
-    const { t, pl } = await client.next(PATIENCE_MS);
-    if (t === "data" && pl !== undefined && expected.equals(Buffer.from(pl))) return;
-  }
-}
-
-async function agree(mesh: Mesh, channel: string, ...ids: readonly string[]): Promise<void> {
-  for (const node of mesh.nodes) await sees(node, channel, ...ids);
-}
-
-async function sees(node: GatewayProcess, channel: string, ...ids: readonly string[]) {
-  await soon(`${ids.join()} as the members`, async () =>
-    Bun.deepEquals(await membersAt(node, channel), ids),
-  );
-}
-
-/** Publishes on a node until a client of the other one hears it: it does not say when it has begun to. */
-async function reaches(node: GatewayProcess, channel: string, client: SignallingClient) {
-  const heard = hears(client, "to you").then(() => true);
-  await soon("a publication on the other node", async () => {
-    await publish(node, channel, "to you");
-    return Promise.race([heard, Bun.sleep(50).then(() => false)]);
-  });
-}
-
 /** Both nodes have one history, one set of members, and hear each other. */
-async function expectOneMesh(mesh: Mesh): Promise<void> {
+async function expectOneMesh(mesh: TwoNodes): Promise<void> {
   const [here, there] = mesh.nodes;
   await keeps(here, "kept:a", "first");
   using ada = await joined(here, "kept:a", "ada");
@@ -173,10 +62,45 @@ async function expectOneMesh(mesh: Mesh): Promise<void> {
   expect(mesh.refusals).toEqual([]);
 }
 
+/** Regions that are parted go on by themselves, but for histories away from home; afterwards everybody knows what to do. */
+async function expectToPartAndHeal(mesh: TwoNodes, lines: readonly CutProxy[]): Promise<void> {
+  const [here, there] = mesh.nodes;
+  using ada = await joined(here, "kept:b", "ada");
+  using bob = await joined(there, "kept:b", "bob");
+  using carol = await joined(here, "demo:b", "carol");
+  using dave = await joined(there, "demo:b", "dave");
+  await agree(mesh, "kept:b", "ada", "bob");
+  await agree(mesh, "demo:b", "carol", "dave");
+  for (const line of lines) line.part();
+  const refused = publish(there, "kept:b", "refused");
+  expect(await publish(here, "kept:b", "kept")).toBe(200);
+  await hears(ada, "kept");
+  for (const [node, client] of [
+    [here, carol],
+    [there, dave],
+  ] as const) {
+    expect(await publish(node, "demo:b", "in the region")).toBe(200);
+    await hears(client, "in the region");
+    expect((await httpsCall(`${node.subscriberUrl}/ready`, node.ca)).status).toBe(200);
+  }
+  expect(await refused).toBe(503);
+  await Promise.all([sees(here, "demo:b", "carol"), sees(there, "demo:b", "dave")]);
+  expect(await get(there, "history", "kept:b")).toMatchObject({ error: { code: 901 } });
+  for (const line of lines) line.heal();
+  // What was kept comes by itself; what was not is lost, and whoever may have missed it is told.
+  await hears(bob, "kept");
+  // Version 1 of the protocol has 1013 for that.
+  for (const client of [carol, dave]) expect((await client.ended).code).toBe(1013);
+  await keeps(there, "kept:b", "again");
+  for (const client of [ada, bob]) await hears(client, "again");
+  await agree(mesh, "kept:b", "ada", "bob");
+  expect(await historyAt(here, "kept:b")).toMatchObject([{ data: "kept" }, { data: "again" }]);
+}
+
 test("one server", async () => {
   await using nats = new DeployedNats(certificate);
   const url = await nats.start("one-server.conf", "one");
-  await using mesh = await Mesh.start(nats, [url], [url]);
+  await using mesh = await TwoNodes.start(nats, [url], [url], shared);
   await expectOneMesh(mesh);
 });
 
@@ -190,61 +114,69 @@ test("a cluster of three servers that each keep what is published", async () => 
     }),
   );
   const urls = await Promise.all(servers);
-  for (const name of ["n1", "n2", "n3"]) await nats.says(name, LEADER);
-  const both = { NATS_REPLICAS: "3" };
-  await using mesh = await Mesh.start(nats, urls.slice(0, 1), urls.slice(1), { both });
+  await nats.says(LEADER, "n1", "n2", "n3");
+  const settings = { ...shared, NATS_REPLICAS: "3" };
+  await using mesh = await TwoNodes.start(nats, urls.slice(0, 1), urls.slice(1), settings);
   await expectOneMesh(mesh);
 });
 
-test("two regions as a super-cluster: histories are at home", async () => {
-  await using nats = new DeployedNats(certificate);
-  const routes = await nats.addresses(4);
-  const gateways = await nats.addresses(4);
-  const [away = ""] = gateways.slice(3);
-  const regions = [
-    `{ name: home, urls: ${listOf(gateways.slice(0, 3))} }`,
-    `{ name: away, urls: ${listOf([away])} }`,
-  ];
-  const [homes, urlAway] = await Promise.all([
-    Promise.all(
-      ["h1", "h2", "h3"].map((name, index) =>
-        nats.start("supercluster-home.conf", name, {
-          REGION: "home",
-          CLUSTER_LISTEN: routes[index] ?? "",
-          CLUSTER_ROUTES: listOf(routes.slice(0, 3)),
-          GATEWAY_LISTEN: gateways[index] ?? "",
-          GATEWAY_ADVERTISE: gateways[index] ?? "",
-          GATEWAYS: `[${regions.join()}]`,
-        }),
-      ),
-    ),
-    nats.start("supercluster-away.conf", "a1", {
-      REGION: "away",
-      CLUSTER_LISTEN: routes[3] ?? "",
-      CLUSTER_ROUTES: listOf(routes.slice(3)),
-      GATEWAY_LISTEN: away,
-      GATEWAY_ADVERTISE: away,
-      GATEWAYS: `[${regions.join()}]`,
-    }),
-  ]);
-  for (const name of ["h1", "h2", "h3"]) {
-    await nats.says(name, LEADER);
-    await nats.says(name, 'Outbound gateway connection to "away"');
-  }
-  await nats.says("a1", 'Outbound gateway connection to "home"');
-  const both = { NATS_REPLICAS: "3" };
-  await using mesh = await Mesh.start(nats, homes, [urlAway], { both });
-  await expectOneMesh(mesh);
+describe("two regions as a super-cluster", () => {
+  const nats = new DeployedNats(certificate);
+  const lines: CutProxy[] = [];
+  let mesh: TwoNodes;
+
+  beforeAll(async () => {
+    const routes = await nats.addresses(4);
+    const listens = await nats.addresses(4);
+    for (const listen of listens) lines.push(await CutProxy.open(portOf(listen), "127.0.0.1"));
+    const gateways = lines.map(({ port }) => `127.0.0.1:${port}`);
+    const regions = [
+      `{ name: home, urls: ${listOf(gateways.slice(0, 3))} }`,
+      `{ name: away, urls: ${listOf(gateways.slice(3))} }`,
+    ];
+    const servers = ["h1", "h2", "h3", "a1"].map((name, index) => {
+      const region = index < 3 ? "home" : "away";
+      return nats.start(`supercluster-${region}.conf`, name, {
+        REGION: region,
+        CLUSTER_LISTEN: routes[index] ?? "",
+        CLUSTER_ROUTES: listOf(region === "home" ? routes.slice(0, 3) : routes.slice(3)),
+        GATEWAY_LISTEN: listens[index] ?? "",
+        GATEWAY_ADVERTISE: gateways[index] ?? "",
+        GATEWAYS: `[${regions.join()}]`,
+      });
+    });
+    const urls = await Promise.all(servers);
+    await nats.says(LEADER, "h1", "h2", "h3");
+    for (const name of ["h1", "h2", "h3"]) {
+      await nats.says('Outbound gateway connection to "away"', name);
+    }
+    await nats.says('Outbound gateway connection to "home"', "a1");
+    const settings = { ...shared, NATS_REPLICAS: "3" };
+    mesh = await TwoNodes.start(nats, urls.slice(0, 3), urls.slice(3), settings);
+  });
+
+  afterAll(async () => {
+    await mesh[Symbol.asyncDispose]();
+    await nats[Symbol.asyncDispose]();
+    for (const line of lines) line[Symbol.dispose]();
+  });
+
+  test("are one mesh, whose histories are at home", () => expectOneMesh(mesh));
+
+  // The same as with leaf nodes, and ten seconds more.
+  test.if(longMs > 0)("go on by themselves when they are parted", () =>
+    expectToPartAndHeal(mesh, lines),
+  );
 });
 
 describe("two regions as leaf nodes", () => {
   const nats = new DeployedNats(certificate);
   let line: CutProxy;
-  let mesh: Mesh;
+  let mesh: TwoNodes;
 
   beforeAll(async () => {
     const [listen = ""] = await nats.addresses(1);
-    line = await CutProxy.open(Number(listen.split(":")[1]), "127.0.0.1");
+    line = await CutProxy.open(portOf(listen), "127.0.0.1");
     const home = await nats.start("leaf-home.conf", "home", {
       LEAF_LISTEN: listen,
       LEAF_ADVERTISE: `127.0.0.1:${line.port}`,
@@ -253,9 +185,8 @@ describe("two regions as leaf nodes", () => {
       REGION: "away",
       HOME_URLS: `["tls://leaf:of-the-leaves@127.0.0.1:${line.port}"]`,
     });
-    await nats.says("away", "Leafnode connection created");
-    const both = { NATS_JS_DOMAIN: "home", PRESENCE_LEASE: "2000" };
-    mesh = await Mesh.start(nats, [home], [away], { both });
+    await nats.says("Leafnode connection created", "away");
+    mesh = await TwoNodes.start(nats, [home], [away], { ...shared, NATS_JS_DOMAIN: "home" });
   });
 
   afterAll(async () => {
@@ -279,42 +210,15 @@ describe("two regions as leaf nodes", () => {
     expect(JSON.parse(refusal)).toEqual({ code: 1, message: "Session ID unknown" });
   });
 
-  test("that are parted go on by themselves, but for histories away from home", async () => {
-    const [here, there] = mesh.nodes;
-    using ada = await joined(here, "kept:b", "ada");
-    using bob = await joined(there, "kept:b", "bob");
-    using carol = await joined(here, "demo:b", "carol");
-    using dave = await joined(there, "demo:b", "dave");
-    await agree(mesh, "kept:b", "ada", "bob");
-    await agree(mesh, "demo:b", "carol", "dave");
-    line.part();
-    const refused = publish(there, "kept:b", "refused");
-    expect(await publish(here, "kept:b", "kept")).toBe(200);
-    await hears(ada, "kept");
-    for (const [node, client] of [
-      [here, carol],
-      [there, dave],
-    ] as const) {
-      expect(await publish(node, "demo:b", "in the region")).toBe(200);
-      await hears(client, "in the region");
-      expect((await httpsCall(`${node.subscriberUrl}/ready`, node.ca)).status).toBe(200);
-    }
-    expect(await refused).toBe(503);
-    await Promise.all([sees(here, "demo:b", "carol"), sees(there, "demo:b", "dave")]);
-    expect(await get(there, "history", "kept:b")).toMatchObject({ error: { code: 901 } });
-    line.heal();
-    // What was kept comes by itself; what was not is lost, and whoever may have missed it is told.
-    await hears(bob, "kept");
-    // Version 1 of the protocol has 1013 for that.
-    for (const client of [carol, dave]) expect((await client.ended).code).toBe(1013);
-    await keeps(there, "kept:b", "again");
-    for (const client of [ada, bob]) await hears(client, "again");
-    await agree(mesh, "kept:b", "ada", "bob");
-    expect(await historyAt(here, "kept:b")).toMatchObject([{ data: "kept" }, { data: "again" }]);
-  });
+  test("go on by themselves when they are parted, but for histories away from home", () =>
+    expectToPartAndHeal(mesh, [line]));
 });
 
 /** Addresses as a list of the configuration. */
 function listOf(addresses: readonly string[]): string {
   return `[${addresses.map((address) => `"nats://${address}"`).join()}]`;
+}
+
+function portOf(address: string): number {
+  return Number(address.split(":")[1]);
 }

@@ -57,11 +57,12 @@ export class DeployedNats implements AsyncDisposable {
     return `tls://${LOOPBACK}:${port}`;
   }
 
-  /** Resolves once a server has said something in its log: that it has found another one, for example. */
-  async says(name: string, text: string): Promise<void> {
-    const path = join(this.#folder, `${name}.log`);
-    const isSaid = async () => (readFileSync(path, "utf8").includes(text) ? true : undefined);
-    await eventually(`"${text}" of ${name}`, isSaid, JOIN_MS);
+  /** Resolves once one of these servers has said something in its log: that it has found another one, for example. */
+  async says(text: string, ...names: readonly string[]): Promise<void> {
+    const paths = names.map((name) => join(this.#folder, `${name}.log`));
+    const isSaid = async () =>
+      paths.some((path) => readFileSync(path, "utf8").includes(text)) ? true : undefined;
+    await eventually(`"${text}" of ${names.join()}`, isSaid, JOIN_MS);
   }
 
   /** What a node is told of the servers. */

@@ -2,7 +2,7 @@ import { MeshCounters } from "./counters.ts";
 import type { MeshBroker } from "./mesh.ts";
 
 /** The part of a worker's broker that metrics are read from. */
-type MeasuredMesh = Pick<MeshBroker, "counters" | "waitingBytes" | "downSince">;
+type MeasuredMesh = Pick<MeshBroker, "counters" | "waitingBytes" | "downSince" | "heard">;
 
 /** What a worker of a mesh exports; those of all workers are added up. */
 export interface MeshMetric {
@@ -44,5 +44,11 @@ export const meshMetrics: readonly MeshMetric[] = [
     name: "starling_nats_links",
     help: "Workers whose link to NATS is up",
     read: ({ downSince }) => (downSince === undefined ? 1 : 0),
+  },
+  {
+    type: "gauge",
+    name: "starling_nats_heard",
+    help: "Workers of other nodes that were heard over NATS of late",
+    read: ({ heard }) => heard,
   },
 ];

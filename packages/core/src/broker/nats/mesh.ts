@@ -123,7 +123,7 @@ export class MeshBroker implements Broker {
       this.#plain.lost();
       this.#kept.lost(since);
     };
-    this.#pulse = new Pulse({ link, clock, log, subjects, origin, lost });
+    this.#pulse = new Pulse({ link, clock, log, subjects, origin, node, lost });
     link.use({
       up: (connection) => {
         this.#firstLink.resolve();
@@ -177,6 +177,11 @@ export class MeshBroker implements Broker {
         ? this.#link.flushed()
         : this.#kept.caughtUp(app, channel);
     return whenAnswered(own, () => caughtUp.then(() => {}));
+  }
+
+  /** Workers of other nodes that were heard over NATS of late. */
+  get heard(): number {
+    return this.#pulse.heard;
   }
 
   nextId(): number {

@@ -25,7 +25,7 @@ class Worker {
   constructor() {
     const { clock, log } = this;
     this.pulse = new Pulse({
-      ...{ clock, log, origin: "own", subjects: new Subjects("test") },
+      ...{ clock, log, origin: "own.1", node: "own", subjects: new Subjects("test") },
       link: this,
       lost: (since) => void this.lost.push(since),
     });
@@ -102,7 +102,17 @@ test("a beat of another worker that is missing is told, once for all of them, si
 
 test("beats that come once more, or of which none is missing, are told to nobody", async () => {
   const worker = new Worker();
-  for (const beat of ["a 1", "a 2", "a 2", "a 1", "a 3", "own 9", "own 30", "nonsense", "a -1"]) {
+  for (const beat of [
+    "a 1",
+    "a 2",
+    "a 2",
+    "a 1",
+    "a 3",
+    "own.1 9",
+    "own.1 30",
+    "nonsense",
+    "a -1",
+  ]) {
     worker.hears(beat);
     await worker.beats(1);
   }
@@ -147,9 +157,19 @@ test("a number is used until it has arrived", async () => {
   await worker.beats(2);
   worker.up();
   await worker.beats(1);
-  expect(worker.sent).toEqual(["own 1", "own 2", "own 3", "own 3", "own 3", "own 4"]);
+  expect(worker.sent).toEqual(["own.1 1", "own.1 2", "own.1 3", "own.1 3", "own.1 3", "own.1 4"]);
   worker.pulse.close();
   expect(worker.clock.pendingTimers).toBe(0);
+});
+
+test("says how many workers of other nodes it has heard of late", async () => {
+  const worker = new Worker();
+  worker.hears("a 1", "b 1", "own.2 1");
+  expect(worker.pulse.heard).toBe(2);
+  await worker.beats(3);
+  worker.hears("b 2");
+  await worker.beats(2);
+  expect(worker.pulse.heard).toBe(1);
 });
 
 test("in a large mesh each speaks more seldom", async () => {

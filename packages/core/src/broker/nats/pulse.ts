@@ -14,6 +14,8 @@ const BEAT_MS_PER_SENDER = 20;
 const NEW_LINK_BEATS = 20;
 /** Beats within which all senders behind a line that was cut have been heard again. */
 const SETTLE_BEATS = 3;
+/** Beats within which whoever is there is heard. */
+const HEARD_BEATS = 4;
 /** Beats of silence after which a worker is forgotten. */
 const FORGET_BEATS = 100;
 const MAX_SENDERS = 10_000;
@@ -25,6 +27,8 @@ export interface PulseOptions {
   readonly subjects: Subjects;
   /** Names this worker among all of the mesh and of all times. */
   readonly origin: string;
+  /** The node of this worker, with which its name and those of its siblings begin. */
+  readonly node: string;
   /** Messages of others may have been lost since that moment, ms since the epoch. */
   lost(since: number): void;
 }
@@ -65,6 +69,16 @@ export class Pulse {
         this.#senders.clear();
       },
     });
+  }
+
+  /** Workers of other nodes that were heard of late. */
+  get heard(): number {
+    const { node } = this.#options;
+    let count = 0;
+    for (const [name, { beat }] of this.#senders) {
+      if (this.#beat - beat < HEARD_BEATS && !name.startsWith(`${node}.`)) count++;
+    }
+    return count;
   }
 
   close(): void {
