@@ -8,7 +8,7 @@ import { httpsCall } from "../support/https.ts";
 import { NatsServer } from "../support/nats-server.ts";
 import { newChannel, PUBLIC_KEY } from "../support/presence-scenarios.ts";
 import { eventPayload, pack, SignallingClient, unpack } from "../support/signalling-client.ts";
-import { once, StockClients } from "../support/stock-client.ts";
+import { StockClients } from "../support/stock-client.ts";
 
 setDefaultTimeout(60_000);
 
@@ -77,7 +77,9 @@ const optionsOf = (user: string) => ({
 /** A client, and how it is disconnected. */
 async function connected(clients: StockClients, user: string) {
   const socket = await clients.connected(optionsOf(user));
-  return { socket, left: once(socket, "disconnect") };
+  const left = Promise.withResolvers<string>();
+  socket.once("disconnect", left.resolve);
+  return { socket, left: left.promise };
 }
 
 test("what a member does carries the name of the node that it is on, and so does what is published", async () => {
@@ -119,12 +121,12 @@ describe("POST /api/disconnect", () => {
     expect(await post(here, "/api/disconnect", { user })).toEqual({
       ...{ status: 200, ok: true, connections: 3, complete: true, unanswered: [] },
     });
-    for (const { left } of clients) expect((await left)[0]).toBe("io server disconnect");
+    for (const { left } of clients) expect(await left).toBe("io server disconnect");
     const { socket, left } = await connected(clientsHere, user);
     expect(await post(there, "/api/disconnect", { connection: socket.id })).toMatchObject({
       connections: 1,
     });
-    expect((await left)[0]).toBe("io server disconnect");
+    expect(await left).toBe("io server disconnect");
   });
 
   test("with a ban keeps the user away from all nodes, until it is lifted on any", async () => {
@@ -133,7 +135,7 @@ describe("POST /api/disconnect", () => {
     expect(await post(here, "/api/disconnect", { user, ban: 3_600 })).toMatchObject({
       ...{ status: 200, connections: 1 },
     });
-    expect((await left)[0]).toBe("io server disconnect");
+    expect(await left).toBe("io server disconnect");
     expect((await clientsHere.refused(optionsOf(user))).message).toContain("banned");
     await shows(there, "starling_bans", 1);
     expect((await clientsThere.refused(optionsOf(user))).message).toContain("banned");

@@ -54,7 +54,7 @@ export interface NodeState<Content> {
   readonly reservations: Reservations<Seat<Content>>;
   readonly rates: Readonly<Record<RateName, RateLimiter>>;
   readonly budgets: Budgets<Seat<Content>>;
-  readonly users: UserBudgets;
+  readonly users: UserBudgets<Seat<Content>>;
   readonly connections: Connections<Seat<Content>>;
   readonly presence: NodePresence<Seat<Content>>;
   readonly questions: Questions<Seat<Content>>;
@@ -184,14 +184,14 @@ export class Seat<Content> implements NodeSeat<Content> {
       budgets.admit(this, app);
       return;
     }
-    const taken = users.admit(app, user);
+    const taken = users.admit(this, app, user);
     const room = elsewhere.nodes?.room(userKey(app, user), taken, users.limit(app)) ?? true;
     return whenAnswered(room, (hasRoom) => {
       try {
         if (!hasRoom) throw users.refusal();
         budgets.admit(this, app);
       } catch (error) {
-        users.giveBack(app, user);
+        users.giveBack(this, app, user);
         throw error;
       }
     });
@@ -272,13 +272,14 @@ export class Seat<Content> implements NodeSeat<Content> {
 
   leave(): void {
     if (!this.#isPresent) return;
-    const { seats, interests, handovers, reservations, budgets } = this.#node;
+    const { seats, interests, handovers, reservations, budgets, users } = this.#node;
     const { connections, presence, questions, observer } = this.#node;
     seats.delete(this.worker);
     const closed = interests.forget(this);
     handovers.forget(this);
     reservations.forget(this);
     budgets.forget(this);
+    users.forget(this);
     presence.forget(this);
     connections.forget(this);
     questions.forget(this);

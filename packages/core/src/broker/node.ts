@@ -58,7 +58,9 @@ export class Node<Content> {
     const interests = new Interests<Seat<Content>>();
     const handovers = new Handovers<Seat<Content>>(clock);
     const elsewhere: NodeState<Content>["elsewhere"] = { nodes: undefined };
-    const users = new UserBudgets(clock, apps, (key, taken) => elsewhere.nodes?.holds(key, taken));
+    const users = new UserBudgets<Seat<Content>>(clock, apps, (key, taken) => {
+      elsewhere.nodes?.holds(key, taken);
+    });
     this.#state = {
       apps,
       seats: new Map(),
@@ -149,7 +151,7 @@ export class Node<Content> {
   }
 
   /** The connections of users, where an app limits them. */
-  get users(): Pick<UserBudgets, "keys" | "taken" | "refused"> {
+  get users(): Pick<UserBudgets<unknown>, "keys" | "taken" | "refused"> {
     return this.#state.users;
   }
 

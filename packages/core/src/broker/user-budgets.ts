@@ -7,15 +7,16 @@ import type { Clock } from "../ports.ts";
 const GRANT_MS = 10_000;
 
 /** What a user has of the connections of an app. */
-interface Taken {
+interface Taken<Worker> {
   readonly key: string;
   open: number;
   /** Room for connections that are not open yet, in the order of their coming. */
-  readonly grants: Set<Grant>;
+  readonly grants: Set<Grant<Worker>>;
 }
 
-interface Grant {
-  readonly taken: Taken;
+interface Grant<Worker> {
+  readonly worker: Worker;
+  readonly taken: Taken<Worker>;
 }
 
 /** Names a user among those of all apps. */
@@ -28,11 +29,12 @@ export function userKey(app: string, user: string): string {
 export type TellTaken = (key: string, taken: number) => void;
 
 /** The connections of each user on all workers of a node, for apps that limit them. */
-export class UserBudgets {
+export class UserBudgets<Worker> {
   readonly #apps: ReadonlyMap<string, AppConfig>;
   readonly #tell: TellTaken;
-  readonly #users = new Map<string, Taken>();
-  readonly #grants: DeadlineQueue<Grant>;
+  readonly #users = new Map<string, Taken<Worker>>();
+  readonly #ofWorkers = new Map<Worker, Set<Grant<Worker>>>();
+  readonly #grants: DeadlineQueue<Grant<Worker>>;
   #refused = 0;
 
   constructor(clock: Clock, apps: ReadonlyMap<string, AppConfig>, tell: TellTaken) {
@@ -41,9 +43,9 @@ export class UserBudgets {
     this.#grants = new DeadlineQueue(clock, GRANT_MS, (grant) => this.#end(grant, true));
   }
 
-  /** Users with connections or room, and the room that is kept. */
+  /** Users with connections or room, the room that is kept, and the workers that it is kept for. */
   get size(): number {
-    return this.#users.size + this.#grants.size;
+    return this.#users.size + this.#grants.size + this.#ofWorkers.size;
   }
 
   /** Connections refused, on the word of other nodes as well. */
@@ -61,13 +63,21 @@ export class UserBudgets {
    *
    * @throws StarlingError `too_many_user_connections`
    */
-  admit(app: string, user: string): number {
+  admit(worker: Worker, app: string, user: string): number {
     const taken = this.#of(userKey(app, user));
     if (countOf(taken) >= this.limit(app)) throw this.refusal();
-    const grant = { taken };
+    const grant = { worker, taken };
     taken.grants.add(grant);
     this.#grants.add(grant);
+    const own = this.#ofWorkers.get(worker);
+    if (own === undefined) this.#ofWorkers.set(worker, new Set([grant]));
+    else own.add(grant);
     return countOf(taken);
+  }
+
+  /** The worker is gone, and uses no room. */
+  forget(worker: Worker): void {
+    for (const grant of [...(this.#ofWorkers.get(worker) ?? [])]) this.#end(grant, true);
   }
 
   /** Counts a refusal, and says what it is. */
@@ -76,9 +86,10 @@ export class UserBudgets {
     return new StarlingError("too_many_user_connections");
   }
 
-  /** The room that was kept last is not used. */
-  giveBack(app: string, user: string): void {
-    const last = [...(this.#users.get(userKey(app, user))?.grants ?? [])].at(-1);
+  /** The room that the worker had last is not used. */
+  giveBack(worker: Worker, app: string, user: string): void {
+    const all = this.#users.get(userKey(app, user))?.grants ?? [];
+    const last = [...all].findLast((grant) => grant.worker === worker);
     if (last !== undefined) this.#end(last, true);
   }
 
@@ -111,19 +122,22 @@ export class UserBudgets {
     return [...this.#users.keys()];
   }
 
-  #end(grant: Grant, isUnused: boolean): void {
-    const { taken } = grant;
+  #end(grant: Grant<Worker>, isUnused: boolean): void {
+    const { worker, taken } = grant;
     this.#grants.remove(grant);
+    const own = this.#ofWorkers.get(worker);
+    own?.delete(grant);
+    if (own?.size === 0) this.#ofWorkers.delete(worker);
     if (taken.grants.delete(grant) && isUnused) this.#changed(taken);
   }
 
-  #changed(taken: Taken): void {
+  #changed(taken: Taken<Worker>): void {
     const count = countOf(taken);
     if (count === 0) this.#users.delete(taken.key);
     this.#tell(taken.key, count);
   }
 
-  #of(key: string): Taken {
+  #of(key: string): Taken<Worker> {
     let taken = this.#users.get(key);
     if (taken === undefined) {
       taken = { key, open: 0, grants: new Set() };
@@ -133,6 +147,6 @@ export class UserBudgets {
   }
 }
 
-function countOf({ open, grants }: Taken): number {
+function countOf({ open, grants }: Taken<unknown>): number {
   return open + grants.size;
 }

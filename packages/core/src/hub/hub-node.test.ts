@@ -176,6 +176,51 @@ test("a user is disconnected wherever they are, a connection where it is", async
   }
 });
 
+describe("a user who is banned", () => {
+  const HOUR = 3_600_000;
+
+  test("is disconnected from all workers, and gets in again when the ban ends or is lifted", async () => {
+    const { clock, a, b } = setUp();
+    const [here, there, other] = [a.join("1"), b.join("1"), b.join("2")];
+    await a.hub.ban("default", "user of 1", clock.now() + HOUR);
+    for (const { subscriber } of [here, there]) {
+      expect(subscriber.disconnectedFor).toBe("disconnected_by_publisher");
+    }
+    expect(other.subscriber.disconnectedFor).toBeUndefined();
+    for (const { hub } of [a, b]) {
+      expect(() => hub.admit("default", "user of 1")).toThrow("banned");
+      expect(() => hub.admit("default", "user of 2")).not.toThrow();
+      expect(() => hub.admit("default")).not.toThrow();
+    }
+    await b.hub.ban("default", "user of 1", 0);
+    for (const { hub } of [a, b]) expect(() => hub.admit("default", "user of 1")).not.toThrow();
+    await a.hub.ban("default", "user of 2", clock.now() + HOUR);
+    clock.advance(HOUR);
+    for (const { hub } of [a, b]) expect(() => hub.admit("default", "user of 2")).not.toThrow();
+  });
+
+  test("does not stay where the ban came between being let in and being there", async () => {
+    const { clock, a, b } = setUp();
+    await a.hub.admit("default", "user of 1");
+    await b.hub.ban("default", "user of 1", clock.now() + HOUR);
+    const { subscriber } = a.join("1");
+    clock.advance(0);
+    expect(subscriber.disconnectedFor).toBe("disconnected_by_publisher");
+  });
+
+  test("is known to a worker that starts later, and to one that has missed something", async () => {
+    const { clock, local, worker, a } = setUp();
+    await a.hub.ban("default", "user of 1", clock.now() + HOUR);
+    const late = worker();
+    await late.hub.prepare();
+    expect(() => late.hub.admit("default", "user of 1")).toThrow("banned");
+    const deaf = worker(local.join());
+    expect(() => deaf.hub.admit("default", "user of 1")).not.toThrow();
+    deaf.handlers.missed();
+    expect(() => deaf.hub.admit("default", "user of 1")).toThrow("banned");
+  });
+});
+
 test("channels of all workers are listed, with all their subscribers", async () => {
   const { a, b } = setUp();
   a.join("1", "news", "sport");

@@ -257,7 +257,41 @@ describe("POST /api/disconnect", () => {
     ]);
   });
 
-  for (const body of [{}, { user: "u", connection: "c" }, { app: "shop" }, { users: "u" }]) {
+  test("says whom it could not ask", async () => {
+    const { hub, post } = publisherFixture();
+    hub.others = { unanswered: ["eu-1"], isComplete: false };
+    expect((await post("/api/disconnect", { user: "u" }))[1]).toEqual({
+      ...{ ok: true, connections: 1, complete: false, unanswered: ["eu-1"] },
+    });
+  });
+
+  test("a user is banned for some seconds, and listed until then or until it is lifted", async () => {
+    const { clock, hub, post, call } = publisherFixture();
+    const listed = async (app: string) => JSON.parse((await call(`/api/bans?app=${app}`)).text);
+    expect((await post("/api/disconnect", { user: "u", app: "shop", ban: 60 }))[0]).toBe(200);
+    expect(hub.disconnected).toEqual([["shop", { user: "u" }]]);
+    const until = clock.now() + 60_000;
+    expect(await listed("shop")).toEqual({ ok: true, bans: [{ user: "u", until }] });
+    expect(await listed("default")).toEqual({ ok: true, bans: [] });
+    expect(await post("/api/unban", { user: "u", app: "shop" })).toEqual([
+      200,
+      { ok: true, lifted: true },
+    ]);
+    expect(await post("/api/unban", { user: "u", app: "shop" })).toEqual([
+      200,
+      { ok: true, lifted: false },
+    ]);
+    expect(await listed("shop")).toEqual({ ok: true, bans: [] });
+  });
+
+  for (const body of [
+    ...[{}, { user: "u", connection: "c" }, { app: "shop" }, { users: "u" }],
+    ...[
+      { connection: "c", ban: 60 },
+      { user: "u", ban: 0 },
+      { user: "u", ban: 2_592_001 },
+    ],
+  ]) {
     test(`${JSON.stringify(body)} is refused`, async () => {
       const { hub, post } = publisherFixture();
       expect((await post("/api/disconnect", body))[0]).toBe(400);

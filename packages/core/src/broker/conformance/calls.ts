@@ -220,6 +220,37 @@ export function describeCalls(setUp: SetUp): void {
     );
   });
 
+  test("a ban is told to all workers, and to one that comes later when it asks", async () => {
+    const fixture = await setUp();
+    const [first, second] = [await join(fixture), await join(fixture)];
+    const told = [first, second].map((worker) => {
+      const heard: unknown[] = [];
+      worker.reply = (method, argument) => void heard.push([method, argument]);
+      return heard;
+    });
+    const until = Date.UTC(2100, 0, 1);
+    await answered(fixture, () => first.broker.ban("shop", "ada", until));
+    const ban = expect.objectContaining({ app: "shop", user: "ada", until });
+    for (const heard of told) expect(heard).toEqual([["bans", [ban]]]);
+    const late = await join(fixture);
+    expect(await answered(fixture, () => late.broker.bans())).toEqual([ban]);
+    await answered(fixture, () => second.broker.ban("shop", "ada", 0));
+    const lifted = expect.objectContaining({ user: "ada", until: 0 });
+    for (const heard of told) expect(heard.slice(1)).toEqual([["bans", [lifted]]]);
+    expect(await answered(fixture, () => late.broker.bans())).toEqual([lifted]);
+  });
+
+  test("disconnecting says whether all have answered", async () => {
+    const fixture = await setUp();
+    const [asker, silent, other] = [await join(fixture), await join(fixture), await join(fixture)];
+    silence(silent);
+    other.reply = () => 2;
+    const asked = ask(() => asker.broker.disconnect("shop", { connection: "1" }));
+    await fixture.settle();
+    await fixture.advance(2_000);
+    expect(asked.outcome).toEqual({ value: { ...disconnected(2), isComplete: false } });
+  });
+
   test("disconnecting asks all others, and answers how many connections that were", async () => {
     const fixture = await setUp();
     const [asker, first, second] = [await join(fixture), await join(fixture), await join(fixture)];

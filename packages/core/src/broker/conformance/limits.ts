@@ -85,6 +85,32 @@ export function describeLimits(setUp: SetUp): void {
     expect(await admitted(fixture, staying)).toBe(false);
   });
 
+  test("a user has no more connections than one may, on all workers together, and others have theirs", async () => {
+    const fixture = await setUp();
+    const [first, second] = [await join(fixture), await join(fixture)];
+    const admits = async ({ broker }: Joined, user: string) => {
+      const asked = ask(() => broker.admit("shared", user));
+      await fixture.settle();
+      if (asked.outcome !== undefined && "value" in asked.outcome) return true;
+      expect(asked.outcome).toEqual(refusal("too_many_user_connections"));
+      return false;
+    };
+    expect([await admits(first, "ada"), await admits(second, "ada")]).toEqual([true, true]);
+    expect([await admits(first, "ada"), await admits(second, "ada")]).toEqual([false, false]);
+    expect(await admits(first, "bob")).toBe(true);
+    first.broker.connected("shared", "1", "ada");
+    // It moves, and is one all the same.
+    second.broker.connected("shared", "1", "ada");
+    first.broker.disconnected("shared", "1");
+    await fixture.advance(10_000);
+    expect([await admits(first, "ada"), await admits(second, "ada")]).toEqual([true, false]);
+    await fixture.leave(first.broker);
+    expect([await admits(second, "ada"), await admits(second, "ada")]).toEqual([true, false]);
+    second.broker.disconnected("shared", "1");
+    await fixture.settle();
+    expect([await admits(second, "ada"), await admits(second, "ada")]).toEqual([true, false]);
+  });
+
   test("connections are counted as one would by hand, whatever happens in which order", async () => {
     const step = fc.record({ worker: fc.nat(1), what: fc.constantFrom("admit", "open", "close") });
     await fc.assert(

@@ -4,6 +4,7 @@ import type { NodeSettings } from "./fixture.ts";
 export const settings: NodeSettings = {
   apps: new Map([
     ["default", { namespaces: new Map() }],
+    ["shared", { namespaces: new Map(), maxConnectionsPerUser: 2, tellsConnections: true }],
     ["small", { namespaces: new Map(), maxConnections: 3, maxChannels: 2 }],
   ]),
   rates: {
