@@ -7,7 +7,7 @@ import { HttpPublisher } from "./http-publisher.ts";
 import { journeysOf } from "./journeys.ts";
 import { checkKept } from "./kept-checker.ts";
 import { localLosses } from "./local-checker.ts";
-import { MemberClient, type MemberTransport } from "./member-client.ts";
+import { MemberClient, type MemberTransport, type Pause } from "./member-client.ts";
 import { overWebSocket } from "./member-connection.ts";
 import { NatsPublisher } from "./nats-publisher.ts";
 import type { NodeUnderTest } from "./node-under-test.ts";
@@ -26,10 +26,13 @@ const NAMESPACE = "demo";
 const CHANNELS = 6;
 const CHANNELS_OF_A_CLIENT = 2;
 /** Milliseconds from an answer to the next message. */
-const [EAGER, CALM] = [
+const [EAGER, USUALLY, CALM] = [
   [1, 15],
   [20, 100],
+  [50, 250],
 ] as const;
+/** The same of members. */
+const [MEMBERS, CALM_MEMBERS] = [[20, 120], CALM] as const;
 /** Characters of each message of a back end that is calm, beside who said it. */
 const CALM_PADDING = 50;
 /** Who is refused for now asks again, for longer where a machine is busy. */
@@ -51,6 +54,7 @@ export class Load {
   readonly channels: readonly string[];
   readonly random: SeededRandom;
   readonly #nodes: readonly NodeUnderTest[];
+  readonly #memberPause: Pause;
   readonly #end = new AbortController();
   readonly #quic: WebTransportProcess | undefined;
   #publishing: Promise<unknown> = Promise.resolve();
@@ -79,6 +83,7 @@ export class Load {
       const home = plan.isSpread === true ? contexts++ % nodes.length : any;
       return new Place({ ...shared(), recovers }, servers, home, plan.isRoaming === true);
     };
+    this.#memberPause = plan.isCalm === true ? CALM_MEMBERS : MEMBERS;
     this.recorder.isKept = plan.history !== undefined;
     const some = () => random.some(channels, CHANNELS_OF_A_CLIENT);
     const numbers = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
@@ -102,7 +107,7 @@ export class Load {
       ...numbers(streams).map((n) => new EventStreamClient(context(), `stream-${n}`, some())),
       ...this.members,
     ];
-    const eager = plan.isCalm === true ? CALM : EAGER;
+    const [eager, usual] = plan.isCalm === true ? [CALM, CALM] : [EAGER, USUALLY];
     const size = plan.isCalm === true ? { padding: CALM_PADDING } : {};
     const kinds = [true, false].flatMap((isKept) =>
       [true, false].map((isKeyed) => ({ isKept, isKeyed })),
@@ -112,7 +117,7 @@ export class Load {
       numbers(publishers).map((n) => {
         const name = `${kind.isKept ? "kept" : "fresh"}-${kind.isKeyed ? "keyed" : "plain"}-${n}`;
         // Whoever publishes often in few channels shows soonest what is out of order.
-        const habits = n === 1 ? { channels: some(), pause: eager } : { channels, pause: CALM };
+        const habits = n === 1 ? { channels: some(), pause: eager } : { channels, pause: usual };
         const node = (index + n) % nodes.length;
         const server = servers[node] ?? random.pick(servers);
         return new HttpPublisher(
@@ -123,7 +128,7 @@ export class Load {
     );
     const namespace = plan.history === undefined ? undefined : (plan.namespace ?? NAMESPACE);
     this.backends = numbers(backends).map((n) => {
-      const habits = n === 1 ? { channels: some(), pause: eager } : { channels, pause: CALM };
+      const habits = n === 1 ? { channels: some(), pause: eager } : { channels, pause: usual };
       const options = { name: `nats-${n}`, url: natsUrl, namespace, ...habits, ...size };
       return new NatsPublisher(options, shared());
     });
@@ -163,7 +168,7 @@ export class Load {
       ...this.backends.map((each) => each.publish(signal)),
       ...this.members
         .filter(({ version }, index) => version === 2 && index % 2 === 0)
-        .map((each) => each.publish(signal, [20, 120])),
+        .map((each) => each.publish(signal, this.#memberPause)),
     ]);
   }
 
