@@ -71,6 +71,8 @@ test.each(seeds(301))(
     const { random } = kept;
     await allMet(nodes);
     await Promise.all(loads.map((load) => load.start()));
+    // Whoever wants to begin before there is a stream may be sent away, and comes back.
+    const { length: before } = kept.recorder.ends;
     const members = loads.reduce((sum, load) => sum + load.members.length, 0);
 
     await Bun.sleep(random.integer(1_000, 1_500));
@@ -90,7 +92,7 @@ test.each(seeds(301))(
     expect(loads.flatMap((load) => faultsOf(load, [short, long]))).toEqual([]);
     const healing = (await total(nodes, "starling_mesh_presence_sent_total")) - sent;
     expect(healing).toBeLessThan(HEAL_MESSAGES * members * 2);
-    expect(kept.recorder.ends).toEqual([]);
+    expect(kept.recorder.ends.slice(before)).toEqual([]);
     expect(await kept.violations()).toEqual([]);
     expect(await kept.keptFaults(0, nodes.slice(0, 1))).toEqual([]);
     await expectGapsTold(free);
