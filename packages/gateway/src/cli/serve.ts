@@ -32,12 +32,13 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
-  const hooks = nodeHooks(config, log);
+  const { observer: hooks, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Publication>(
     { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
     publicationHolding,
   );
   const others = joinPresence(config, node, log);
+  if (others !== undefined) joinHooks(others);
   const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,
@@ -61,7 +62,9 @@ export async function serve(preparation: Preparation): Promise<void> {
     log.info({ signal }, "stopping");
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
-    await Promise.all([others?.close(), hooks.drain()]);
+    // Who says that the node ends has nothing to say of it any more.
+    await hooks.drain();
+    await others?.close();
     log.info({}, "stopped");
   } finally {
     side?.quic.kill();

@@ -45,12 +45,13 @@ export async function supervise(preparation: Preparation): Promise<void> {
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
-  const hooks = nodeHooks(config, log);
+  const { observer: hooks, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Uint8Array>(
     { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
     bytesHolding,
   );
   const others = joinPresence(config, node, log);
+  if (others !== undefined) joinHooks(others);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
     clock,
@@ -120,7 +121,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
     }
     log.info({ signal: outcome }, "stopping");
     await Promise.all([workers.stop(), quic.stop()]);
-    await Promise.all([others?.close(), hooks.drain()]);
+    // Who says that the node ends has nothing to say of it any more.
+    await hooks.drain();
+    await others?.close();
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();

@@ -4,7 +4,7 @@ import { type TotalName, totalHelp, totalMetricName } from "@starling/core/hub/c
 import type { Counters } from "@starling/core/hub/counters.ts";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { HistoryCounts, PresenceCounts, SharedCounts } from "../publish/node-stats.ts";
-import { hookMetrics } from "./hook-metrics.ts";
+import { hookMetrics, meshHookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
 export class Metrics {
@@ -58,13 +58,19 @@ export class Metrics {
    */
   async text(
     others: readonly unknown[],
-    { history, hooks, presence }: Pick<SharedCounts, "history" | "hooks" | "presence">,
+    {
+      history,
+      hooks,
+      meshHooks,
+      presence,
+    }: Pick<SharedCounts, "history" | "hooks" | "meshHooks" | "presence">,
   ): Promise<string> {
     const all = [
       await this.values(),
       ...(others as readonly (readonly object[])[]),
       await historyMetrics(history).getMetricsAsJSON(),
       await hookMetrics(hooks).getMetricsAsJSON(),
+      ...(meshHooks === undefined ? [] : [await meshHookMetrics(meshHooks).getMetricsAsJSON()]),
       ...(presence === undefined ? [] : [await presenceMetrics(presence).getMetricsAsJSON()]),
     ];
     return AggregatorRegistry.aggregate(all).metrics();

@@ -2,6 +2,7 @@ import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
+import type { MeshHookCounts } from "@starling/core/mesh-hooks/counters.ts";
 import type { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import type { Metrics } from "../ops/metrics.ts";
 import type { Stats } from "./schemas.ts";
@@ -15,6 +16,8 @@ export interface SharedCounts {
   readonly history: HistoryCounts;
   /** Of each hook. */
   readonly hooks: readonly HookCounts[];
+  /** Absent where no NATS is configured. */
+  readonly meshHooks?: MeshHookCounts;
   /** Absent where no NATS is configured. */
   readonly presence?: PresenceCounts;
 }
@@ -64,7 +67,7 @@ export class NodeStats {
     const { broker, own, shared } = this.#options;
     const others = (await broker.gather(STATS, null)) as readonly WorkerStats[];
     const { hub, publisher, webtransport } = others.reduce(added, own());
-    const { history, hooks, presence: _, ...more } = await shared();
+    const { history, hooks, presence: _, meshHooks: __, ...more } = await shared();
     const whole = {
       ok: true,
       hub,

@@ -53,6 +53,11 @@ export class NatsPresence {
     this.#link.start();
   }
 
+  /** The link that the node has to NATS, for whatever else it says to other nodes. */
+  get link(): MeshLink {
+    return this.#link;
+  }
+
   /** Since when NATS has been away, ms since the epoch; undefined while it is there. */
   get downSince(): number | undefined {
     return this.#link.downSince;

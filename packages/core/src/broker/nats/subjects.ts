@@ -89,6 +89,16 @@ export class Subjects {
     return `${this.#prefix}.who.to.${subjectToken(start)}`;
   }
 
+  /** Where all nodes hear of hooks. */
+  get hooksOfAll(): string {
+    return `${this.#prefix}.hook.all`;
+  }
+
+  /** Where one start of a node is told of hooks what is for no other. */
+  hooksOf(start: string): string {
+    return `${this.#prefix}.hook.to.${subjectToken(start)}`;
+  }
+
   /** Where a channel's members are told of. */
   members(app: string, channel: string): string {
     return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;
