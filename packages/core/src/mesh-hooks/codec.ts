@@ -12,7 +12,7 @@ const VERSION = 1;
 /** The places of these are what stands for them. */
 const TYPES = ["beat", "lead", "ask", "records", "facts", "entries", "want", "state"] as const;
 const KINDS = ["channel", "member", "connection"] as const;
-const CHANGES = ["on", "off", "ended", "doubted"] as const;
+const CHANGES = ["on", "off", "ended", "emptied", "doubted"] as const;
 const STEPS = ["on", "off", "ended", "again", "vacated", "known", "gone", "settled"] as const;
 const PIECES = ["origin", "fact", "lingering", "pending"] as const;
 

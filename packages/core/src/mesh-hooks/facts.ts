@@ -59,6 +59,8 @@ export type Change =
   | { readonly op: "on" | "off"; readonly fact: Fact }
   /** As the sender of another part of the mesh the node told that this begins, and not that it ends. */
   | { readonly op: "ended"; readonly fact: Fact }
+  /** As the sender of another part of the mesh the node told last that this has ended. */
+  | { readonly op: "emptied"; readonly fact: Fact }
   /** As the sender of another part of the mesh the node told that all facts of a start have ended. */
   | { readonly op: "doubted"; readonly start: string };
 

@@ -16,7 +16,7 @@ export interface Entry {
 }
 
 export type Step =
-  | Exclude<Change, { readonly op: "doubted" }>
+  | Exclude<Change, { readonly op: "doubted" | "emptied" }>
   /** Tells again that it holds, since a receiver may have been told otherwise. */
   | { readonly op: "again"; readonly fact: Fact }
   /** Nobody has come back. */
@@ -76,7 +76,11 @@ export class Ledger {
   readonly #lingering = new ByChannel<true>();
   #pending: Pending[] = [];
   /** The last entry. */
-  number = 0;
+  number: number;
+
+  constructor(number = 0) {
+    this.number = number;
+  }
 
   /** Does what the entry says; answers what the receivers are to be told. */
   apply({ at, start, seq, step }: Entry, log: string): Pending | undefined {
@@ -116,6 +120,11 @@ export class Ledger {
     return this.#origins.get(start)?.facts ?? new Map();
   }
 
+  /** Whether any node says so. */
+  holds(fact: Fact): boolean {
+    return this.#holders.has(keyOf(fact));
+  }
+
   isLingering(app: string, channel: string): boolean {
     return this.#lingering.get(app, channel) === true;
   }
@@ -146,8 +155,9 @@ export class Ledger {
         const origin = this.#origin(piece.start);
         origin.position = piece.position;
         origin.isGone = piece.isGone;
-        // What lies between is not known entry by entry, and settled with the next that is.
         origin.settled = piece.settled;
+        // What lies between is not known entry by entry.
+        if (piece.position > piece.settled) origin.unsettled.push([this.number, piece.position]);
         break;
       }
       case "fact":
@@ -169,9 +179,9 @@ export class Ledger {
       case "off":
         return this.#release(start, step.fact) ? this.#ended(step.fact) : undefined;
       case "ended":
-        return this.#holders.has(keyOf(step.fact)) ? undefined : this.#ended(step.fact);
+        return this.holds(step.fact) ? undefined : this.#ended(step.fact);
       case "again":
-        return this.#holders.has(keyOf(step.fact)) ? { fact: step.fact, holds: true } : undefined;
+        return this.holds(step.fact) ? { fact: step.fact, holds: true } : undefined;
       case "vacated": {
         const { app, channel } = step;
         if (!this.isLingering(app, channel)) return undefined;

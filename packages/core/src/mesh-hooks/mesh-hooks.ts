@@ -172,6 +172,8 @@ export class MeshHooks implements NodeObserver {
     this.#isUp = true;
     this.#upAt = this.#tick;
     this.#departed.clear();
+    // What happened meanwhile was not sent, and is asked for where it is missing.
+    this.#sentUpTo = this.#own.last;
     for (const other of this.#others.values()) other.heardAt = this.#tick;
     // Another node may send in its place by now.
     this.#isDormant = this.#sending !== undefined && this.#tick - this.#downAt >= LEASE_TICKS - 1;
@@ -388,9 +390,11 @@ export class MeshHooks implements NodeObserver {
     if (this.#sender !== undefined || this.#sending !== undefined) return;
     if (this.#tick - this.#upAt < SETTLE_TICKS) return;
     const { start, since } = this.#options;
-    const best = elected({ start, since, isInformed: this.#log !== "" }, this.#candidates());
-    // One that does not come forward is waited for as long as for one that is silent.
-    const isLate = this.#tick - Math.max(this.#vacantAt, this.#upAt) > LEASE_TICKS;
+    const isInformed = this.#log !== "";
+    const best = elected({ start, since, isInformed }, this.#candidates());
+    // One that is silent is gone before that; whoever knows nothing waits for all that know something.
+    const patience = LEASE_TICKS * (best.isInformed && !isInformed ? 6 : 2);
+    const isLate = this.#tick - Math.max(this.#vacantAt, this.#upAt) > patience;
     if (best.start === start || isLate) this.#takeOver();
   }
 
@@ -430,7 +434,7 @@ export class MeshHooks implements NodeObserver {
     const sending = this.#sending;
     if (sending === undefined) return;
     const doubted = [...sending.doubted];
-    const { unfinished } = sending;
+    const { unfinished, emptied } = sending;
     sending.end();
     this.#sending = undefined;
     this.#isDormant = false;
@@ -441,6 +445,7 @@ export class MeshHooks implements NodeObserver {
     this.#vacantAt = this.#tick;
     this.#options.log.info({}, "this node sends the hooks of the mesh no more");
     for (const start of doubted) this.#append({ op: "doubted", start });
+    for (const fact of emptied) this.#append({ op: "emptied", fact });
     for (const fact of unfinished) this.#append({ op: "ended", fact });
   }
 
@@ -520,9 +525,8 @@ export class MeshHooks implements NodeObserver {
     this.#wantedAt = this.#tick;
     const pieces = this.#state.add(`${state.log}.${state.number}`, state, state.pieces);
     if (pieces === undefined) return;
-    this.#ledger = new Ledger();
+    this.#ledger = new Ledger(state.number);
     for (const piece of pieces) this.#ledger.add(piece);
-    this.#ledger.number = state.number;
     this.#log = state.log;
     this.#settleOwn();
   }

@@ -1,11 +1,13 @@
 import type { HookSenders } from "../hooks/senders.ts";
 import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { AfterTurn, Clock } from "../ports.ts";
-import { eventOf, type Fact, type Facts, type LogRecord } from "./facts.ts";
+import { eventOf, type Fact, type Facts, keyOf, type LogRecord } from "./facts.ts";
 import type { Entry, Ledger, Pending, Step } from "./ledger.ts";
 
 /** Starts that are remembered as said to have ended. */
 const MAX_DOUBTED = 1_000;
+/** Channels that are remembered as said to be vacated. */
+const MAX_EMPTIED = 10_000;
 
 export interface SendingOptions {
   /** Names this time of sending, among all of all nodes. */
@@ -42,14 +44,16 @@ export class Sending {
   readonly #items = new Map<string, Lingering>();
   /** Starts whose facts were told to have ended although they did not say so. */
   readonly #doubted = new Set<string>();
-  /** Such facts, as long as the receivers may not know, by the numbers of their ends. */
+  /** Channels that were told to be vacated, by their keys. */
+  readonly #emptied = new Map<string, Fact>();
+  /** Facts that were made up to have ended, as long as the receivers may not know, by the numbers of their ends. */
   readonly #madeUp = new Map<number, Fact>();
   /** Entries that the other nodes have not been told of, and the events of entries that NATS may not have taken. */
   #unannounced: Entry[] = [];
   #untold: Pending[] = [];
   /** Numbers of events that are with the senders. */
   readonly #unsettled = new Set<number>();
-  #lastSettled: number;
+  #lastSettled = -1;
   #isFlushDue = false;
   #telling: Promise<boolean> | undefined;
   #isOver = false;
@@ -60,7 +64,6 @@ export class Sending {
     this.#options = options;
     this.#ledger = ledger;
     this.#lingering = new DeadlineQueue(clock, vacatedMs, (item) => this.#vacate(item));
-    this.#lastSettled = ledger.number;
     for (const [app, channel] of ledger.lingering()) this.#linger(app, channel);
     this.#untold = [...ledger.pending];
     for (const { number } of this.#untold) this.#unsettled.add(number);
@@ -69,12 +72,13 @@ export class Sending {
 
   /** What happened on a node. */
   take(start: string, { seq, at, change }: LogRecord): void {
-    if (change.op !== "doubted") {
+    if (change.op === "doubted") {
+      for (const fact of this.#ledger.facts(change.start).values()) this.#again(fact);
+    } else if (change.op === "emptied") {
+      this.#again(change.fact);
+    } else {
       this.#enter({ at, start, seq, step: change });
       return;
-    }
-    for (const fact of this.#ledger.facts(change.start).values()) {
-      this.#enter({ at, start: "", seq: 0, step: { op: "again", fact } });
     }
     this.#enter({ at, start, seq, step: { op: "known" } });
   }
@@ -92,7 +96,7 @@ export class Sending {
   /** A node is gone, and what it said holds no more. */
   gone(start: string): void {
     for (const fact of [...this.#ledger.facts(start).values()]) {
-      this.#doubt(start);
+      if (this.#doubted.size < MAX_DOUBTED) this.#doubted.add(start);
       this.#now(start, { op: "off", fact });
       const { number } = this.#ledger;
       if (this.#unsettled.has(number)) this.#madeUp.set(number, fact);
@@ -112,9 +116,15 @@ export class Sending {
     return [...this.#madeUp.values(), ...lingering];
   }
 
-  /** Nobody will come back, since the last node stops. */
+  /** Channels that it has said are vacated, and of which another sender may know better. */
+  get emptied(): Fact[] {
+    return [...this.#emptied.values()];
+  }
+
+  /** Does not wait for whoever may come back. */
   vacateAll(): void {
     for (const [app, channel] of [...this.#ledger.lingering()]) {
+      this.#unlinger(app, channel);
       this.#now("", { op: "vacated", app, channel });
     }
   }
@@ -143,10 +153,16 @@ export class Sending {
     for (const item of this.#items.values()) this.#lingering.remove(item);
   }
 
-  #doubt(start: string): void {
-    this.#doubted.add(start);
-    const [oldest] = this.#doubted;
-    if (this.#doubted.size > MAX_DOUBTED && oldest !== undefined) this.#doubted.delete(oldest);
+  /** Another sender has told that it has ended. */
+  #again(fact: Fact): void {
+    if (this.#ledger.holds(fact)) {
+      this.#now("", { op: "again", fact });
+    } else if (fact.kind === "channel" && this.#ledger.isLingering(fact.app, fact.channel)) {
+      // The receiver would not hear of whoever comes back.
+      const { app, channel } = fact;
+      this.#unlinger(app, channel);
+      this.#now("", { op: "vacated", app, channel });
+    }
   }
 
   #now(start: string, step: Step): void {
@@ -159,6 +175,7 @@ export class Sending {
     this.#unannounced.push(entry);
     if (pending !== undefined) {
       this.#untold.push(pending);
+      this.#noteEmptied(pending);
       this.#unsettled.add(pending.number);
     }
     const { step } = entry;
@@ -168,6 +185,16 @@ export class Sending {
       else this.#unlinger(app, channel);
     }
     this.#flushSoon();
+  }
+
+  #noteEmptied({ fact, holds }: Pending): void {
+    if (fact.kind !== "channel") return;
+    const key = keyOf(fact);
+    this.#emptied.delete(key);
+    if (holds) return;
+    this.#emptied.set(key, fact);
+    const [oldest] = this.#emptied.keys();
+    if (this.#emptied.size > MAX_EMPTIED && oldest !== undefined) this.#emptied.delete(oldest);
   }
 
   #linger(app: string, channel: string): void {
