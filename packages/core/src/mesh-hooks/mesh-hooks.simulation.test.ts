@@ -17,6 +17,7 @@ describe("whatever is killed", () => {
     await world.begin(3);
     for (let step = 0; step < 60; step++) {
       applyDoing(world, world.pick<Doing>(["come", "come", "come", "go", "go", "fail", "answer"]));
+      if (step % 20 === 9) await world.stopOne();
       if (step % 20 === 19) await world.killOne();
       await world.mesh.pass(world.number(800));
     }
@@ -33,6 +34,7 @@ describe("whatever is cut off", () => {
   test.each(SEEDS)("the receiver knows in the end how things are (seed %i)", async (seed) => {
     const world = new HookWorld(seed);
     await world.begin(4);
+    world.mesh.loss = seed % 2 === 0 ? 0.02 : 0;
     for (let step = 0; step < 80; step++) {
       const doing = world.pick<Doing>([
         ...(["come", "come", "come", "go", "go", "fail", "answer"] as const),
@@ -44,6 +46,7 @@ describe("whatever is cut off", () => {
         world.heal();
         await world.mesh.pass(3 * LEASE_MS);
         await world.killOne();
+        world.mesh.loss = seed % 2 === 0 ? 0.02 : 0;
       }
       await world.mesh.pass(world.number(step % 10 === 0 ? 3 * LEASE_MS : 1_000));
     }

@@ -63,33 +63,36 @@ export class HookWorld {
     if (members.length === 0) return;
     const fact = this.pick(members);
     if (fact.kind !== "member") return;
-    const { channel, connection, clientId, user } = fact;
-    node.mesh.left(APP, channel, { connection, clientId, user, state: undefined, since: 0 });
-    this.#set(node, fact, false);
+    const { channel, connection, user } = fact;
+    this.#end(node, fact);
     const isEmpty = ![...this.#of(node).values()].some((other) => {
       return other.kind === "member" && other.channel === channel;
     });
-    if (isEmpty) {
-      node.mesh.closed(APP, channel);
-      this.#set(node, { kind: "channel", app: APP, channel }, false);
-    }
-    node.mesh.disconnected(APP, connection, user);
-    this.#set(node, { kind: "connection", app: APP, connection, user }, false);
+    if (isEmpty) this.#end(node, { kind: "channel", app: APP, channel });
+    this.#end(node, { kind: "connection", app: APP, connection, user });
   }
 
   /** A node is killed, when all that happened on it is known to the one that sends; another one starts. */
   async killOne(): Promise<void> {
     const node = this.pick(this.mesh.alive);
-    for (let left = 100; left > 0 && this.mesh.senders.length === 0; left--) {
-      await this.mesh.pass(500);
-    }
-    await this.mesh.pass(3_000);
+    await this.#known();
     this.mesh.kill(node);
     this.#facts.delete(node);
     this.mesh.start();
   }
 
+  /** A node stops in order, and another one starts. */
+  async stopOne(): Promise<void> {
+    const node = this.pick(this.mesh.alive);
+    await this.#known();
+    for (const fact of [...this.#of(node).values()]) this.#end(node, fact);
+    await this.mesh.stop(node);
+    this.#facts.delete(node);
+    this.mesh.start();
+  }
+
   heal(): void {
+    this.mesh.loss = 0;
     this.mesh.answers = () => 200;
     for (const node of this.mesh.alive) {
       node.side = 0;
@@ -140,6 +143,24 @@ export class HookWorld {
   get story(): Told[] {
     const ids = new Set<string>();
     return this.mesh.taken.filter(({ id }) => !ids.has(id) && ids.add(id));
+  }
+
+  /** Waits until one node sends, and what happened on the others is known there. */
+  async #known(): Promise<void> {
+    for (let left = 100; left > 0 && this.mesh.senders.length === 0; left--) {
+      await this.mesh.pass(500);
+    }
+    await this.mesh.pass(3_000);
+  }
+
+  #end(node: SimulatedHooks, fact: Fact): void {
+    if (fact.kind === "channel") node.mesh.closed(APP, fact.channel);
+    else if (fact.kind === "connection") node.mesh.disconnected(APP, fact.connection, fact.user);
+    else {
+      const { channel, connection, clientId, user } = fact;
+      node.mesh.left(APP, channel, { connection, clientId, user, state: undefined, since: 0 });
+    }
+    this.#set(node, fact, false);
   }
 
   #of(node: SimulatedHooks): Facts {

@@ -1,4 +1,5 @@
 import type { HookConfigs, HookSettings } from "../../hooks/config.ts";
+import { fraction } from "../../mesh-presence/fraction.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { FakeHttpClient } from "../../testing/fake-http-client.ts";
 import { bodyOf, type HookBody, hookConfig, hookSettings } from "../../testing/hook-receiver.ts";
@@ -73,6 +74,8 @@ export class SimulatedHookMesh {
   readonly requests: Taken[] = [];
   /** What it answers; an answer that is lost is 0, and none is undefined. */
   answers: (from: SimulatedHooks) => number | undefined = () => 200;
+  /** How many of the messages are lost, from 0 to 1. */
+  loss = 0;
   readonly #codec = new HookCodec();
   #starts = 0;
 
@@ -168,6 +171,7 @@ export class SimulatedHookMesh {
     for (const node of this.alive) {
       if (node === from || (to !== undefined && node.name !== to)) continue;
       if (node.side !== from.side || !node.isLinked) continue;
+      if (this.loss > 0 && fraction(this.random) < this.loss) continue;
       this.clock.setTimeout(() => {
         // What NATS has taken arrives although its sender has died.
         if (!node.isAlive || !node.isLinked || node.side !== from.side) return;
