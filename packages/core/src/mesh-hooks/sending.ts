@@ -74,6 +74,8 @@ export class Sending {
   take(start: string, { seq, at, change }: LogRecord): void {
     if (change.op === "doubted") {
       for (const fact of this.#ledger.facts(change.start).values()) this.#again(fact);
+      // A third sender, which has the start, may have to know.
+      if (!this.#ledger.isThere(change.start)) this.#doubt(change.start);
     } else if (change.op === "emptied") {
       this.#again(change.fact);
     } else {
@@ -96,7 +98,7 @@ export class Sending {
   /** A node is gone, and what it said holds no more. */
   gone(start: string): void {
     for (const fact of [...this.#ledger.facts(start).values()]) {
-      if (this.#doubted.size < MAX_DOUBTED) this.#doubted.add(start);
+      this.#doubt(start);
       this.#now(start, { op: "off", fact });
       const { number } = this.#ledger;
       if (this.#unsettled.has(number)) this.#madeUp.set(number, fact);
@@ -162,7 +164,13 @@ export class Sending {
       const { app, channel } = fact;
       this.#unlinger(app, channel);
       this.#now("", { op: "vacated", app, channel });
+    } else {
+      this.#noteEmptied({ fact, holds: false });
     }
+  }
+
+  #doubt(start: string): void {
+    if (this.#doubted.size < MAX_DOUBTED) this.#doubted.add(start);
   }
 
   #now(start: string, step: Step): void {
@@ -187,7 +195,7 @@ export class Sending {
     this.#flushSoon();
   }
 
-  #noteEmptied({ fact, holds }: Pending): void {
+  #noteEmptied({ fact, holds }: Pick<Pending, "fact" | "holds">): void {
     if (fact.kind !== "channel") return;
     const key = keyOf(fact);
     this.#emptied.delete(key);
