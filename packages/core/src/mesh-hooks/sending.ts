@@ -44,8 +44,8 @@ export class Sending {
   readonly #items = new Map<string, Lingering>();
   /** Starts whose facts were told to have ended although they did not say so. */
   readonly #doubted = new Set<string>();
-  /** Channels that were told to be vacated, by their keys. */
-  readonly #emptied = new Map<string, Fact>();
+  /** Channels that were told to be vacated, by their keys, with the numbers of the last times. */
+  readonly #emptied = new Map<string, { readonly fact: Fact; readonly number: number }>();
   /** Facts that were made up to have ended, as long as the receivers may not know, by the numbers of their ends. */
   readonly #madeUp = new Map<number, Fact>();
   /** Entries that the other nodes have not been told of, and the events of entries that NATS may not have taken. */
@@ -53,6 +53,8 @@ export class Sending {
   #untold: Pending[] = [];
   /** Numbers of events that are with the senders. */
   readonly #unsettled = new Set<number>();
+  /** What the sender before this one had not got through, and which this one tells. */
+  readonly #inherited: readonly Pending[];
   #lastSettled = -1;
   #isFlushDue = false;
   #telling: Promise<boolean> | undefined;
@@ -65,6 +67,7 @@ export class Sending {
     this.#ledger = ledger;
     this.#lingering = new DeadlineQueue(clock, vacatedMs, (item) => this.#vacate(item));
     for (const [app, channel] of ledger.lingering()) this.#linger(app, channel);
+    this.#inherited = [...ledger.pending];
     this.#untold = [...ledger.pending];
     for (const { number } of this.#untold) this.#unsettled.add(number);
     this.#flushSoon();
@@ -115,12 +118,14 @@ export class Sending {
   get unfinished(): Fact[] {
     const channels = [...this.#ledger.lingering()];
     const lingering = channels.map(([app, channel]): Fact => ({ kind: "channel", app, channel }));
-    return [...this.#madeUp.values(), ...lingering];
+    const inherited = this.#inherited.filter(({ holds }) => holds).map(({ fact }) => fact);
+    return [...this.#madeUp.values(), ...inherited, ...lingering];
   }
 
-  /** Channels that it has said are vacated, and of which another sender may know better. */
+  /** What was told to have ended, and of which another sender may know better. */
   get emptied(): Fact[] {
-    return [...this.#emptied.values()];
+    const inherited = this.#inherited.filter(({ holds }) => !holds).map(({ fact }) => fact);
+    return [...this.#emptied.values().map(({ fact }) => fact), ...inherited];
   }
 
   /** Does not wait for whoever may come back. */
@@ -165,7 +170,7 @@ export class Sending {
       this.#unlinger(app, channel);
       this.#now("", { op: "vacated", app, channel });
     } else {
-      this.#noteEmptied({ fact, holds: false });
+      this.#noteEmptied(fact);
     }
   }
 
@@ -183,7 +188,7 @@ export class Sending {
     this.#unannounced.push(entry);
     if (pending !== undefined) {
       this.#untold.push(pending);
-      this.#noteEmptied(pending);
+      if (!pending.holds) this.#noteEmptied(pending.fact);
       this.#unsettled.add(pending.number);
     }
     const { step } = entry;
@@ -195,14 +200,22 @@ export class Sending {
     this.#flushSoon();
   }
 
-  #noteEmptied({ fact, holds }: Pick<Pending, "fact" | "holds">): void {
+  #noteEmptied(fact: Fact): void {
     if (fact.kind !== "channel") return;
     const key = keyOf(fact);
     this.#emptied.delete(key);
-    if (holds) return;
-    this.#emptied.set(key, fact);
+    this.#emptied.set(key, { fact, number: this.#ledger.number });
     const [oldest] = this.#emptied.keys();
     if (this.#emptied.size > MAX_EMPTIED && oldest !== undefined) this.#emptied.delete(oldest);
+  }
+
+  #settled({ number, fact, holds }: Pending): void {
+    this.#unsettled.delete(number);
+    this.#madeUp.delete(number);
+    const key = keyOf(fact);
+    // Before that the receiver may have heard of the end alone.
+    if (holds && (this.#emptied.get(key)?.number ?? number) < number) this.#emptied.delete(key);
+    this.#flushSoon();
   }
 
   #linger(app: string, channel: string): void {
@@ -254,16 +267,13 @@ export class Sending {
     return true;
   }
 
-  #give({ number, id, at, fact, holds }: Pending): void {
+  #give(pending: Pending): void {
+    const { id, at, fact, holds } = pending;
     this.#options.senders.tell(
       eventOf(fact, holds),
       () => id,
       at,
-      () => {
-        this.#unsettled.delete(number);
-        this.#madeUp.delete(number);
-        this.#flushSoon();
-      },
+      () => this.#settled(pending),
     );
   }
 
