@@ -24,20 +24,20 @@ describe("a mesh", () => {
 
   test("tells of each thing once, whichever node it happens on", async () => {
     const { mesh, one, two, three } = await started(3);
-    two.mesh.connected(APP, "c2", undefined);
-    two.mesh.opened(APP, "room");
-    two.mesh.joined(APP, "room", member("c2"));
+    two.mesh.observer.connected(APP, "c2", undefined);
+    two.mesh.observer.opened(APP, "room");
+    two.mesh.observer.joined(APP, "room", member("c2"));
     await mesh.pass(500);
-    for (const node of [one, three]) node.mesh.opened(APP, "room");
-    three.mesh.joined(APP, "room", member("c3"));
+    for (const node of [one, three]) node.mesh.observer.opened(APP, "room");
+    three.mesh.observer.joined(APP, "room", member("c3"));
     await mesh.pass(500);
-    two.mesh.left(APP, "room", member("c2"));
-    two.mesh.closed(APP, "room");
-    two.mesh.disconnected(APP, "c2", undefined);
+    two.mesh.observer.left(APP, "room", member("c2"));
+    two.mesh.observer.closed(APP, "room");
+    two.mesh.observer.disconnected(APP, "c2", undefined);
     await mesh.pass(5_000);
-    one.mesh.closed(APP, "room");
-    three.mesh.left(APP, "room", member("c3"));
-    three.mesh.closed(APP, "room");
+    one.mesh.observer.closed(APP, "room");
+    three.mesh.observer.left(APP, "room", member("c3"));
+    three.mesh.observer.closed(APP, "room");
     await mesh.pass(2_000);
     expect(mesh.story).toEqual([
       ...["connect c2", "occupied room", "join room c2", "join room c3"],
@@ -51,21 +51,21 @@ describe("a mesh", () => {
 
   test("does not vacate a channel that somebody came back to on another node", async () => {
     const { mesh, one, two } = await started(3);
-    one.mesh.opened(APP, "room");
+    one.mesh.observer.opened(APP, "room");
     await mesh.pass(500);
-    one.mesh.closed(APP, "room");
+    one.mesh.observer.closed(APP, "room");
     await mesh.pass(2_500);
-    two.mesh.opened(APP, "room");
+    two.mesh.observer.opened(APP, "room");
     await mesh.pass(10_000);
     expect(mesh.story).toEqual(["occupied room"]);
   });
 
   test("tells who was on a node that dies that they are gone, once, when its lease is over", async () => {
     const { mesh, three, two } = await started(3);
-    three.mesh.connected(APP, "c3", "ada");
-    three.mesh.opened(APP, "room");
-    three.mesh.joined(APP, "room", member("c3"));
-    two.mesh.opened(APP, "room");
+    three.mesh.observer.connected(APP, "c3", "ada");
+    three.mesh.observer.opened(APP, "room");
+    three.mesh.observer.joined(APP, "room", member("c3"));
+    two.mesh.observer.opened(APP, "room");
     await mesh.pass(500);
     mesh.kill(three);
     await mesh.pass(LEASE_MS - 500);
@@ -78,18 +78,18 @@ describe("a mesh", () => {
 describe("a sender that dies", () => {
   test("is followed by another, which tells what was not taken, with the same ids", async () => {
     const { mesh, one, two, three } = await started(3);
-    one.mesh.connected(APP, "c1", undefined);
-    two.mesh.opened(APP, "room");
-    two.mesh.joined(APP, "room", member("c2"));
+    one.mesh.observer.connected(APP, "c1", undefined);
+    two.mesh.observer.opened(APP, "room");
+    two.mesh.observer.joined(APP, "room", member("c2"));
     await mesh.pass(500);
     mesh.answers = () => 0;
-    three.mesh.joined(APP, "room", member("c3"));
-    two.mesh.left(APP, "room", member("c2"));
+    three.mesh.observer.joined(APP, "room", member("c3"));
+    two.mesh.observer.left(APP, "room", member("c2"));
     await mesh.pass(200);
     mesh.kill(one);
     mesh.answers = () => 200;
-    three.mesh.connected(APP, "c3", undefined);
-    three.mesh.disconnected(APP, "c3", undefined);
+    three.mesh.observer.connected(APP, "c3", undefined);
+    three.mesh.observer.disconnected(APP, "c3", undefined);
     await mesh.pass(2 * LEASE_MS);
     expect(mesh.senders).toEqual([two]);
     expect(mesh.story).toEqual([
@@ -104,9 +104,9 @@ describe("a sender that dies", () => {
 
   test("leaves the wait for whoever may come back to the next one", async () => {
     const { mesh, one, two } = await started(3);
-    two.mesh.opened(APP, "room");
+    two.mesh.observer.opened(APP, "room");
     await mesh.pass(500);
-    two.mesh.closed(APP, "room");
+    two.mesh.observer.closed(APP, "room");
     await mesh.pass(500);
     mesh.kill(one);
     await mesh.pass(2 * LEASE_MS);

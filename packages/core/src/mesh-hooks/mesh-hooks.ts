@@ -4,26 +4,27 @@ import type { HookConfigs } from "../hooks/config.ts";
 import type { HookCounts } from "../hooks/counters.ts";
 import { type HooksOptions, RUN_BYTES } from "../hooks/hooks.ts";
 import { HookSenders } from "../hooks/senders.ts";
-import type { Member } from "../hub/member.ts";
 import { fraction } from "../mesh-presence/fraction.ts";
 import { LEASE_TICKS } from "../mesh-presence/heartbeat.ts";
 import type { AfterTurn, TimerHandle } from "../ports.ts";
+import { Collecting } from "./collecting.ts";
 import { MeshHookCounters, type MeshHookCounts } from "./counters.ts";
-import { type Candidate, elected, goesBefore } from "./election.ts";
-import { type Change, type Fact, keyOf, type LogRecord } from "./facts.ts";
+import { elected, goesBefore } from "./election.ts";
+import type { Change } from "./facts.ts";
 import { Ledger, type Piece } from "./ledger.ts";
 import {
   type Ask,
   type Beat,
   chunksOf,
   type Entries,
-  type FactsPart,
   type HookMessage,
   type HookTransport,
   type Lead,
-  type Records,
   type State,
 } from "./messages.ts";
+import { NotedFacts } from "./noted-facts.ts";
+import { type Other, Others } from "./others.ts";
+import { OwnFeed, type Sender } from "./own-feed.ts";
 import { OwnLog } from "./own-log.ts";
 import { Parts } from "./parts.ts";
 import { Sending } from "./sending.ts";
@@ -32,8 +33,6 @@ import { Sending } from "./sending.ts";
 const BEAT_TICKS = 2;
 /** Ticks after the link has come up in which a node that sends may still be heard of. */
 const SETTLE_TICKS = 3;
-/** Ticks after which a node that is silent is known no more. */
-const FORGET_TICKS = 3 * LEASE_TICKS;
 /** Milliseconds over which the answers to a hello are spread. */
 const JITTER_MS = 100;
 
@@ -48,42 +47,30 @@ export interface MeshHooksOptions extends HooksOptions {
   readonly leaseMs: number;
 }
 
-/** What is known of another node that has hooks. */
-interface Other extends Candidate {
-  heardAt: number;
-  isLeaving: boolean;
-  last: number;
-  askedAt: number;
-  readonly parts: Parts<Fact>;
-}
-
 /**
- * The hooks of a mesh, of which one node sends: it hears what happens on the others, decides in which order it is told, and tells them
- * what it has decided, so that each can go on where it ends.
+ * The hooks of a mesh, of which one node sends: it hears what happens on the others, decides in which order that is
+ * told, and tells them what it has decided, so that each can go on where it ends.
  *
  * Who is there and who is gone is what the presence of the mesh says.
  */
-export class MeshHooks implements NodeObserver {
+export class MeshHooks {
   readonly counters = new MeshHookCounters();
+  /** Hears what happens on this node. */
+  readonly observer: NodeObserver;
   readonly #options: MeshHooksOptions;
   readonly #senders: HookSenders;
   readonly #own: OwnLog;
-  readonly #others = new Map<string, Other>();
-  /** Starts of other nodes that are there, and that have gone while the link was up. */
-  readonly #present = new Set<string>();
-  readonly #departed = new Set<string>();
+  readonly #feed: OwnFeed;
+  readonly #others = new Others();
   #ledger = new Ledger();
   /** What the ledger follows; empty where it is not known whether it is all. */
   #log = "";
   /** The node that sends, and the name of its time, where it is not this one. */
-  #sender: { readonly start: string; readonly log: string } | undefined;
+  #sender: Sender | undefined;
   #sending: Sending | undefined;
+  #collecting: Collecting | undefined;
   #state = new Parts<Piece>();
   #wantedAt = 0;
-  /** Own records that the sender has not been sent, and the last one that it has been. */
-  #unsent: LogRecord[] = [];
-  #sentUpTo = 0;
-  #isSendDue = false;
   #tick = 0;
   #timer: TimerHandle;
   #soon: TimerHandle | undefined;
@@ -103,6 +90,15 @@ export class MeshHooks implements NodeObserver {
     this.#senders = new HookSenders(options, options.hooks);
     this.#senders.pause(true);
     this.#own = new OwnLog(options.settings.queueEvents);
+    const { afterTurn } = options;
+    this.#feed = new OwnFeed({
+      ...{ own: this.#own, afterTurn },
+      send: (message, to) => this.#send(message, to),
+    });
+    this.observer = new NotedFacts(
+      (app, type) => this.#senders.wants(app, type),
+      (op, fact) => this.#append({ op, fact }),
+    );
     this.#timer = this.#nextTick();
   }
 
@@ -125,45 +121,19 @@ export class MeshHooks implements NodeObserver {
     };
   }
 
-  opened(app: string, channel: string): void {
-    this.#note("on", { kind: "channel", app, channel });
-  }
-
-  closed(app: string, channel: string): void {
-    this.#note("off", { kind: "channel", app, channel });
-  }
-
-  joined(app: string, channel: string, { connection, clientId, user }: Member): void {
-    this.#note("on", { kind: "member", app, channel, connection, clientId, user });
-  }
-
-  left(app: string, channel: string, { connection, clientId, user }: Member): void {
-    this.#note("off", { kind: "member", app, channel, connection, clientId, user });
-  }
-
-  connected(app: string, connection: string, user: string | undefined): void {
-    this.#note("on", { kind: "connection", app, connection, user });
-  }
-
-  disconnected(app: string, connection: string, user: string | undefined): void {
-    this.#note("off", { kind: "connection", app, connection, user });
-  }
-
   /** Another node is there. */
   arrived(start: string): void {
-    this.#present.add(start);
-    this.#departed.delete(start);
+    this.#others.arrived(start);
   }
 
   /** It is there no more. */
   gone(start: string): void {
-    this.#present.delete(start);
+    this.#others.gone(start, this.#isUp);
     // Whoever is cut off knows nothing of the others.
     if (!this.#isUp || this.#isClosed) return;
-    this.#others.delete(start);
-    this.#departed.add(start);
     const sending = this.#isDormant ? undefined : this.#sending;
     if (sending !== undefined && this.#ledger.isThere(start)) sending.gone(start);
+    this.#collecting?.forget(start);
     if (this.#sender?.start === start) this.#lost();
   }
 
@@ -171,10 +141,9 @@ export class MeshHooks implements NodeObserver {
     if (this.#isUp || this.#isClosed) return;
     this.#isUp = true;
     this.#upAt = this.#tick;
-    this.#departed.clear();
-    // What happened meanwhile was not sent, and is asked for where it is missing.
-    this.#sentUpTo = this.#own.last;
-    for (const other of this.#others.values()) other.heardAt = this.#tick;
+    this.#others.linkUp(this.#tick);
+    // What happened meanwhile was not sent.
+    this.#feed.direct(this.#sender);
     // Another node may send in its place by now.
     this.#isDormant = this.#sending !== undefined && this.#tick - this.#downAt >= LEASE_TICKS - 1;
     if (!this.#isDormant) this.#resume();
@@ -186,7 +155,7 @@ export class MeshHooks implements NodeObserver {
     this.#isUp = false;
     this.#downAt = this.#tick;
     this.#senders.pause(true);
-    this.#unsent = [];
+    this.#feed.direct(undefined);
   }
 
   receive(start: string, message: HookMessage): void {
@@ -202,10 +171,10 @@ export class MeshHooks implements NodeObserver {
         this.#asked(start, message);
         break;
       case "records":
-        this.#recorded(start, message);
+        if (message.log === this.#sending?.log) this.#awake?.records(start, message);
         break;
       case "facts":
-        this.#known(start, message);
+        if (message.log === this.#sending?.log) this.#awake?.facts(start, message);
         break;
       case "entries":
         this.#decided(start, message);
@@ -226,17 +195,14 @@ export class MeshHooks implements NodeObserver {
   async drain(): Promise<void> {
     const { clock, settings, transport } = this.#options;
     this.#isLeaving = true;
-    const isLast = this.#isUp && this.#candidates().length === 0;
+    const isLast = this.#isUp && this.#others.candidates().length === 0;
     if (isLast && this.#sending === undefined && this.#sender === undefined) this.#takeOver();
     const sending = this.#sending;
     if (sending === undefined || !this.#isUp) {
       if (this.#isUp) await Promise.race([this.#taken(), delay(settings.drainMs, clock)]);
-      const events = this.#isTaken ? 0 : this.#own.size;
-      if (events > 0)
-        this.#options.log.warn(
-          { events },
-          "the node stops before the one that sends hooks knows all of it",
-        );
+      const changes = this.#isTaken ? 0 : this.#own.size;
+      const message = "the node stops before the one that sends hooks knows all that has happened";
+      if (changes > 0) this.#options.log.warn({ changes }, message);
     } else if (isLast) {
       sending.vacateAll();
       await sending.told();
@@ -247,6 +213,7 @@ export class MeshHooks implements NodeObserver {
       sending.flush();
       sending.end();
       this.#sending = undefined;
+      this.#collecting = undefined;
     }
     this.#beat(false);
     this.#isClosed = true;
@@ -255,25 +222,8 @@ export class MeshHooks implements NodeObserver {
     await transport.flushed();
   }
 
-  #note(op: "on" | "off", fact: Fact): void {
-    if (!this.#isWanted(fact)) return;
-    this.#append({ op, fact });
-  }
-
-  #isWanted({ kind, app }: Fact): boolean {
-    const senders = this.#senders;
-    switch (kind) {
-      case "channel":
-        return senders.wants(app, "occupied") || senders.wants(app, "vacated");
-      case "member":
-        return senders.wants(app, "join") || senders.wants(app, "leave");
-      case "connection":
-        return senders.wants(app, "connect") || senders.wants(app, "disconnect");
-    }
-  }
-
   #append(change: Change): void {
-    const { clock, start, afterTurn } = this.#options;
+    const { clock, start } = this.#options;
     const record = this.#own.append(change, clock.now());
     if (!this.#isUp || this.#isDormant) return;
     if (this.#sending !== undefined) {
@@ -281,25 +231,7 @@ export class MeshHooks implements NodeObserver {
       else this.#takeOwn(this.#sending);
       return;
     }
-    if (this.#sender === undefined) return;
-    this.#unsent.push(record);
-    if (this.#isSendDue) return;
-    this.#isSendDue = true;
-    afterTurn(() => {
-      this.#isSendDue = false;
-      this.#sendRecords();
-    });
-  }
-
-  #sendRecords(): void {
-    const records = this.#unsent;
-    this.#unsent = [];
-    if (this.#sender === undefined || !this.#isUp || records.length === 0) return;
-    const { start: to, log } = this.#sender;
-    for (const chunk of chunksOf(records)) {
-      this.#send({ type: "records", log, before: this.#sentUpTo, records: chunk }, to);
-      this.#sentUpTo = chunk.at(-1)?.seq ?? this.#sentUpTo;
-    }
+    this.#feed.push(record);
   }
 
   #resume(): void {
@@ -322,15 +254,21 @@ export class MeshHooks implements NodeObserver {
     return clock.setTimeout(() => {
       this.#timer = this.#nextTick();
       this.#tick++;
+      this.#collecting?.ticked();
       if (!this.#isUp) return;
       if (this.#tick % BEAT_TICKS === 0) this.#beat(false);
       this.#look();
     }, leaseMs / LEASE_TICKS);
   }
 
+  /** Set where this node sends, and knows it. */
+  get #awake(): Collecting | undefined {
+    return this.#isDormant ? undefined : this.#collecting;
+  }
+
   #beat(isHello: boolean): void {
     if (!this.#isUp || this.#isClosed) return;
-    this.#sendRecords();
+    this.#feed.flush();
     const sending = this.#isDormant ? undefined : this.#sending;
     sending?.flush();
     this.#send({
@@ -350,19 +288,15 @@ export class MeshHooks implements NodeObserver {
 
   /** What follows from the time that has passed. */
   #look(): void {
-    const sender = this.#sender && this.#others.get(this.#sender.start);
-    if (this.#sender !== undefined && this.#tick - (sender?.heardAt ?? 0) > LEASE_TICKS) {
-      this.#lost();
-    }
-    for (const [start, { heardAt }] of this.#others) {
-      if (this.#tick - heardAt > FORGET_TICKS) this.#others.delete(start);
-    }
+    const sender = this.#sender?.start;
+    if (sender !== undefined && this.#others.isSilent(sender, this.#tick)) this.#lost();
+    this.#others.forgetSilent(this.#tick);
     if (this.#isDormant && this.#tick - this.#upAt >= SETTLE_TICKS) {
       this.#resume();
       this.#beat(true);
     }
     if (this.#sending !== undefined && this.#tick - this.#upAt >= LEASE_TICKS) {
-      this.#endAbsent(this.#sending, (start) => !this.#present.has(start));
+      this.#endAbsent(this.#sending, (start) => !this.#others.isPresent(start));
     }
     this.#elect();
   }
@@ -375,14 +309,9 @@ export class MeshHooks implements NodeObserver {
 
   #lost(): void {
     this.#sender = undefined;
+    this.#feed.direct(undefined);
     this.#vacantAt = this.#tick;
     this.#elect();
-  }
-
-  #candidates(): Other[] {
-    return [...this.#others.values()].filter(({ start, isLeaving }) => {
-      return !isLeaving && this.#present.has(start);
-    });
   }
 
   #elect(): void {
@@ -391,7 +320,7 @@ export class MeshHooks implements NodeObserver {
     if (this.#tick - this.#upAt < SETTLE_TICKS) return;
     const { start, since } = this.#options;
     const isInformed = this.#log !== "";
-    const best = elected({ start, since, isInformed }, this.#candidates());
+    const best = elected({ start, since, isInformed }, this.#others.candidates());
     // One that is silent is gone before that; whoever knows nothing waits for all that know something.
     const patience = LEASE_TICKS * (best.isInformed && !isInformed ? 6 : 2);
     const isLate = this.#tick - Math.max(this.#vacantAt, this.#upAt) > patience;
@@ -403,13 +332,18 @@ export class MeshHooks implements NodeObserver {
     this.counters.takeovers++;
     this.#send({ type: "lead", log, former: this.#log, number: this.#ledger.number });
     this.#sending = this.#newSending(log);
+    this.#collecting = new Collecting({
+      ...{ sending: this.#sending, ledger: this.#ledger },
+      isPresent: (start) => this.#others.isPresent(start),
+      ask: (start, message) => this.#send(message, start),
+    });
     this.#log = log;
     this.#senders.pause(false);
     this.#takeOwn(this.#sending);
-    this.#endAbsent(this.#sending, (start) => this.#departed.has(start));
+    this.#endAbsent(this.#sending, (start) => this.#others.hasDeparted(start));
     this.#options.log.info({}, "this node sends the hooks of the mesh");
     this.#beat(true);
-    for (const other of this.#candidates()) this.#askFor(other);
+    for (const { start, last } of this.#others.candidates()) this.#collecting.compare(start, last);
   }
 
   #newSending(log: string): Sending {
@@ -437,6 +371,7 @@ export class MeshHooks implements NodeObserver {
     const { unfinished, emptied } = sending;
     sending.end();
     this.#sending = undefined;
+    this.#collecting = undefined;
     this.#isDormant = false;
     this.#senders.pause(true);
     this.#senders.clear();
@@ -450,20 +385,14 @@ export class MeshHooks implements NodeObserver {
   }
 
   #heard(start: string, beat: Beat): void {
-    const known = this.#others.get(start);
-    const { since, isLeaving, last } = beat;
-    const other: Other = {
-      ...{ start, since, isLeaving, last, isInformed: beat.log !== "", heardAt: this.#tick },
-      askedAt: known?.askedAt ?? Number.NEGATIVE_INFINITY,
-      parts: known?.parts ?? new Parts(),
-    };
-    this.#others.set(start, other);
+    const other = this.#others.heard(start, beat, this.#tick);
+    const { isLeaving, last } = other;
     if (beat.isHello) this.#beatSoon();
     if (beat.sends !== "") this.#sends(other, beat.sends);
     else if (this.#sender?.start === start && (isLeaving || beat.log !== this.#sender.log)) {
       this.#lost();
     }
-    this.#askFor(other);
+    this.#awake?.compare(start, last);
     if (this.#sender?.start !== start || this.#sender.log !== beat.sends) return;
     const isBehind = this.#log !== beat.sends || this.#ledger.number < beat.number;
     if (isBehind && this.#wantedAt < this.#tick) this.#want();
@@ -486,8 +415,7 @@ export class MeshHooks implements NodeObserver {
     if (rival !== undefined && rival.start !== start && goesBefore(rival, { start, since })) return;
     this.#sender = { start, log };
     this.#state = new Parts();
-    this.#unsent = [];
-    this.#sentUpTo = this.#own.last;
+    this.#feed.direct(this.#sender);
     if (this.#log !== log) this.#wantedAt = this.#tick - 1;
   }
 
@@ -561,61 +489,11 @@ export class MeshHooks implements NodeObserver {
     return promise;
   }
 
-  /** Asks for what is not known of a node. */
-  #askFor(other: Other): void {
-    const { start, last } = other;
-    if (this.#sending === undefined || this.#isDormant || !this.#present.has(start)) return;
-    const isThere = this.#ledger.isThere(start);
-    const position = this.#ledger.position(start);
-    if (isThere && position !== undefined && position >= last) return;
-    if (other.askedAt === this.#tick) return;
-    other.askedAt = this.#tick;
-    const { log } = this.#sending;
-    this.#send({ type: "ask", log, position, wantsFacts: !isThere }, start);
-  }
-
-  #asked(start: string, { log, position, wantsFacts }: Ask): void {
+  #asked(start: string, ask: Ask): void {
     const other = this.#others.get(start);
     if (other === undefined) return;
-    this.#sends(other, log);
-    if (this.#sender?.start !== start) return;
-    const part = this.#own.after(position, wantsFacts);
-    if (part.facts !== undefined) {
-      const chunks = chunksOf(part.facts.values());
-      for (const [index, facts] of chunks.entries()) {
-        const isLast = index === chunks.length - 1;
-        this.#send({ type: "facts", log, at: part.at, index, isLast, facts }, start);
-      }
-    }
-    this.#sentUpTo = part.at;
-    this.#unsent = [...part.records];
-    this.#sendRecords();
-  }
-
-  #recorded(start: string, { log, before, records }: Records): void {
-    const sending = this.#sending;
-    const other = this.#others.get(start);
-    if (sending?.log !== log || this.#isDormant || other === undefined) return;
-    const position = this.#ledger.position(start);
-    if (!this.#ledger.isThere(start) || position === undefined || before > position) {
-      other.last = Math.max(other.last, records.at(-1)?.seq ?? 0);
-      this.#askFor(other);
-      return;
-    }
-    for (const record of records) if (record.seq > position) sending.take(start, record);
-  }
-
-  #known(start: string, part: FactsPart): void {
-    const sending = this.#sending;
-    const other = this.#others.get(start);
-    if (sending?.log !== part.log || this.#isDormant || other === undefined) return;
-    if (!this.#present.has(start)) return;
-    const { at } = part;
-    const facts = other.parts.add(`${part.log}.${at}`, part, part.facts);
-    if (facts === undefined) return;
-    // An older answer that comes late.
-    if (this.#ledger.isThere(start) && (this.#ledger.position(start) ?? 0) >= at) return;
-    sending.know(start, at, new Map(facts.map((fact) => [keyOf(fact), fact])));
+    this.#sends(other, ask.log);
+    if (this.#sender?.start === start) this.#feed.answer(ask);
   }
 
   #send(message: HookMessage, to?: string): void {

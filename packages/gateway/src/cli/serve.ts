@@ -32,9 +32,9 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
-  const { observer: hooks, join: joinHooks } = nodeHooks(config, log);
+  const { hooks, observer, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Publication>(
-    { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
+    { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer },
     publicationHolding,
   );
   const others = joinPresence(config, node, log);

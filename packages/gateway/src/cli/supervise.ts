@@ -45,9 +45,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
-  const { observer: hooks, join: joinHooks } = nodeHooks(config, log);
+  const { hooks, observer, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Uint8Array>(
-    { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
+    { ...nodeOptions(config), clock, random: systemRandom, observer },
     bytesHolding,
   );
   const others = joinPresence(config, node, log);

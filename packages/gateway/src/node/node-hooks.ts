@@ -1,5 +1,6 @@
 import { NatsHooks } from "@starling/core/broker/nats/nats-hooks.ts";
 import type { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
+import type { NodeObserver } from "@starling/core/broker/observer.ts";
 import { Hooks } from "@starling/core/hooks/hooks.ts";
 import type { MeshHooks } from "@starling/core/mesh-hooks/mesh-hooks.ts";
 import type { Log } from "@starling/core/ports.ts";
@@ -10,7 +11,8 @@ import { nodeName } from "./node-name.ts";
 
 /** The hooks of a node, in the process that has the node. */
 export interface NodeHooks {
-  readonly observer: Hooks | MeshHooks;
+  readonly hooks: Hooks | MeshHooks;
+  readonly observer: NodeObserver;
   /** Shares them with the other nodes; before any worker has joined. */
   join(others: NatsPresence): void;
 }
@@ -32,7 +34,10 @@ export function nodeHooks(
     clock: systemClock,
     random: systemRandom,
   };
-  if (nats === undefined) return { observer: new Hooks(options), join() {} };
+  if (nats === undefined) {
+    const alone = new Hooks(options);
+    return { hooks: alone, observer: alone, join() {} };
+  }
   const shared = new NatsHooks({
     ...options,
     start: nodeName(),
@@ -41,5 +46,6 @@ export function nodeHooks(
     leaseMs: presenceLeaseMs,
     prefix: nats.prefix,
   });
-  return { observer: shared.mesh, join: (others) => shared.join(others) };
+  const { mesh } = shared;
+  return { hooks: mesh, observer: mesh.observer, join: (others) => shared.join(others) };
 }

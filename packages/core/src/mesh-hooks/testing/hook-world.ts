@@ -40,15 +40,15 @@ export class HookWorld {
     const channel = this.pick(CHANNELS);
     const user = undefined;
     this.#came.add(connection);
-    node.mesh.connected(APP, connection, user);
+    node.mesh.observer.connected(APP, connection, user);
     this.#set(node, { kind: "connection", app: APP, connection, user }, true);
     const occupied: Fact = { kind: "channel", app: APP, channel };
     if (!this.#of(node).has(keyOf(occupied))) {
-      node.mesh.opened(APP, channel);
+      node.mesh.observer.opened(APP, channel);
       this.#set(node, occupied, true);
     }
     const member = { connection, clientId: connection, user, state: undefined, since: 0 };
-    node.mesh.joined(APP, channel, member);
+    node.mesh.observer.joined(APP, channel, member);
     this.#set(
       node,
       { kind: "member", app: APP, channel, connection, clientId: connection, user },
@@ -154,11 +154,18 @@ export class HookWorld {
   }
 
   #end(node: SimulatedHooks, fact: Fact): void {
-    if (fact.kind === "channel") node.mesh.closed(APP, fact.channel);
-    else if (fact.kind === "connection") node.mesh.disconnected(APP, fact.connection, fact.user);
+    if (fact.kind === "channel") node.mesh.observer.closed(APP, fact.channel);
+    else if (fact.kind === "connection")
+      node.mesh.observer.disconnected(APP, fact.connection, fact.user);
     else {
       const { channel, connection, clientId, user } = fact;
-      node.mesh.left(APP, channel, { connection, clientId, user, state: undefined, since: 0 });
+      node.mesh.observer.left(APP, channel, {
+        connection,
+        clientId,
+        user,
+        state: undefined,
+        since: 0,
+      });
     }
     this.#set(node, fact, false);
   }
