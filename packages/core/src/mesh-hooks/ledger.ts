@@ -179,7 +179,7 @@ export class Ledger {
       case "off":
         return this.#release(start, step.fact) ? this.#ended(step.fact) : undefined;
       case "ended":
-        return this.holds(step.fact) ? undefined : this.#ended(step.fact);
+        return this.holds(step.fact) ? undefined : this.#endedAnyway(step.fact);
       case "again":
         return this.holds(step.fact) ? { fact: step.fact, holds: true } : undefined;
       case "vacated": {
@@ -212,6 +212,12 @@ export class Ledger {
     if (fact.kind !== "channel") return { fact, holds: false };
     this.#lingering.set(fact.app, fact.channel, true);
     return undefined;
+  }
+
+  /** It is not known what the receivers believe, so nobody is waited for. */
+  #endedAnyway(fact: Fact): Told {
+    if (fact.kind === "channel") this.#lingering.delete(fact.app, fact.channel);
+    return { fact, holds: false };
   }
 
   /** Answers whether nobody held it before. */

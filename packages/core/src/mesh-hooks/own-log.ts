@@ -21,6 +21,9 @@ export class OwnLog {
   #settled = 0;
   #records: LogRecord[] = [];
   #last = 0;
+  /** Between these some records are missing: whoever has taken others from there cannot know what they undid. */
+  #compactedFrom = 0;
+  #compacted = 0;
   #limit: number;
   /** Changes that nobody will be told of. */
   dropped = 0;
@@ -64,7 +67,9 @@ export class OwnLog {
    * @param position undefined where nothing is known
    */
   after(position: number | undefined, wantsFacts: boolean): LogPart {
-    const at = Math.min(Math.max(position ?? 0, this.#settled), this.#last);
+    const known = position ?? 0;
+    const isBetween = known > this.#compactedFrom && known < this.#compacted;
+    const at = Math.max(isBetween ? this.#compacted : known, this.#settled);
     const records = this.#records.filter(({ seq }) => seq > at);
     if (!wantsFacts && position !== undefined && position === at) {
       return { facts: undefined, at, records };
@@ -88,6 +93,8 @@ export class OwnLog {
       const key = keyOf(change.fact);
       return lasts.get(key) === record && this.#base.has(key) !== (change.op === "on");
     });
+    if (this.#settled >= this.#compacted) this.#compactedFrom = this.#settled;
+    this.#compacted = this.#last;
     this.dropped += before - this.#records.length;
     this.#limit = Math.max(this.#maxRecords, this.#records.length * 2);
   }

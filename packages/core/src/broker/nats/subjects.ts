@@ -91,12 +91,12 @@ export class Subjects {
 
   /** Where all nodes hear of hooks. */
   get hooksOfAll(): string {
-    return `${this.#prefix}.hook.all`;
+    return `${this.#prefix}.who.hooks`;
   }
 
   /** Where one start of a node is told of hooks what is for no other. */
   hooksOf(start: string): string {
-    return `${this.#prefix}.hook.to.${subjectToken(start)}`;
+    return `${this.#prefix}.who.hooks.${subjectToken(start)}`;
   }
 
   /** Where a channel's members are told of. */
