@@ -113,3 +113,150 @@ describe("a sender that dies", () => {
     expect(mesh.story).toEqual(["occupied room", "vacated room"]);
   });
 });
+
+describe("a node that stops in order", () => {
+  test("hands over at once where it sends, and nothing is told twice", async () => {
+    const { mesh, one, two } = await started(3);
+    two.mesh.observer.opened(APP, "room");
+    await mesh.pass(500);
+    one.mesh.observer.opened(APP, "other");
+    one.mesh.observer.closed(APP, "other");
+    await mesh.stop(one);
+    expect(mesh.senders).toEqual([two]);
+    await mesh.pass(5_000);
+    expect(mesh.story).toEqual(["occupied room", "occupied other", "vacated other"]);
+    expect(mesh.taken).toHaveLength(3);
+  });
+
+  test("waits until the one that sends knows everything", async () => {
+    const { mesh, one, three } = await started(3);
+    three.mesh.observer.connected(APP, "c3", undefined);
+    three.mesh.observer.disconnected(APP, "c3", undefined);
+    await mesh.stop(three);
+    await mesh.pass(500);
+    expect(mesh.senders).toEqual([one]);
+    expect(mesh.story).toEqual(["connect c3", "disconnect c3"]);
+  });
+
+  test("says what is vacated, and sends what waits, where it is the last", async () => {
+    const mesh = new SimulatedHookMesh();
+    const [only] = await mesh.startAll(1);
+    only?.mesh.observer.opened(APP, "room");
+    only?.mesh.observer.closed(APP, "room");
+    if (only !== undefined) await mesh.stop(only);
+    expect(mesh.story).toEqual(["occupied room", "vacated room"]);
+  });
+
+  test("says how much is lost where it is cut off", async () => {
+    const { mesh, three } = await started(3);
+    mesh.link(three, false);
+    three.mesh.observer.opened(APP, "room");
+    await mesh.stop(three);
+    expect(three.log.lines.at(-1)).toMatchObject({ level: "warn", fields: { changes: 1 } });
+  });
+});
+
+describe("a node that is cut off", () => {
+  test("sends nothing, and tells nobody that the others have left", async () => {
+    const { mesh, one, two, three } = await started(3);
+    two.mesh.observer.opened(APP, "room");
+    await mesh.pass(500);
+    for (const node of [one, two, three]) mesh.link(node, false);
+    one.mesh.observer.opened(APP, "other");
+    two.mesh.observer.closed(APP, "room");
+    await mesh.pass(3 * LEASE_MS);
+    expect(mesh.requests).toHaveLength(1);
+    for (const node of [three, two, one]) mesh.link(node, true);
+    await mesh.pass(3 * LEASE_MS);
+    expect(mesh.story).toEqual(["occupied room", "occupied other", "vacated room"]);
+    expect(mesh.senders).toEqual([one]);
+  });
+
+  test("for a short while is missed by nobody", async () => {
+    const { mesh, one, two } = await started(3);
+    two.mesh.observer.connected(APP, "c2", undefined);
+    await mesh.pass(500);
+    for (const node of [one, two]) mesh.link(node, false);
+    two.mesh.observer.disconnected(APP, "c2", undefined);
+    two.mesh.observer.connected(APP, "later", undefined);
+    await mesh.pass(LEASE_MS / 2);
+    for (const node of [one, two]) mesh.link(node, true);
+    two.mesh.observer.connected(APP, "last", undefined);
+    await mesh.pass(LEASE_MS);
+    expect(mesh.story).toEqual(["connect c2", "disconnect c2", "connect later", "connect last"]);
+    expect(mesh.taken).toHaveLength(4);
+    expect(mesh.senders).toEqual([one]);
+  });
+
+  test("keeps so much, and forgets what came and went first", async () => {
+    const mesh = new SimulatedHookMesh(1, { queueEvents: 10 });
+    const [one, two] = await mesh.startAll(2);
+    if (one === undefined || two === undefined) throw new Error("too few");
+    mesh.link(two, false);
+    two.mesh.observer.connected(APP, "stays", undefined);
+    for (let n = 0; n < 100; n++) {
+      two.mesh.observer.connected(APP, `${n}`, undefined);
+      two.mesh.observer.disconnected(APP, `${n}`, undefined);
+    }
+    expect(two.mesh.meshCounts.kept).toBeLessThanOrEqual(10);
+    mesh.link(two, true);
+    await mesh.pass(LEASE_MS);
+    expect(mesh.story[0]).toBe("connect stays");
+    expect(mesh.story.length + two.mesh.meshCounts.dropped).toBe(201);
+  });
+});
+
+describe("two parts of a mesh", () => {
+  test("each tell of their own, and are one again without anybody leaving who was there", async () => {
+    const { mesh, one, two, three } = await started(3);
+    for (const node of [one, two, three]) {
+      node.mesh.observer.joined(APP, "room", member(`on ${node.name}`));
+      node.mesh.observer.opened(APP, "room");
+    }
+    await mesh.pass(500);
+    three.side = 1;
+    await mesh.pass(3 * LEASE_MS);
+    expect(mesh.senders).toEqual([one, three]);
+    three.mesh.observer.joined(APP, "room", member("new"));
+    three.mesh.observer.left(APP, "room", member(`on ${three.name}`));
+    await mesh.pass(500);
+    const before = mesh.story.length;
+    three.side = 0;
+    await mesh.pass(2 * LEASE_MS);
+    expect(mesh.senders).toEqual([one]);
+    const healed = mesh.story.slice(before);
+    expect(healed.filter((event) => /^(leave|vacated)/.test(event))).toEqual([]);
+    expect(healed.filter((event) => event.startsWith("join")).toSorted()).toEqual([
+      ...["join room new", `join room on ${one.name}`, `join room on ${two.name}`],
+    ]);
+  });
+});
+
+test("a receiver that is dead holds up nothing, and a bounded number of events waits for it", async () => {
+  const mesh = new SimulatedHookMesh(1, { queueEvents: 20 });
+  const [one, two] = await mesh.startAll(2);
+  if (one === undefined || two === undefined) throw new Error("too few");
+  mesh.answers = () => 503;
+  for (let n = 0; n < 100; n++) {
+    two.mesh.observer.connected(APP, `${n}`, undefined);
+    two.mesh.observer.disconnected(APP, `${n}`, undefined);
+    await mesh.pass(100);
+  }
+  const [counts] = one.mesh.counts;
+  expect(counts?.queued).toBeLessThanOrEqual(20);
+  expect((counts?.dropped ?? 0) + (counts?.queued ?? 0)).toBe(200);
+  expect(two.mesh.meshCounts.kept).toBeLessThanOrEqual(22);
+  mesh.answers = () => 200;
+  await mesh.pass(120_000);
+  expect(mesh.story.at(-1)).toBe("disconnect 99");
+  expect(two.mesh.meshCounts.kept).toBe(0);
+});
+
+test("what no hook is for is not told to other nodes", async () => {
+  const { mesh, two } = await started(3);
+  two.mesh.configure(new Map());
+  two.mesh.observer.opened(APP, "room");
+  expect(two.mesh.meshCounts.kept).toBe(0);
+  await mesh.pass(500);
+  expect(mesh.requests).toEqual([]);
+});
