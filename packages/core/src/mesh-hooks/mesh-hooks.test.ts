@@ -7,10 +7,10 @@ const member = (connection: string): Member => ({
   ...{ state: undefined, since: 0 },
 });
 
-async function started(count: number) {
+/** A mesh of two or three nodes, of which the first sends; with two the third is the second. */
+async function started(count: 2 | 3) {
   const mesh = new SimulatedHookMesh();
-  const nodes = await mesh.startAll(count);
-  const [one, two, three] = nodes;
+  const [one, two, three = two] = await mesh.startAll(count);
   if (one === undefined || two === undefined || three === undefined) throw new Error("too few");
   return { mesh, one, two, three };
 }
@@ -114,6 +114,47 @@ describe("a sender that dies", () => {
   });
 });
 
+describe("the next sender", () => {
+  test("has what waits from a state that it was told late", async () => {
+    const { mesh, one, two } = await started(2);
+    mesh.answers = () => 503;
+    two.mesh.observer.connected(APP, "c2", undefined);
+    await mesh.pass(500);
+    const three = mesh.start();
+    await mesh.pass(LEASE_MS / 2);
+    expect(three.mesh.meshCounts.informed).toBe(1);
+    for (const node of [one, two]) mesh.kill(node);
+    mesh.answers = () => 200;
+    await mesh.pass(3 * LEASE_MS);
+    expect(mesh.story).toEqual(["connect c2", "disconnect c2"]);
+  });
+
+  test("asks for what only the last one and the node that it happened on knew", async () => {
+    const { mesh, one, two, three } = await started(3);
+    mesh.answers = () => 503;
+    mesh.isLost = (from, to) => from === one && to === two;
+    three.mesh.observer.connected(APP, "c3", undefined);
+    three.mesh.observer.disconnected(APP, "c3", undefined);
+    await mesh.pass(500);
+    mesh.kill(one);
+    mesh.answers = () => 200;
+    await mesh.pass(2 * LEASE_MS);
+    expect(mesh.senders).toEqual([two]);
+    expect(mesh.story).toEqual(["connect c3", "disconnect c3"]);
+  });
+
+  test("has heard of everything that the receiver may have got", async () => {
+    const { mesh, two } = await started(2);
+    mesh.isTaking = false;
+    two.mesh.observer.connected(APP, "c2", undefined);
+    await mesh.pass(1_000);
+    expect(mesh.requests).toEqual([]);
+    mesh.isTaking = true;
+    await mesh.pass(LEASE_MS);
+    expect(mesh.story).toEqual(["connect c2"]);
+  });
+});
+
 describe("a node that stops in order", () => {
   test("hands over at once where it sends, and nothing is told twice", async () => {
     const { mesh, one, two } = await started(3);
@@ -170,6 +211,40 @@ describe("a node that is cut off", () => {
     await mesh.pass(3 * LEASE_MS);
     expect(mesh.story).toEqual(["occupied room", "occupied other", "vacated room"]);
     expect(mesh.senders).toEqual([one]);
+  });
+
+  test("sends nothing while another one sends in its place, and leaves it to that one", async () => {
+    const { mesh, one, two } = await started(3);
+    mesh.answers = () => 503;
+    two.mesh.observer.connected(APP, "c2", undefined);
+    await mesh.pass(500);
+    mesh.link(one, false);
+    await mesh.pass(200);
+    const { length } = mesh.requests;
+    mesh.answers = () => 200;
+    await mesh.pass(LEASE_MS / 2);
+    expect(mesh.requests.length).toBe(length);
+    await mesh.pass(2 * LEASE_MS);
+    expect(mesh.requests.slice(length).map(({ from }) => from)).toEqual([two.name]);
+    one.mesh.observer.connected(APP, "c1", undefined);
+    mesh.link(one, true);
+    await mesh.pass(2 * LEASE_MS);
+    expect(mesh.senders).toEqual([two]);
+    expect(mesh.story).toEqual(["connect c2", "connect c1"]);
+  });
+
+  test("does not see who is lost meanwhile, and tells of it when nobody has come back", async () => {
+    const { mesh, one, two, three } = await started(3);
+    three.mesh.observer.connected(APP, "c3", undefined);
+    await mesh.pass(500);
+    for (const node of [one, two, three]) mesh.link(node, false);
+    mesh.kill(three);
+    await mesh.pass(2 * LEASE_MS);
+    for (const node of [one, two]) mesh.link(node, true);
+    await mesh.pass(LEASE_MS / 2);
+    expect(mesh.story).toEqual(["connect c3"]);
+    await mesh.pass(LEASE_MS);
+    expect(mesh.story).toEqual(["connect c3", "disconnect c3"]);
   });
 
   test("for a short while is missed by nobody", async () => {
@@ -230,6 +305,20 @@ describe("two parts of a mesh", () => {
       ...["join room new", `join room on ${one.name}`, `join room on ${two.name}`],
     ]);
   });
+});
+
+test("a channel that one part of a mesh said is occupied is vacated by the other", async () => {
+  const { mesh, one, three } = await started(3);
+  three.side = 1;
+  await mesh.pass(3 * LEASE_MS);
+  three.mesh.observer.opened(APP, "room");
+  await mesh.pass(500);
+  three.mesh.observer.closed(APP, "room");
+  await mesh.pass(500);
+  three.side = 0;
+  await mesh.pass(LEASE_MS);
+  expect(mesh.senders).toEqual([one]);
+  expect(mesh.story).toEqual(["occupied room", "vacated room"]);
 });
 
 test("a receiver that is dead holds up nothing, and a bounded number of events waits for it", async () => {

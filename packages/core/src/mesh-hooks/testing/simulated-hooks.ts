@@ -76,6 +76,10 @@ export class SimulatedHookMesh {
   answers: (from: SimulatedHooks) => number | undefined = () => 200;
   /** How many of the messages are lost, from 0 to 1. */
   loss = 0;
+  /** Whether a message from one node to another is lost. */
+  isLost: (from: SimulatedHooks, to: SimulatedHooks, type: string) => boolean = () => false;
+  /** Whether NATS takes what it is sent. */
+  isTaking = true;
   readonly #codec = new HookCodec();
   #starts = 0;
 
@@ -171,6 +175,7 @@ export class SimulatedHookMesh {
     for (const node of this.alive) {
       if (node === from || (to !== undefined && node.name !== to)) continue;
       if (node.side !== from.side || !node.isLinked) continue;
+      if (this.isLost(from, node, message.type)) continue;
       if (this.loss > 0 && fraction(this.random) < this.loss) continue;
       this.clock.setTimeout(() => {
         // What NATS has taken arrives although its sender has died.
@@ -183,7 +188,7 @@ export class SimulatedHookMesh {
 
   flushed(node: SimulatedHooks): Promise<boolean> {
     return new Promise((resolve) => {
-      this.clock.setTimeout(() => resolve(node.isLinked), DELAY_MS);
+      this.clock.setTimeout(() => resolve(node.isLinked && this.isTaking), DELAY_MS);
     });
   }
 
