@@ -13,6 +13,11 @@ export function checkHooks(receiver: HookReceiver): string[] {
   ];
 }
 
+/** The same of a mesh, in which several may have sent, each with ids of its own. */
+export function checkMeshHooks({ taken }: HookReceiver): string[] {
+  return contradictions(firstTimes(taken));
+}
+
 /** The events without repetitions, in the order in which each came first. */
 function firstTimes(events: readonly HookEvent[]): HookEvent[] {
   const seen = new Set<string>();

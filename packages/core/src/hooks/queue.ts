@@ -6,6 +6,8 @@ export interface QueuedEvent {
   readonly bytes: number;
   /** When it happened, in milliseconds since the Unix epoch. */
   readonly at: number;
+  /** Is called when the receiver has it, or will never have it. */
+  readonly settled?: (() => void) | undefined;
 }
 
 export interface HookQueueOptions {
@@ -43,8 +45,8 @@ export class HookQueue {
   }
 
   /** Answers how many events had to go. */
-  push(text: string, at: number): number {
-    const event = { text, bytes: utf8Length(text), at };
+  push(text: string, at: number, settled?: () => void): number {
+    const event = { text, bytes: utf8Length(text), at, settled };
     this.#waiting.push(event);
     this.#bytes += event.bytes;
     return this.#trim();
@@ -66,8 +68,10 @@ export class HookQueue {
 
   /** The events that were taken are done with. */
   done(): void {
-    for (const { bytes } of this.#taken) this.#bytes -= bytes;
+    const taken = this.#taken;
     this.#taken = [];
+    for (const { bytes } of taken) this.#bytes -= bytes;
+    for (const { settled } of taken) settled?.();
   }
 
   /** The events that were taken are the first again; answers how many had to go. */
@@ -75,6 +79,24 @@ export class HookQueue {
     this.#again = [...this.#taken, ...this.#again];
     this.#taken = [];
     return this.#trim();
+  }
+
+  /** Forgets everything, and settles nothing. */
+  clear(): void {
+    this.#again = [];
+    this.#waiting = [];
+    this.#first = 0;
+    this.#taken = [];
+    this.#bytes = 0;
+  }
+
+  /** Nothing of it will be sent; answers how many events that were. */
+  abandon(): number {
+    const lost = [...this.#taken, ...this.#again, ...this.#waiting];
+    const { size } = this;
+    this.clear();
+    for (const event of lost) event?.settled?.();
+    return size;
   }
 
   /** Forgets the events from before that moment, and answers how many that were. */
@@ -97,6 +119,7 @@ export class HookQueue {
       this.#bytes -= next.bytes;
       this.#drop();
       dropped++;
+      next.settled?.();
     }
     return dropped;
   }

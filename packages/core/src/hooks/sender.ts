@@ -2,7 +2,7 @@ import { within } from "../auth/deadline.ts";
 import type { Clock, HttpClient, HttpResponse, Log, Random, TimerHandle } from "../ports.ts";
 import type { HookConfig, HookSettings } from "./config.ts";
 import { HookCounters, type HookCounts } from "./counters.ts";
-import type { HookEvent } from "./events.ts";
+import type { HookEvent, HookEventType } from "./events.ts";
 import { pauseMs, retryAfterMs } from "./pauses.ts";
 import { HookQueue, type QueuedEvent } from "./queue.ts";
 import { hookSignature, SIGNATURE_HEADER } from "./signature.ts";
@@ -49,10 +49,14 @@ export class HookSender {
   #isUnderWay = false;
   #isDraining = false;
   #isClosed = false;
+  #isPaused = false;
+  /** Grows when what waits is somebody else's: the answer to a former request says nothing of it. */
+  #turn = 0;
   #failures = 0;
   /** Events lost that the receiver has not been told of. */
   #untold = 0;
   #hasDrained: (() => void) | undefined;
+  #isIdle: PromiseWithResolvers<void> | undefined;
 
   constructor(sending: HookSending, app: string, hook: HookConfig, place: number) {
     const { settings, clock, log } = sending;
@@ -81,21 +85,53 @@ export class HookSender {
     this.#place = place;
   }
 
+  isFor(type: HookEventType): boolean {
+    return this.#hook.events.has(type);
+  }
+
   wants(event: HookEvent): boolean {
-    const { events, channels } = this.#hook;
-    if (!events.has(event.type)) return false;
+    const { channels } = this.#hook;
+    if (!this.isFor(event.type)) return false;
     if (!("channel" in event) || channels.length === 0) return true;
     return channels.some((pattern) => pattern.matches(event.channel));
   }
 
-  /** Queues an encoded event; nothing is sent before this turn is over. */
-  push(event: string): void {
+  /**
+   * Queues an encoded event; nothing is sent before this turn is over.
+   *
+   * @param settled is called when the receiver has it, or will never have it
+   */
+  push(event: string, settled?: () => void): void {
     if (this.#isClosed) {
       this.#counters.dropped++;
+      settled?.();
       return;
     }
-    this.#overflowed(this.#queue.push(event, this.#sending.clock.now()));
+    this.#overflowed(this.#queue.push(event, this.#sending.clock.now(), settled));
     this.#schedule();
+  }
+
+  /** Begins no request until it is told to go on. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (isPaused) this.#stopTimer();
+    else this.#schedule();
+  }
+
+  /** Forgets what waits: somebody else sends it. */
+  clear(): void {
+    this.#turn++;
+    this.#queue.clear();
+    this.#failures = 0;
+    this.#untold = 0;
+    this.#stopTimer();
+  }
+
+  /** Resolves when no request is under way. */
+  idle(): Promise<void> {
+    if (!this.#isUnderWay) return Promise.resolve();
+    this.#isIdle ??= Promise.withResolvers();
+    return this.#isIdle.promise;
   }
 
   /** Sends without waiting for company from now on; resolves when nothing waits any more. */
@@ -110,9 +146,9 @@ export class HookSender {
 
   /** Sends nothing any more; answers how many events that loses. */
   close(): number {
-    const lost = this.#queue.size;
     this.#isClosed = true;
     this.#stopTimer();
+    const lost = this.#queue.abandon();
     this.#counters.dropped += lost;
     this.#hasDrained?.();
     return lost;
@@ -127,7 +163,7 @@ export class HookSender {
   }
 
   #schedule(): void {
-    if (this.#isUnderWay || this.#isClosed || this.#queue.size === 0) return;
+    if (this.#isUnderWay || this.#isClosed || this.#isPaused || this.#queue.size === 0) return;
     if (this.#timer !== undefined && this.#waitsFor !== "company") return;
     const { batchEvents, batchMs } = this.#sending.settings;
     const isHurried = this.#isDraining || this.#queue.size >= batchEvents;
@@ -137,6 +173,7 @@ export class HookSender {
 
   #wait(what: "company" | "nothing" | "retry", delayMs: number): void {
     this.#stopTimer();
+    if (this.#isPaused) return;
     this.#waitsFor = what;
     this.#timer = this.#sending.clock.setTimeout(() => {
       this.#timer = undefined;
@@ -165,11 +202,17 @@ export class HookSender {
   }
 
   async #send(batch: readonly QueuedEvent[]): Promise<void> {
-    const told = this.#untold;
+    const [told, turn] = [this.#untold, this.#turn];
     this.#counters.requests++;
     const outcome = await this.#attempt(batch, told);
     this.#isUnderWay = false;
+    this.#isIdle?.resolve();
+    this.#isIdle = undefined;
     if (this.#isClosed) return;
+    if (turn !== this.#turn) {
+      this.#schedule();
+      return;
+    }
     if (outcome.is === "failed") {
       this.#failed(outcome.reason, outcome.waitMs);
       return;

@@ -47,6 +47,13 @@ export interface Showing {
   hide(owner: object): void;
 }
 
+/** Hears which other starts of nodes are there; the same may be said again. */
+export interface NodesObserver {
+  arrived(start: string): void;
+  /** It was silent for the lease, said that it ends, or began anew. */
+  gone(start: string): void;
+}
+
 export interface PresenceMeshOptions extends Incarnation {
   readonly transport: MeshTransport;
   readonly showing: Showing;
@@ -87,6 +94,7 @@ export class PresenceMesh {
   readonly #repairs: Repairs;
   readonly #answers: Answers;
   readonly #heartbeat: Heartbeat;
+  #nodesObserver: NodesObserver | undefined;
   #isUp = false;
   /** Set while the other nodes may still be about to say that they are there. */
   #greeting: TimerHandle | undefined;
@@ -150,6 +158,12 @@ export class PresenceMesh {
   /** Channels whose members on other nodes are known here, or asked for. */
   get interests(): number {
     return this.#interests.size;
+  }
+
+  /** Tells of the nodes that there are, and from now on of those that come and go. */
+  tellOfNodes(observer: NodesObserver): void {
+    this.#nodesObserver = observer;
+    for (const { start } of this.#peers.all()) observer.arrived(start);
   }
 
   /**
@@ -332,6 +346,7 @@ export class PresenceMesh {
   }
 
   #arrived(peer: Peer): void {
+    this.#nodesObserver?.arrived(peer.start);
     if (peer.channels > 0) {
       this.#repairs.suspect(peer);
       return;
@@ -347,6 +362,7 @@ export class PresenceMesh {
     this.#repairs.forget(peer);
     for (const interest of this.#interests.all()) interest.replicas.delete(peer);
     this.#options.showing.hide(peer);
+    this.#nodesObserver?.gone(peer.start);
     this.#settleAll();
   }
 

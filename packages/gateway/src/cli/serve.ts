@@ -32,15 +32,18 @@ const ALONE = 0;
 export async function serve(preparation: Preparation): Promise<void> {
   const { config, settings, log, stopped, own } = preparation;
   const health = new Health();
-  const hooks = nodeHooks(config, log);
+  const { hooks, observer, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Publication>(
-    { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer: hooks },
+    { ...nodeOptions(config), clock: systemClock, random: systemRandom, observer },
     publicationHolding,
   );
   let workers = (): readonly WorkerStatus[] => [];
   const directory = new Directory(config, () => workers());
   const others = joinNodes(config, node, { log, about: () => directory.about() });
-  if (others !== undefined) directory.use(others.presence);
+  if (others !== undefined) {
+    directory.use(others.presence);
+    joinHooks(others.presence);
+  }
   const counts = () => sharedCountsOf(node, hooks, others);
   const gateway = await startGateway(config, {
     log,
@@ -80,7 +83,9 @@ export async function serve(preparation: Preparation): Promise<void> {
     directory.drain();
     await Promise.all([gateway.drain("stop"), side?.quic.stop()]);
     await gateway.end();
-    await Promise.all([others?.close(), hooks.drain()]);
+    // Who says that the node ends has nothing to say of it any more.
+    await hooks.drain();
+    await others?.close();
     log.info({}, "stopped");
   } finally {
     watch?.stop();

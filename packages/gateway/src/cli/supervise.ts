@@ -46,14 +46,17 @@ export async function supervise(preparation: Preparation): Promise<void> {
   await tlsMaterial(config, clock, "start");
   await waitForPorts(preparation);
 
-  const hooks = nodeHooks(config, log);
+  const { hooks, observer, join: joinHooks } = nodeHooks(config, log);
   const node = new Node<Uint8Array>(
-    { ...nodeOptions(config), clock, random: systemRandom, observer: hooks },
+    { ...nodeOptions(config), clock, random: systemRandom, observer },
     bytesHolding,
   );
   const directory = new Directory(config, () => [...workers.status(), ...quic.status()]);
   const others = joinNodes(config, node, { log, about: () => directory.about() });
-  if (others !== undefined) directory.use(others.presence);
+  if (others !== undefined) {
+    directory.use(others.presence);
+    joinHooks(others.presence);
+  }
   const renewLink = linkRenewal(others?.presence, config);
   const server = new IpcServer({
     node: forOwnWorkers(node, (worker) => workers.has(worker) || quic.has(worker)),
@@ -133,7 +136,9 @@ export async function supervise(preparation: Preparation): Promise<void> {
     log.info({ signal: outcome }, "stopping");
     directory.drain();
     await Promise.all([workers.stop(), quic.stop()]);
-    await Promise.all([others?.close(), hooks.drain()]);
+    // Who says that the node ends has nothing to say of it any more.
+    await hooks.drain();
+    await others?.close();
     log.info({}, "stopped");
   } catch (error) {
     workers.kill();

@@ -1,4 +1,5 @@
 import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
+import { MeshHookCounters, type MeshHookCounts } from "@starling/core/mesh-hooks/counters.ts";
 import { Counter, Gauge, Registry } from "prom-client";
 
 /** What each total of a hook counts, in the words of the metrics. */
@@ -59,4 +60,34 @@ export function hookMetrics(hooks: readonly HookCounts[]): Registry {
 
 function labelsOf({ app, hook }: HookCounts) {
   return { app, hook: String(hook) };
+}
+
+const meshHelp = {
+  sends: "1 on the node of the mesh that sends the hooks",
+  informed: "1 where the node could go on if the one that sends were lost",
+  facts: "Channels, members and connections of all nodes that hooks have told of",
+  kept: "Changes on this node that are kept since the receivers may not know of them",
+  dropped: "Changes on this node that no hook tells of, since too many were kept",
+  takeovers: "Times that this node began to send the hooks of the mesh",
+  resyncs: "Times that this node asked the one that sends for everything",
+  invalid: "Messages of NATS that say nothing of hooks, and were dropped",
+} as const satisfies Record<keyof MeshHookCounts, string>;
+
+const meshTotals: ReadonlySet<string> = new Set([
+  "dropped",
+  ...Object.keys(new MeshHookCounters()),
+]);
+
+export function meshHookMetrics(counts: MeshHookCounts): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const [name, help] of Object.entries(meshHelp) as [keyof MeshHookCounts, string][]) {
+    if (meshTotals.has(name)) {
+      const counter = { name: `starling_mesh_hooks_${name}_total`, help, registers };
+      new Counter(counter).inc(counts[name]);
+    } else {
+      new Gauge({ name: `starling_mesh_hooks_${name}`, help, registers }).set(counts[name]);
+    }
+  }
+  return registry;
 }

@@ -10,7 +10,7 @@ import type {
   ReachedCounts,
   SharedCounts,
 } from "../publish/node-stats.ts";
-import { hookMetrics } from "./hook-metrics.ts";
+import { hookMetrics, meshHookMetrics } from "./hook-metrics.ts";
 
 /** What a Prometheus server scrapes: the core's counters and the round-trip times of pings. */
 export class Metrics {
@@ -67,16 +67,18 @@ export class Metrics {
     {
       history,
       hooks,
+      meshHooks,
       bans,
       presence,
       reach,
-    }: Pick<SharedCounts, "history" | "hooks" | "bans" | "presence" | "reach">,
+    }: Pick<SharedCounts, "history" | "hooks" | "meshHooks" | "bans" | "presence" | "reach">,
   ): Promise<string> {
     const all = [
       await this.values(),
       ...(others as readonly (readonly object[])[]),
       await historyMetrics(history).getMetricsAsJSON(),
       await hookMetrics(hooks).getMetricsAsJSON(),
+      ...(meshHooks === undefined ? [] : [await meshHookMetrics(meshHooks).getMetricsAsJSON()]),
       ...(presence === undefined ? [] : [await presenceMetrics(presence).getMetricsAsJSON()]),
       await banMetrics(bans).getMetricsAsJSON(),
       ...(reach === undefined ? [] : [await reachMetrics(reach).getMetricsAsJSON()]),

@@ -2,6 +2,7 @@ import type { Answer } from "@starling/core/answer.ts";
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { HookCounters, type HookCounts } from "@starling/core/hooks/counters.ts";
+import type { MeshHookCounts } from "@starling/core/mesh-hooks/counters.ts";
 import type { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import type { ReachCounts } from "@starling/core/reach/mesh-reach.ts";
 import type { Metrics } from "../ops/metrics.ts";
@@ -17,6 +18,8 @@ export interface SharedCounts {
   readonly bans: BanCounts;
   /** Of each hook. */
   readonly hooks: readonly HookCounts[];
+  /** Absent where no NATS is configured. */
+  readonly meshHooks?: MeshHookCounts;
   /** Absent where no NATS is configured. */
   readonly presence?: PresenceCounts;
   /** Absent where no NATS is configured. */
@@ -92,6 +95,7 @@ export class NodeStats {
       bans: _bans,
       presence: _presence,
       reach: _reach,
+      meshHooks: _meshHooks,
       ...more
     } = await shared();
     const whole = {

@@ -114,6 +114,16 @@ export class Subjects {
     return `${this.#prefix}.who.pong.${subjectToken(start)}.${ping}`;
   }
 
+  /** Where all nodes hear of hooks. */
+  get hooksOfAll(): string {
+    return `${this.#prefix}.who.hooks`;
+  }
+
+  /** Where one start of a node is told of hooks what is for no other. */
+  hooksOf(start: string): string {
+    return `${this.#prefix}.who.hooks.${subjectToken(start)}`;
+  }
+
   /** Where a channel's members are told of. */
   members(app: string, channel: string): string {
     return `${this.#prefix}.who.of.${subjectToken(app)}.${subjectToken(channel)}`;
