@@ -17,8 +17,10 @@ const anyone = { subscribe: "anyone" };
 const config = new ConfigFile({
   namespaces: { demo: anyone, kept: { ...anyone, historySize: 10, historyTtl: 60 } },
 });
-const certificate = new IssuedCertificate();
-const nats = new DeployedNats(certificate);
+const started = new AsyncDisposableStack();
+started.use(config);
+const certificate = started.use(new IssuedCertificate());
+const nats = started.use(new DeployedNats(certificate));
 let url: string;
 let node: GatewayProcess;
 
@@ -31,18 +33,14 @@ beforeAll(async () => {
     DRAIN_SECONDS: "0",
     ...nats.nodeSettings(url),
   });
+  started.defer(async () => expect(await node.stop()).toBe(0));
   await eventually("a node that is ready", async () => {
     const { status } = await httpsCall(`${node.subscriberUrl}/ready`, node.ca);
     return status === 200 ? true : undefined;
   });
 });
 
-afterAll(async () => {
-  expect(await node.stop()).toBe(0);
-  await nats[Symbol.asyncDispose]();
-  certificate[Symbol.dispose]();
-  config[Symbol.dispose]();
-});
+afterAll(() => started.disposeAsync());
 
 /** What an example prints, run by Node. */
 async function run(

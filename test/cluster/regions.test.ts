@@ -121,14 +121,18 @@ test("a cluster of three servers that each keep what is published", async () => 
 });
 
 describe("two regions as a super-cluster", () => {
-  const nats = new DeployedNats(certificate);
+  // Whatever has been started ends, also where the rest does not start.
+  const started = new AsyncDisposableStack();
   const lines: CutProxy[] = [];
   let mesh: TwoNodes;
 
   beforeAll(async () => {
+    const nats = started.use(new DeployedNats(certificate));
     const routes = await nats.addresses(4);
     const listens = await nats.addresses(4);
-    for (const listen of listens) lines.push(await CutProxy.open(portOf(listen), "127.0.0.1"));
+    for (const listen of listens) {
+      lines.push(started.use(await CutProxy.open(portOf(listen), "127.0.0.1")));
+    }
     const gateways = lines.map(({ port }) => `127.0.0.1:${port}`);
     const regions = [
       `{ name: home, urls: ${listOf(gateways.slice(0, 3))} }`,
@@ -152,14 +156,10 @@ describe("two regions as a super-cluster", () => {
     }
     await nats.says('Outbound gateway connection to "home"', "a1");
     const settings = { ...shared, NATS_REPLICAS: "3" };
-    mesh = await TwoNodes.start(nats, urls.slice(0, 3), urls.slice(3), settings);
+    mesh = started.use(await TwoNodes.start(nats, urls.slice(0, 3), urls.slice(3), settings));
   });
 
-  afterAll(async () => {
-    await mesh[Symbol.asyncDispose]();
-    await nats[Symbol.asyncDispose]();
-    for (const line of lines) line[Symbol.dispose]();
-  });
+  afterAll(() => started.disposeAsync());
 
   test("are one mesh, whose histories are at home", () => expectOneMesh(mesh));
 
@@ -170,13 +170,14 @@ describe("two regions as a super-cluster", () => {
 });
 
 describe("two regions as leaf nodes", () => {
-  const nats = new DeployedNats(certificate);
+  const started = new AsyncDisposableStack();
   let line: CutProxy;
   let mesh: TwoNodes;
 
   beforeAll(async () => {
+    const nats = started.use(new DeployedNats(certificate));
     const [listen = ""] = await nats.addresses(1);
-    line = await CutProxy.open(portOf(listen), "127.0.0.1");
+    line = started.use(await CutProxy.open(portOf(listen), "127.0.0.1"));
     const home = await nats.start("leaf-home.conf", "home", {
       LEAF_LISTEN: listen,
       LEAF_ADVERTISE: `127.0.0.1:${line.port}`,
@@ -186,14 +187,11 @@ describe("two regions as leaf nodes", () => {
       HOME_URLS: `["tls://leaf:of-the-leaves@127.0.0.1:${line.port}"]`,
     });
     await nats.says("Leafnode connection created", "away");
-    mesh = await TwoNodes.start(nats, [home], [away], { ...shared, NATS_JS_DOMAIN: "home" });
+    const settings = { ...shared, NATS_JS_DOMAIN: "home" };
+    mesh = started.use(await TwoNodes.start(nats, [home], [away], settings));
   });
 
-  afterAll(async () => {
-    await mesh[Symbol.asyncDispose]();
-    await nats[Symbol.asyncDispose]();
-    line[Symbol.dispose]();
-  });
+  afterAll(() => started.disposeAsync());
 
   test("are one mesh, whose histories are at home", () => expectOneMesh(mesh));
 
