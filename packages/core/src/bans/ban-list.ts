@@ -19,6 +19,13 @@ export interface BanDigest {
   readonly hash: number;
 }
 
+/** A part of a list. */
+export interface BanPage {
+  readonly bans: readonly Ban[];
+  /** What to ask for next; empty where this is the last. */
+  readonly next: string;
+}
+
 interface Entry {
   readonly ban: Ban;
   readonly hash: number;
@@ -99,8 +106,8 @@ export class BanList {
     return true;
   }
 
-  /** Everything that is known, in the order of `after`, which is the last of the page before. */
-  page(after: string, limit: number): { readonly bans: readonly Ban[]; readonly next: string } {
+  /** Everything that is known, lifted bans as well; `after` is `next` of the page before, and empty for the first. */
+  page(after: string, limit: number): BanPage {
     this.#sweep();
     const keys = [...this.#entries.keys()].filter((key) => key > after).sort();
     const bans = keys.slice(0, limit).flatMap((key) => this.#entries.get(key)?.ban ?? []);
