@@ -6,6 +6,7 @@ import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/c
 import type { Member, PresenceStats } from "../hub/member.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import type { Position } from "../hub/position.ts";
+import { userKey } from "../hub/user-key.ts";
 import type { RateLimiter } from "../limits/rate-limiter.ts";
 import type {
   Cancellation,
@@ -38,7 +39,7 @@ import { reservedElsewhere } from "./reserved-elsewhere.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 import type { HistoryPage, HistoryRequest } from "./stream.ts";
-import { type UserBudgets, userKey } from "./user-budgets.ts";
+import type { UserBudgets } from "./user-budgets.ts";
 
 /** Bans that a worker is told at once: as much as the queue of a link has room for in any case. */
 const BANS_AT_ONCE = 1_000;
@@ -190,7 +191,7 @@ export class Seat<Content> implements NodeSeat<Content> {
     const room = elsewhere.nodes?.room(userKey(app, user), taken, users.limit(app)) ?? true;
     return whenAnswered(room, (hasRoom) => {
       try {
-        if (!hasRoom) throw users.refusal();
+        if (!hasRoom) throw new StarlingError("too_many_user_connections");
         budgets.admit(this, app);
       } catch (error) {
         users.giveBack(this, app, user);
