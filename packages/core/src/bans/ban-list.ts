@@ -1,8 +1,9 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { utf8ToBytes } from "@noble/hashes/utils.js";
 import { StarlingError } from "@starling/protocol/errors.ts";
+import { userKey } from "../hub/user-key.ts";
 import type { Clock } from "../ports.ts";
-import { type Ban, banKey, mergedBan } from "./ban.ts";
+import { type Ban, mergedBan } from "./ban.ts";
 
 /** Bans that may be in force, or lifted and to be remembered, at the same time. */
 export const MAX_BANS = 10_000;
@@ -17,6 +18,13 @@ export const MAX_BAN_SECONDS = 30 * 24 * 3600;
 export interface BanDigest {
   readonly count: number;
   readonly hash: number;
+}
+
+/** A part of a list. */
+export interface BanPage {
+  readonly bans: readonly Ban[];
+  /** What to ask for next; empty where this is the last. */
+  readonly next: string;
 }
 
 interface Entry {
@@ -53,7 +61,7 @@ export class BanList {
 
   has(app: string, user: string): boolean {
     if (this.#entries.size === 0) return false;
-    const ban = this.#entries.get(banKey(app, user))?.ban;
+    const ban = this.#entries.get(userKey(app, user))?.ban;
     return ban !== undefined && ban.until > this.#clock.now();
   }
 
@@ -64,7 +72,7 @@ export class BanList {
    * @throws StarlingError `too_many_bans`
    */
   say(app: string, user: string, until: number, by: string): Ban {
-    const known = this.#entries.get(banKey(app, user))?.ban;
+    const known = this.#entries.get(userKey(app, user))?.ban;
     if (known === undefined && until > 0 && this.size >= MAX_BANS) {
       this.#sweep();
       if (this.size >= MAX_BANS) {
@@ -83,7 +91,7 @@ export class BanList {
 
   /** Takes note of what somebody said; answers whether that is news. */
   merge(ban: Ban): boolean {
-    const key = banKey(ban.app, ban.user);
+    const key = userKey(ban.app, ban.user);
     const known = this.#entries.get(key);
     if (ban.keptUntil <= this.#clock.now()) return false;
     if (known === undefined && this.size >= MAX_MERGED) {
@@ -99,8 +107,8 @@ export class BanList {
     return true;
   }
 
-  /** Everything that is known, in the order of `after`, which is the last of the page before. */
-  page(after: string, limit: number): { readonly bans: readonly Ban[]; readonly next: string } {
+  /** Everything that is known, lifted bans as well; `after` is `next` of the page before, and empty for the first. */
+  page(after: string, limit: number): BanPage {
     this.#sweep();
     const keys = [...this.#entries.keys()].filter((key) => key > after).sort();
     const bans = keys.slice(0, limit).flatMap((key) => this.#entries.get(key)?.ban ?? []);

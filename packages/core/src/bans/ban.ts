@@ -15,12 +15,6 @@ export interface Ban {
   readonly by: string;
 }
 
-/** The same for the same user of the same app, and for nobody else. */
-export function banKey(app: string, user: string): string {
-  // No name of an app has a NUL.
-  return `${app}\0${user}`;
-}
-
 function isNewer(a: Ban, b: Ban): boolean {
   if (a.stamp !== b.stamp) return a.stamp > b.stamp;
   if (a.by !== b.by) return a.by > b.by;

@@ -1,5 +1,5 @@
 import type { Answer } from "../answer.ts";
-import type { Ban } from "../bans/ban.ts";
+import type { BanPage } from "../bans/ban-list.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -205,8 +205,11 @@ export interface Broker {
    * @throws StarlingError `too_many_bans`
    */
   ban(app: string, user: string, until: number): Answer<void>;
-  /** All bans that the node knows, lifted ones as well: for a worker that is new, or has missed something. */
-  bans(): Answer<readonly Ban[]>;
+  /**
+   * A page of the bans that the node knows, lifted ones as well, for a worker that is new or has missed something;
+   * `after` is `next` of the page before.
+   */
+  bans(after: string): Answer<BanPage>;
 
   // What must hold for all workers together
 

@@ -1,5 +1,5 @@
 import type { Answer } from "../answer.ts";
-import type { Ban } from "../bans/ban.ts";
+import type { BanPage } from "../bans/ban-list.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -87,8 +87,8 @@ export class LocalBroker implements Broker {
     this.#seat.ban(app, user, until);
   }
 
-  bans(): readonly Ban[] {
-    return this.#seat.bans();
+  bans(after: string): BanPage {
+    return this.#seat.bans(after);
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {

@@ -34,8 +34,4 @@ export class NodeBans {
     const news = bans.filter((ban) => this.list.merge(ban));
     if (news.length > 0) this.#options.tell(news);
   }
-
-  all(): readonly Ban[] {
-    return this.list.page("", Number.POSITIVE_INFINITY).bans;
-  }
 }

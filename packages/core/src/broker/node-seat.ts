@@ -1,11 +1,12 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import { type Answer, whenAnswered } from "../answer.ts";
-import type { Ban } from "../bans/ban.ts";
+import type { BanPage } from "../bans/ban-list.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import { type ChannelPage, type ChannelPageRequest, channelPage } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
 import type { AppConfig } from "../hub/namespace.ts";
 import type { Position } from "../hub/position.ts";
+import { userKey } from "../hub/user-key.ts";
 import type { RateLimiter } from "../limits/rate-limiter.ts";
 import type {
   Cancellation,
@@ -38,8 +39,10 @@ import { reservedElsewhere } from "./reserved-elsewhere.ts";
 import type { Router } from "./router.ts";
 import type { NodeDelivery, NodeMember, NodeSeat } from "./seat.ts";
 import type { HistoryPage, HistoryRequest } from "./stream.ts";
-import { type UserBudgets, userKey } from "./user-budgets.ts";
+import type { UserBudgets } from "./user-budgets.ts";
 
+/** Bans that a worker is told at once: as much as the queue of a link has room for in any case. */
+const BANS_AT_ONCE = 1_000;
 const NOWHERE: readonly Position[] = [];
 const NOBODY: Published = { subscribers: 0, positions: NOWHERE };
 
@@ -150,8 +153,8 @@ export class Seat<Content> implements NodeSeat<Content> {
     this.#node.bans.say(app, user, until);
   }
 
-  bans(): readonly Ban[] {
-    return this.#node.bans.all();
+  bans(after: string): BanPage {
+    return this.#node.bans.list.page(after, BANS_AT_ONCE);
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {
@@ -188,7 +191,7 @@ export class Seat<Content> implements NodeSeat<Content> {
     const room = elsewhere.nodes?.room(userKey(app, user), taken, users.limit(app)) ?? true;
     return whenAnswered(room, (hasRoom) => {
       try {
-        if (!hasRoom) throw users.refusal();
+        if (!hasRoom) throw new StarlingError("too_many_user_connections");
         budgets.admit(this, app);
       } catch (error) {
         users.giveBack(this, app, user);

@@ -151,7 +151,7 @@ export class Node<Content> {
   }
 
   /** The connections of users, where an app limits them. */
-  get users(): Pick<UserBudgets<unknown>, "keys" | "taken" | "refused"> {
+  get users(): Pick<UserBudgets<unknown>, "keys" | "taken"> {
     return this.#state.users;
   }
 

@@ -1,5 +1,5 @@
 import type { Answer } from "../answer.ts";
-import type { Ban } from "../bans/ban.ts";
+import type { BanPage } from "../bans/ban-list.ts";
 import type { DisconnectTarget } from "../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../hub/member.ts";
@@ -67,7 +67,7 @@ export interface NodeSeat<Content> {
   channels(app: string, page: ChannelPageRequest): ChannelPage;
   disconnect(app: string, target: DisconnectTarget): Answer<Disconnection>;
   ban(app: string, user: string, until: number): void;
-  bans(): readonly Ban[];
+  bans(after: string): BanPage;
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   release(keys: readonly DeliveryKey[]): void;
   take(rate: RateName, key: string): Answer<number>;

@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { AppConfig } from "../hub/namespace.ts";
+import { userKey } from "../hub/user-key.ts";
 import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { Clock } from "../ports.ts";
 
@@ -19,12 +20,6 @@ interface Grant<Worker> {
   readonly taken: Taken<Worker>;
 }
 
-/** Names a user among those of all apps. */
-export function userKey(app: string, user: string): string {
-  // No name of an app has a NUL.
-  return `${app}\0${user}`;
-}
-
 /** Is told how many a user has, open or about to be, whenever that changes by itself. */
 export type TellTaken = (key: string, taken: number) => void;
 
@@ -35,7 +30,6 @@ export class UserBudgets<Worker> {
   readonly #users = new Map<string, Taken<Worker>>();
   readonly #ofWorkers = new Map<Worker, Set<Grant<Worker>>>();
   readonly #grants: DeadlineQueue<Grant<Worker>>;
-  #refused = 0;
 
   constructor(clock: Clock, apps: ReadonlyMap<string, AppConfig>, tell: TellTaken) {
     this.#apps = apps;
@@ -46,11 +40,6 @@ export class UserBudgets<Worker> {
   /** Users with connections or room, the room that is kept, and the workers that it is kept for. */
   get size(): number {
     return this.#users.size + this.#grants.size + this.#ofWorkers.size;
-  }
-
-  /** Connections refused, on the word of other nodes as well. */
-  get refused(): number {
-    return this.#refused;
   }
 
   /** Connections that one user of the app may have; 0 = no limit. */
@@ -65,7 +54,7 @@ export class UserBudgets<Worker> {
    */
   admit(worker: Worker, app: string, user: string): number {
     const taken = this.#of(userKey(app, user));
-    if (countOf(taken) >= this.limit(app)) throw this.refusal();
+    if (countOf(taken) >= this.limit(app)) throw new StarlingError("too_many_user_connections");
     const grant = { worker, taken };
     taken.grants.add(grant);
     this.#grants.add(grant);
@@ -78,12 +67,6 @@ export class UserBudgets<Worker> {
   /** The worker is gone, and uses no room. */
   forget(worker: Worker): void {
     for (const grant of [...(this.#ofWorkers.get(worker) ?? [])]) this.#end(grant, true);
-  }
-
-  /** Counts a refusal, and says what it is. */
-  refusal(): StarlingError {
-    this.#refused++;
-    return new StarlingError("too_many_user_connections");
   }
 
   /** The room that the worker had last is not used. */

@@ -1,5 +1,5 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
-import type { Answer } from "../answer.ts";
+import { type Answer, whenAnswered } from "../answer.ts";
 import type { Ban } from "../bans/ban.ts";
 import { BanList } from "../bans/ban-list.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -32,13 +32,9 @@ export class Banned {
 
   /** Asks the node for everything; where that takes time, it does not fail, but is done again later. */
   ask(): Answer<void> {
-    const bans = this.#options.broker.bans();
-    if (!(bans instanceof Promise)) {
-      this.#learn(bans);
-      return;
-    }
-    return bans.then(
-      (known) => this.#learn(known),
+    const asked = this.#askFor("");
+    if (!(asked instanceof Promise)) return;
+    return asked.catch(
       () => void this.#options.clock.setTimeout(() => void this.ask(), ASK_AGAIN_MS),
     );
   }
@@ -46,6 +42,13 @@ export class Banned {
   /** @throws StarlingError `banned` */
   require(app: string, user: string | undefined): void {
     if (user !== undefined && this.list.has(app, user)) throw new StarlingError("banned");
+  }
+
+  #askFor(after: string): Answer<void> {
+    return whenAnswered(this.#options.broker.bans(after), ({ bans, next }) => {
+      this.#learn(bans);
+      return next === "" ? undefined : this.#askFor(next);
+    });
   }
 
   #learn(bans: readonly Ban[]): void {

@@ -210,9 +210,12 @@ describe("a user who is banned", () => {
 
   test("is known to a worker that starts later, and to one that has missed something", async () => {
     const { clock, local, worker, a } = setUp();
-    await a.hub.ban("default", "user of 1", clock.now() + HOUR);
+    for (let id = 1; id <= 2_100; id++) {
+      await a.hub.ban("default", `user of ${id}`, clock.now() + HOUR);
+    }
     const late = worker();
     await late.hub.prepare();
+    expect(late.hub.bans("default")).toHaveLength(2_100);
     expect(() => late.hub.admit("default", "user of 1")).toThrow("banned");
     const deaf = worker(local.join());
     expect(() => deaf.hub.admit("default", "user of 1")).not.toThrow();

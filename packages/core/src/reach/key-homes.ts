@@ -139,7 +139,7 @@ export class KeyHomes {
     );
     const fresh = keys.filter(({ key }) => !known.has(key));
     if (faults.length > 0 || isBusy) this.release(fresh);
-    if (faults.length > 0) throw faults.find(isConflict) ?? faults[0];
+    if (faults.length > 0) throw faults.find(isConflict) ?? unavailable(faults[0]);
     if (isBusy) return "busy";
     for (const key of keys) {
       const published = known.get(key.key);
@@ -208,4 +208,12 @@ export class KeyHomes {
 
 function isConflict(error: unknown): boolean {
   return error instanceof StarlingError && error.errorName === "idempotency_conflict";
+}
+
+/** A home of another version may say something else than it should. */
+function unavailable(error: unknown): StarlingError {
+  if (error instanceof StarlingError) return error;
+  return new StarlingError("broker_unavailable", "another node is of another version", {
+    cause: error,
+  });
 }

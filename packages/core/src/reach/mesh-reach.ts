@@ -48,6 +48,8 @@ export interface ReachCounts {
   readonly questions: number;
   /** Questions that were not answered in time. */
   readonly questionsLate: number;
+  /** Questions that were not asked because too many were open. */
+  readonly questionsRefused: number;
   /** Keys of deliveries that nodes have reserved here. */
   readonly keys: number;
   /** Users whose connections are counted here, each as often as nodes have some. */
@@ -93,12 +95,13 @@ export class MeshReach implements Elsewhere {
   }
 
   get counts(): ReachCounts {
-    const { size, late } = this.#questions;
+    const { size, late, refused } = this.#questions;
     const { size: keys, forgottenEarly } = this.#reservations;
     const { size: users } = this.#users;
     return {
       questions: size,
       questionsLate: late,
+      questionsRefused: refused,
       keys,
       keysForgottenEarly: forgottenEarly,
       users,

@@ -28,8 +28,10 @@ test("limits that the node keeps for all workers are among them", () => {
   ]);
   const apps = new Map([...now.apps, ["shop", { namespaces: new Map() }] as const]);
   expect(fixedDifferences(now, { ...now, apps })).toEqual([]);
-  apps.set("shop", { namespaces: new Map(), maxConnections: 5 });
-  expect(fixedDifferences(now, { ...now, apps })).toEqual(["limits of apps in CONFIG_FILE"]);
+  for (const limit of [{ maxConnections: 5 }, { maxConnectionsPerUser: 5 }, { maxChannels: 5 }]) {
+    apps.set("shop", { namespaces: new Map(), ...limit });
+    expect(fixedDifferences(now, { ...now, apps })).toEqual(["limits of apps in CONFIG_FILE"]);
+  }
 });
 
 test("so is whether channels keep history, but not how much", () => {

@@ -112,6 +112,10 @@ describe("a configuration file", () => {
     expect(complete.get("default")).not.toHaveProperty("maxChannels");
     expect(complete.get("shop")).toMatchObject({ maxConnections: 0, maxChannels: 5 });
     expect(complete.get("free")).toEqual({ namespaces: new Map(), signalling: "closed" });
+    const limited = read("limits: {connectionsPerUser: 5}").apps?.get("default");
+    expect(limited).toMatchObject({ maxConnectionsPerUser: 5, tellsConnections: true });
+    const free = read("limits: {connectionsPerUser: 0}").apps?.get("default");
+    expect(free).not.toHaveProperty("tellsConnections");
     expect(messages("limits: {connections: -1}")[0]).toContain("limits.connections: ");
     expect(messages("limits: {users: 1}")[0]).toContain("limits.users: unknown key");
   });

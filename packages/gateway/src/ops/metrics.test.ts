@@ -45,6 +45,7 @@ test("what the node says of members to other nodes is exported where it does", a
   const reach = {
     questions: 1,
     questionsLate: 2,
+    questionsRefused: 1,
     keys: 3,
     users: 6,
     keysForgottenEarly: 4,

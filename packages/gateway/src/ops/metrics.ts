@@ -159,6 +159,7 @@ function presenceMetrics(counts: PresenceCounts): Registry {
 const reachHelp = {
   questions: "Questions to other nodes that wait for their answers",
   questionsLate: "Questions that other nodes did not answer in time",
+  questionsRefused: "Questions that were not asked, since too many were open",
   keys: "Idempotency keys that nodes have reserved at this one, and have no answer yet",
   users: "Users whose connections on all nodes are counted here, each as often as nodes have some",
   keysForgottenEarly: "Answers of idempotency keys that were forgotten before their time",
@@ -176,6 +177,7 @@ function reachMetrics(counts: ReachedCounts): Registry {
   new Gauge(metric("users", "users")).set(counts.users);
   for (const [key, name] of [
     ["questionsLate", "questions_late"],
+    ["questionsRefused", "questions_refused"],
     ["keysForgottenEarly", "keys_forgotten_early"],
     ["invalid", "questions_invalid"],
   ] as const) {

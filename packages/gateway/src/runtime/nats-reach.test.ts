@@ -31,7 +31,7 @@ setDefaultTimeout(60_000);
 
 const APP = "default";
 const HOUR = 3_600_000;
-const LEASE_MS = 2_000;
+const LEASE_MS = 4_000;
 const apps = new Map([[APP, { namespaces: new Map() }]]);
 const off = { ratePerSecond: 0 };
 const format: WireFormat = { id: "plain", encode: ({ data }) => [data] };

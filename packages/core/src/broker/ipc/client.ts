@@ -1,6 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
-import type { Ban } from "../../bans/ban.ts";
+import type { BanPage } from "../../bans/ban-list.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import { ByChannel } from "../../hub/by-channel.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
@@ -163,8 +163,9 @@ export class IpcBroker implements Broker {
     return this.#link.request("usual", TO_NODE.ban, write, () => {});
   }
 
-  bans(): Promise<readonly Ban[]> {
-    return this.#link.request("usual", TO_NODE.bans, () => {}, messages.readBans);
+  bans(after: string): Promise<BanPage> {
+    const write = (writer: Writer) => writer.string(after);
+    return this.#link.request("usual", TO_NODE.bans, write, messages.readBans);
   }
 
   reserve(keys: readonly DeliveryKey[]): Promise<readonly (Published | undefined)[]> {

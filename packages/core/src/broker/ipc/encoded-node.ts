@@ -59,7 +59,7 @@ function seatOf(seat: NodeSeat<Publication>, encode: Encode): NodeSeat<Uint8Arra
     channels: (app, page) => seat.channels(app, page),
     disconnect: (app, target) => seat.disconnect(app, target),
     ban: (app, user, until) => seat.ban(app, user, until),
-    bans: () => seat.bans(),
+    bans: (after) => seat.bans(after),
     reserve: (keys) => seat.reserve(keys),
     release: (keys) => seat.release(keys),
     take: (rate, key) => seat.take(rate, key),

@@ -1,5 +1,5 @@
 import { type ErrorName, errorCatalogue, StarlingError } from "@starling/protocol/errors.ts";
-import type { Ban } from "../../bans/ban.ts";
+import type { BanPage } from "../../bans/ban-list.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
@@ -108,7 +108,8 @@ export function readDisconnection(reader: Reader): Disconnection {
   };
 }
 
-export function writeBans(writer: Writer, bans: readonly Ban[]): void {
+export function writeBans(writer: Writer, { bans, next }: BanPage): void {
+  writer.string(next);
   writer.array(bans.length);
   for (const { app, user, until, keptUntil, stamp, by } of bans) {
     writer.string(app);
@@ -118,8 +119,9 @@ export function writeBans(writer: Writer, bans: readonly Ban[]): void {
   }
 }
 
-export function readBans(reader: Reader): Ban[] {
-  return readAll(reader, () => ({
+export function readBans(reader: Reader): BanPage {
+  const next = reader.string();
+  const bans = readAll(reader, () => ({
     app: reader.lastingString(),
     user: reader.lastingString(),
     until: reader.uint(),
@@ -127,6 +129,7 @@ export function readBans(reader: Reader): Ban[] {
     stamp: reader.uint(),
     by: reader.lastingString(),
   }));
+  return { bans, next };
 }
 
 export function writePageRequest(writer: Writer, page: ChannelPageRequest): void {

@@ -263,9 +263,11 @@ export class WorkerLink implements NodeMember<Uint8Array>, WorkerView {
         this.#answers.give(id, () => seat.ban(app, user, until), writeNothing);
         return;
       }
-      case TO_NODE.bans:
-        this.#answers.give(id, () => seat.bans(), messages.writeBans);
+      case TO_NODE.bans: {
+        const after = message.string();
+        this.#answers.give(id, () => seat.bans(after), messages.writeBans);
         return;
+      }
       case TO_NODE.watch:
       case TO_NODE.members: {
         const [app, channel] = [message.string(), message.string()];

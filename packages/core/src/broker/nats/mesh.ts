@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/nats-core";
 import { type Answer, whenAnswered } from "../../answer.ts";
-import type { Ban } from "../../bans/ban.ts";
+import type { BanPage } from "../../bans/ban-list.ts";
 import type { DisconnectTarget } from "../../hub/api.ts";
 import type { ChannelPage, ChannelPageRequest } from "../../hub/channel-page.ts";
 import type { Member, PresenceStats } from "../../hub/member.ts";
@@ -224,8 +224,8 @@ export class MeshBroker implements Broker {
     return this.#inner.ban(app, user, until);
   }
 
-  bans(): Answer<readonly Ban[]> {
-    return this.#inner.bans();
+  bans(after: string): Answer<BanPage> {
+    return this.#inner.bans(after);
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {

@@ -78,8 +78,9 @@ export class RecordingHub implements HubApi {
   }
 
   bans(app: string): readonly Ban[] {
-    const bans = this.#broker.bans();
-    return bans instanceof Promise ? [] : bans.filter((ban) => ban.app === app && ban.until > 0);
+    const page = this.#broker.bans("");
+    const { bans } = page instanceof Promise ? { bans: [] } : page;
+    return bans.filter((ban) => ban.app === app && ban.until > 0);
   }
 }
 
