@@ -50,7 +50,15 @@ test("what the node says of members to other nodes is exported where it does", a
 test("how the node stands among those that share hooks is exported where it does", async () => {
   const metrics = new Metrics(new Counters());
   const counters = { ...new MeshHookCounters(), takeovers: 2 };
-  const meshHooks = { ...counters, sends: 1, informed: 1, facts: 30, kept: 4, dropped: 5 };
+  const meshHooks = {
+    ...counters,
+    sends: 1,
+    informed: 1,
+    facts: 30,
+    pending: 3,
+    kept: 4,
+    dropped: 5,
+  };
   const text = await metrics.text([], { ...none, meshHooks });
   expect(text).toContain("\nstarling_mesh_hooks_sends 1\n");
   expect(text).toContain("\nstarling_mesh_hooks_kept 4\n");
