@@ -4,6 +4,8 @@ export class MeshHookCounters {
   takeovers = 0;
   /** Times that the node had to ask for everything that the sender knows. */
   resyncs = 0;
+  /** Events that waited for a receiver and that the next sender would not have repeated, since too many did. */
+  forgotten = 0;
   /** Messages of NATS that could not be read. */
   invalid = 0;
 }
@@ -16,6 +18,8 @@ export interface MeshHookCounts extends Readonly<MeshHookCounters> {
   readonly informed: number;
   /** Subscribed channels, members and connections of all nodes that it knows. */
   readonly facts: number;
+  /** Events that the next sender would repeat. */
+  readonly pending: number;
   /** Own changes that it keeps since the receivers may not know of them. */
   readonly kept: number;
   /** Own changes that nobody is told of, since too many were kept. */

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { ChannelPattern } from "../auth/channel-pattern.ts";
 import type { Member } from "../hub/member.ts";
+import { hookConfig } from "../testing/hook-receiver.ts";
 import { APP, LEASE_MS, SimulatedHookMesh } from "./testing/simulated-hooks.ts";
 
 const member = (connection: string): Member => ({
@@ -339,6 +341,30 @@ test("a receiver that is dead holds up nothing, and a bounded number of events w
   await mesh.pass(120_000);
   expect(mesh.story.at(-1)).toBe("disconnect 99");
   expect(two.mesh.meshCounts.kept).toBe(0);
+});
+
+test("what nobody wants does not pile up behind a receiver that is dead", async () => {
+  const mesh = new SimulatedHookMesh(1, { queueEvents: 20 });
+  const channels = [new ChannelPattern("chat")];
+  mesh.hooks = new Map([[APP, [hookConfig({ channels })]]]);
+  const [one, two] = await mesh.startAll(2);
+  if (one === undefined || two === undefined) throw new Error("too few");
+  mesh.answers = () => 503;
+  two.mesh.observer.joined(APP, "chat", member("c"));
+  await mesh.pass(500);
+  for (let n = 0; n < 100; n++) {
+    two.mesh.observer.joined(APP, "other", member(`${n}`));
+    await mesh.pass(100);
+  }
+  for (const { mesh: hooks } of [one, two]) {
+    expect(hooks.meshCounts.pending).toBeLessThanOrEqual(21);
+    expect(hooks.meshCounts.kept).toBeLessThanOrEqual(22);
+  }
+  expect(one.mesh.meshCounts.forgotten).toBe(1);
+  mesh.answers = () => 200;
+  await mesh.pass(120_000);
+  expect(mesh.story).toEqual(["join chat c"]);
+  expect(one.mesh.meshCounts.pending).toBe(0);
 });
 
 test("what no hook is for is not told to other nodes", async () => {

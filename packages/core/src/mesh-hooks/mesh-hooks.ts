@@ -116,6 +116,7 @@ export class MeshHooks {
       sends: this.#sending === undefined ? 0 : 1,
       informed: this.#log === "" ? 0 : 1,
       facts: this.#ledger.size,
+      pending: this.#ledger.pending.length,
       kept: this.#own.size,
       dropped: this.#own.dropped,
     };
@@ -350,7 +351,8 @@ export class MeshHooks {
     const { clock, afterTurn, settings, transport } = this.#options;
     return new Sending({
       ...{ log, ledger: this.#ledger, senders: this.#senders, clock, afterTurn },
-      vacatedMs: settings.vacatedMs,
+      ...{ vacatedMs: settings.vacatedMs, maxPending: settings.queueEvents },
+      counters: this.counters,
       announce: (first, entries) => {
         let next = first;
         for (const chunk of chunksOf(entries)) {

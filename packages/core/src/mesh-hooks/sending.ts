@@ -1,9 +1,12 @@
 import type { HookSenders } from "../hooks/senders.ts";
 import { DeadlineQueue } from "../limits/deadline-queue.ts";
 import type { AfterTurn, Clock } from "../ports.ts";
+import type { MeshHookCounters } from "./counters.ts";
 import { eventOf, type Fact, type Facts, keyOf, type LogRecord } from "./facts.ts";
 import type { Entry, Ledger, Pending, Step } from "./ledger.ts";
 
+/** Channels that may be about to be vacated at the same time; beyond, they are at once. */
+const MAX_LINGERING = 100_000;
 /** Starts that are remembered as said to have ended. */
 const MAX_DOUBTED = 1_000;
 /** Channels that are remembered as said to be vacated. */
@@ -18,6 +21,9 @@ export interface SendingOptions {
   readonly afterTurn: AfterTurn;
   /** Milliseconds for which nobody may be subscribed before a channel is vacated. */
   readonly vacatedMs: number;
+  /** Events that the next sender would repeat, at most. */
+  readonly maxPending: number;
+  readonly counters: MeshHookCounters;
   /** Tells the other nodes what was decided. */
   announce(first: number, entries: readonly Entry[]): void;
   /** Answers whether NATS has taken what was announced. */
@@ -221,6 +227,10 @@ export class Sending {
   #linger(app: string, channel: string): void {
     const key = `${app}\n${channel}`;
     if (this.#items.has(key)) return;
+    if (this.#lingering.size >= MAX_LINGERING) {
+      this.#now("", { op: "vacated", app, channel });
+      return;
+    }
     const item = { app, channel };
     this.#items.set(key, item);
     this.#lingering.add(item);
@@ -277,8 +287,17 @@ export class Sending {
     );
   }
 
+  /** Where a receiver is dead, what others have taken waits behind it, too: the next sender need not know all of that. */
+  #forget(): void {
+    const { maxPending, counters } = this.#options;
+    const { pending } = this.#ledger;
+    const forgotten = pending.slice(0, Math.max(0, pending.length - maxPending));
+    for (const { number } of forgotten) if (this.#unsettled.delete(number)) counters.forgotten++;
+  }
+
   /** Tells the others how far the receivers have everything. */
   #settle(): void {
+    this.#forget();
     const [first] = this.#unsettled;
     const upTo = first === undefined ? this.#ledger.number : first - 1;
     if (upTo <= this.#lastSettled) return;

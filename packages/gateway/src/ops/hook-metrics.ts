@@ -66,10 +66,12 @@ const meshHelp = {
   sends: "1 on the node of the mesh that sends the hooks",
   informed: "1 where the node could go on if the one that sends were lost",
   facts: "Channels, members and connections of all nodes that hooks have told of",
+  pending: "Events that another node would repeat if the one that sends were lost",
   kept: "Changes on this node that are kept since the receivers may not know of them",
   dropped: "Changes on this node that no hook tells of, since too many were kept",
   takeovers: "Times that this node began to send the hooks of the mesh",
   resyncs: "Times that this node asked the one that sends for everything",
+  forgotten: "Events that another node would not have repeated, since too many waited",
   invalid: "Messages of NATS that say nothing of hooks, and were dropped",
 } as const satisfies Record<keyof MeshHookCounts, string>;
 

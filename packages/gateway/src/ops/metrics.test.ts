@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { Counters } from "@starling/core/hub/counters.ts";
+import { MeshHookCounters } from "@starling/core/mesh-hooks/counters.ts";
 import { MeshPresenceCounters } from "@starling/core/mesh-presence/counters.ts";
 import { Metrics } from "./metrics.ts";
 
@@ -62,4 +63,24 @@ test("what the node says of members to other nodes is exported where it does", a
   expect(text).toContain("\nstarling_mesh_presence_lost_total 2\n");
   expect(text).toContain("\nstarling_mesh_presence_waiting_bytes 5\n");
   expect(await metrics.text([], none)).not.toContain("starling_mesh_");
+});
+
+test("how the node stands among those that share hooks is exported where it does", async () => {
+  const metrics = new Metrics(new Counters());
+  const counters = { ...new MeshHookCounters(), takeovers: 2 };
+  const meshHooks = {
+    ...counters,
+    sends: 1,
+    informed: 1,
+    facts: 30,
+    pending: 3,
+    kept: 4,
+    dropped: 5,
+  };
+  const text = await metrics.text([], { ...none, meshHooks });
+  expect(text).toContain("\nstarling_mesh_hooks_sends 1\n");
+  expect(text).toContain("\nstarling_mesh_hooks_kept 4\n");
+  expect(text).toContain("\nstarling_mesh_hooks_dropped_total 5\n");
+  expect(text).toContain("\nstarling_mesh_hooks_takeovers_total 2\n");
+  expect(await metrics.text([], none)).not.toContain("mesh_hooks");
 });

@@ -68,7 +68,8 @@ export class SimulatedHookMesh {
   readonly clock = new FakeClock();
   readonly random: SeededRandom;
   readonly settings: HookSettings;
-  readonly hooks: HookConfigs = new Map([[APP, [hookConfig()]]]);
+  /** Of nodes that are started from now on. */
+  hooks: HookConfigs = new Map([[APP, [hookConfig()]]]);
   readonly nodes: SimulatedHooks[] = [];
   /** What the receiver got, in its order. */
   readonly requests: Taken[] = [];
