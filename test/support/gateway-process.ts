@@ -47,9 +47,12 @@ const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", 
  * Starts a gateway on ephemeral ports of the loopback address, with a state folder of its own and
  * without WebTransport, which is a process more; `environment` is all that it knows beside that, and
  * may name other ports or another folder.
+ *
+ * @param startMs how long that may take
  */
 export async function startGatewayProcess(
   environment: Readonly<Record<string, string>> = {},
+  startMs = START_MS,
 ): Promise<GatewayProcess> {
   const folder = mkdtempSync(join(tmpdir(), "starling-wire-"));
   const { PATH } = process.env;
@@ -87,7 +90,7 @@ export async function startGatewayProcess(
         log.lineOf("started"),
       ]),
       "start of the gateway",
-      START_MS,
+      startMs,
     );
     const { PUB_KEY_PATH, STATE_DIR } = environment;
     const caFile = PUB_KEY_PATH ?? join(STATE_DIR ?? join(folder, "state"), "dev-cert.pem");

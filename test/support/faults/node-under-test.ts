@@ -8,6 +8,9 @@ import { type GatewayProcess, type LogLine, startGatewayProcess } from "../gatew
 /** How long workers may take to end whose supervisor has gone, on a busy machine, ms. */
 const ENDED_MS = 20_000;
 
+/** How long a node may take to start beside the load that the others have, ms. */
+const AGAIN_MS = 40_000;
+
 /** A node whose processes a test may harm, with a state folder of its own. */
 export class NodeUnderTest {
   #process: GatewayProcess;
@@ -114,7 +117,7 @@ export class NodeUnderTest {
 
   /** Starts it again, after it has ended, as what it was; needs ports that it was told. */
   async startAgain(): Promise<void> {
-    this.#process = await startGatewayProcess(this.#environment);
+    this.#process = await startGatewayProcess(this.#environment, AGAIN_MS);
   }
 
   /** Stops the node where it still runs, and removes what it left. */
