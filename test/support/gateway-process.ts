@@ -40,7 +40,7 @@ export interface LogLine {
 }
 
 /** How long a process may take to start, in milliseconds. */
-export const START_MS = 20_000;
+export const START_MS = 40_000;
 const STOP_MS = 10_000;
 const COMMAND = fileURLToPath(new URL("../../packages/gateway/src/cli/main.ts", import.meta.url));
 

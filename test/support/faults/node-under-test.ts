@@ -14,15 +14,18 @@ export class NodeUnderTest {
   #process: GatewayProcess;
   readonly #folder: string;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #host: Host | undefined;
 
   private constructor(
     process: GatewayProcess,
     folder: string,
     environment: Readonly<Record<string, string>>,
+    host: Host | undefined,
   ) {
     this.#process = process;
     this.#folder = folder;
     this.#environment = environment;
+    this.#host = host;
   }
 
   /** Starts a node of so many workers; 0 is one process that is everything. */
@@ -43,7 +46,7 @@ export class NodeUnderTest {
       ...environment,
     };
     try {
-      return new NodeUnderTest(await startGatewayProcess(complete, host), folder, complete);
+      return new NodeUnderTest(await startGatewayProcess(complete, host), folder, complete, host);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;
@@ -116,7 +119,7 @@ export class NodeUnderTest {
 
   /** Starts it again, after it has ended, as what it was; needs ports that it was told. */
   async startAgain(): Promise<void> {
-    this.#process = await startGatewayProcess(this.#environment);
+    this.#process = await startGatewayProcess(this.#environment, this.#host);
   }
 
   /** Stops the node where it still runs, and removes what it left. */
