@@ -1,11 +1,8 @@
 import { z } from "zod";
 
-const id = z
-  .string()
-  .meta({
-    description:
-      "No other event ever has it: the run of the node that decided on it, `.`, a number.",
-  });
+const id = z.string().meta({
+  description: "No other event ever has it: the run of the node that decided on it, `.`, a number.",
+});
 const time = z
   .int()
   .meta({ description: "When it happened, in milliseconds since the Unix epoch." });
