@@ -15,12 +15,13 @@ import { Ledger, type Piece } from "./ledger.ts";
 import {
   type Ask,
   type Beat,
-  chunksOf,
   type Entries,
+  entriesOf,
   type HookMessage,
   type HookTransport,
   type Lead,
   type State,
+  statesOf,
 } from "./messages.ts";
 import { NotedFacts } from "./noted-facts.ts";
 import { type Other, Others } from "./others.ts";
@@ -354,11 +355,7 @@ export class MeshHooks {
       ...{ vacatedMs: settings.vacatedMs, maxPending: settings.queueEvents },
       counters: this.counters,
       announce: (first, entries) => {
-        let next = first;
-        for (const chunk of chunksOf(entries)) {
-          this.#send({ type: "entries", log, first: next, entries: chunk });
-          next += chunk.length;
-        }
+        for (const message of entriesOf(log, first, entries)) this.#send(message);
         this.#settleOwn();
       },
       announced: () => transport.flushed(),
@@ -442,11 +439,7 @@ export class MeshHooks {
 
   #tellAll(to: string, { log }: Sending): void {
     const { number } = this.#ledger;
-    const chunks = chunksOf(this.#ledger.pieces());
-    for (const [index, pieces] of chunks.entries()) {
-      const isLast = index === chunks.length - 1;
-      this.#send({ type: "state", log, number, index, isLast, pieces }, to);
-    }
+    for (const state of statesOf(log, number, this.#ledger.pieces())) this.#send(state, to);
   }
 
   #informed(start: string, state: State): void {

@@ -114,6 +114,28 @@ export function chunksOf<T extends object>(items: Iterable<T>): T[][] {
   return chunks;
 }
 
+/** What the sender has decided, as messages. */
+export function* entriesOf(
+  log: string,
+  first: number,
+  entries: readonly Entry[],
+): Iterable<Entries> {
+  let next = first;
+  for (const chunk of chunksOf(entries)) {
+    yield { type: "entries", log, first: next, entries: chunk };
+    next += chunk.length;
+  }
+}
+
+/** All that the sender knows, as messages. */
+export function* statesOf(log: string, number: number, all: Iterable<Piece>): Iterable<State> {
+  const chunks = chunksOf(all);
+  for (const [index, pieces] of chunks.entries()) {
+    const isLast = index === chunks.length - 1;
+    yield { type: "state", log, number, index, isLast, pieces };
+  }
+}
+
 function lengthOf(item: object): number {
   let length = ITEM_CHARACTERS;
   for (const value of Object.values(item)) {
