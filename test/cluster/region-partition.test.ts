@@ -11,7 +11,7 @@ import { seeds } from "../support/faults/seeded-random.ts";
 import { allMet, cutFor, cutUntilLost, listedAt, total } from "../support/regions/partitions.ts";
 import { REGION_OF, Regions, WORKERS } from "../support/regions/regions.ts";
 
-setDefaultTimeout(90_000 + 2 * longMs);
+setDefaultTimeout(120_000 + longMs);
 
 const LEASE_MS = longMs === 0 ? 5_000 : 10_000;
 /** What news of members may take over the line on a busy machine, ms. */
