@@ -1,10 +1,12 @@
 /** Three nodes in two regions under load, between which the line is cut and mended. */
 
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { eventually } from "../support/deadline.ts";
 import { Load } from "../support/faults/load.ts";
 import { longMs } from "../support/faults/long-runs.ts";
 import { MeshFixture } from "../support/faults/mesh-fixture.ts";
 import { expectGapsTold, expectRefusalsOnly } from "../support/faults/nats-outcomes.ts";
+import type { NodeUnderTest } from "../support/faults/node-under-test.ts";
 import type { Plan } from "../support/faults/plan.ts";
 import { checkRegions, type Partition } from "../support/faults/region-presence.ts";
 import { seeds } from "../support/faults/seeded-random.ts";
@@ -82,14 +84,8 @@ test.each(seeds(301))(
     const long = await cutUntilLost(run, random.integer(300, longMs === 0 ? 1_500 : 6_000));
     await free.allEnded(AGAIN_MS);
     await Promise.all(loads.map((load) => load.allSubscribed()));
-    const isListed = async (load: Load) =>
-      Bun.deepEquals(
-        await listedAt(nodes, load.channels),
-        nodes.map(() => load.present()),
-      );
-    await allListed(loads, isListed);
+    for (const load of loads) await allListed(load, nodes);
 
-    expect(loads.flatMap((load) => faultsOf(load, [short, long]))).toEqual([]);
     const healing = (await total(nodes, "starling_mesh_presence_sent_total")) - sent;
     expect(healing).toBeLessThan(HEAL_MESSAGES * members * 2);
     expect(kept.recorder.ends.slice(before)).toEqual([]);
@@ -97,19 +93,20 @@ test.each(seeds(301))(
     expect(await kept.keptFaults(0, nodes.slice(0, 1))).toEqual([]);
     await expectGapsTold(free);
     for (const load of loads) expectRefusalsOnly(load);
+    // Last, since nothing may be said of members once more.
+    expect(loads.flatMap((load) => faultsOf(load, [short, long]))).toEqual([]);
   },
 );
 
 /** Resolves once every node lists the members as they know it themselves. */
-async function allListed(
-  loads: readonly Load[],
-  isListed: (load: Load) => Promise<boolean>,
-): Promise<void> {
-  const end = performance.now() + AGAIN_MS;
-  for (const load of loads) {
-    while (!(await isListed(load))) {
-      if (performance.now() > end) throw new Error("nodes list other members than there are");
-      await Bun.sleep(100);
-    }
-  }
+async function allListed(load: Load, nodes: readonly NodeUnderTest[]): Promise<void> {
+  await eventually(
+    "nodes that list who is there",
+    async () => {
+      const listed = await listedAt(nodes, load.channels);
+      const isRight = listed.every((each) => Bun.deepEquals(each, load.present()));
+      return isRight ? true : undefined;
+    },
+    AGAIN_MS,
+  );
 }

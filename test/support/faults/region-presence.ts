@@ -40,8 +40,8 @@ export function checkRegions(
           if (observer.member === other.member) continue;
           const isFar = regionOf(observer.member) !== regionOf(other.member);
           const found = isFar
-            ? farFaults(observer, other, partition, history.end, limits)
-            : nearFaults(observer, other, partition, history.end);
+            ? farFaults(observer, other, partition, limits)
+            : nearFaults(observer, other, partition);
           if (found === undefined) continue;
           if (isFar) looks++;
           const who = `${observer.member} in ${observer.channel} of ${other.member}`;
@@ -58,7 +58,6 @@ function farFaults(
   observer: Membership,
   other: Membership,
   { cutAt, healedAt, metAt, isLong }: Partition,
-  end: Moment,
   { leaseMs, slackMs }: PresenceLimits,
 ): readonly string[] | undefined {
   if (!areThere([observer, other], [cutAt, healedAt])) return undefined;
@@ -77,7 +76,7 @@ function farFaults(
   if (gone?.what !== "offline") faults.push(`still there, cut off at ${cutAt.toFixed(1)}`);
   else if (gone.at > latest) faults.push(`gone at ${gone.at.toFixed(1)}, after the lease`);
   faults.push(...more.map(({ what, at }) => `${what} at ${at.toFixed(1)}, cut off`));
-  const until = Math.min(observer.until ?? end, other.until ?? end);
+  const until = endOf(observer, other);
   // Who is closed then comes back by itself.
   if (until <= metAt + slackMs) return faults;
   const back = newsOf(observer, other.member, [healedAt, until]);
@@ -93,12 +92,16 @@ function nearFaults(
   observer: Membership,
   other: Membership,
   { cutAt, metAt }: Partition,
-  end: Moment,
 ): readonly string[] | undefined {
-  const until = Math.min(observer.until ?? end, other.until ?? end, metAt);
+  const until = Math.min(endOf(observer, other), metAt);
   if (!areThere([observer, other], [cutAt, until])) return undefined;
   const news = newsOf(observer, other.member, [cutAt, until]);
   return news.map(({ what, at }) => `${what} at ${at.toFixed(1)}, in the same region`);
+}
+
+/** When the first of them ended. */
+function endOf(...memberships: readonly Membership[]): Moment {
+  return Math.min(...memberships.map(({ until = Number.POSITIVE_INFINITY }) => until));
 }
 
 function wasSeen({ sights }: Membership, whose: string, by: Moment): boolean {
