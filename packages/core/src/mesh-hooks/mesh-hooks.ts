@@ -2,11 +2,11 @@ import { delay } from "../auth/deadline.ts";
 import type { NodeObserver } from "../broker/observer.ts";
 import type { HookConfigs } from "../hooks/config.ts";
 import type { HookCounts } from "../hooks/counters.ts";
-import { type HooksOptions, RUN_BYTES } from "../hooks/hooks.ts";
+import { RUN_BYTES } from "../hooks/hooks.ts";
 import { HookSenders } from "../hooks/senders.ts";
 import { fraction } from "../mesh-presence/fraction.ts";
 import { LEASE_TICKS } from "../mesh-presence/heartbeat.ts";
-import type { AfterTurn, TimerHandle } from "../ports.ts";
+import type { TimerHandle } from "../ports.ts";
 import { Collecting } from "./collecting.ts";
 import { MeshHookCounters, type MeshHookCounts } from "./counters.ts";
 import { elected, goesBefore } from "./election.ts";
@@ -18,12 +18,12 @@ import {
   type Entries,
   entriesOf,
   type HookMessage,
-  type HookTransport,
   type Lead,
   type State,
   statesOf,
 } from "./messages.ts";
 import { NotedFacts } from "./noted-facts.ts";
+import type { MeshHooksOptions } from "./options.ts";
 import { type Other, Others } from "./others.ts";
 import { OwnFeed, type Sender } from "./own-feed.ts";
 import { OwnLog } from "./own-log.ts";
@@ -36,17 +36,6 @@ const BEAT_TICKS = 2;
 const SETTLE_TICKS = 3;
 /** Milliseconds over which the answers to a hello are spread. */
 const JITTER_MS = 100;
-
-export interface MeshHooksOptions extends HooksOptions {
-  /** Names this start of the node, among all of all times. */
-  readonly start: string;
-  /** When it was, ms since the epoch. */
-  readonly since: number;
-  readonly transport: HookTransport;
-  readonly afterTurn: AfterTurn;
-  /** Milliseconds after which a node that is silent is gone. */
-  readonly leaseMs: number;
-}
 
 /**
  * The hooks of a mesh, of which one node sends: it hears what happens on the others, decides in which order that is
@@ -343,9 +332,14 @@ export class MeshHooks {
     this.#senders.pause(false);
     this.#takeOwn(this.#sending);
     this.#endAbsent(this.#sending, (start) => this.#others.hasDeparted(start));
-    this.#options.log.info({}, "this node sends the hooks of the mesh");
+    this.#note("this node sends the hooks of the mesh");
     this.#beat(true);
     for (const { start, last } of this.#others.candidates()) this.#collecting.compare(start, last);
+  }
+
+  /** Who sends is no news where there is nothing to send. */
+  #note(message: string): void {
+    if (this.counts.length > 0) this.#options.log.info({}, message);
   }
 
   #newSending(log: string): Sending {
@@ -377,7 +371,7 @@ export class MeshHooks {
     this.#ledger = new Ledger();
     this.#log = "";
     this.#vacantAt = this.#tick;
-    this.#options.log.info({}, "this node sends the hooks of the mesh no more");
+    this.#note("this node sends the hooks of the mesh no more");
     for (const start of doubted) this.#append({ op: "doubted", start });
     for (const fact of emptied) this.#append({ op: "emptied", fact });
     for (const fact of unfinished) this.#append({ op: "ended", fact });

@@ -220,9 +220,10 @@ export class GapFiller {
     const { behindSince = clock.now() } = gate;
     // All that was published before is known here, and nothing of what came since can have become too old.
     const knownAt = behindSince - UNNOTICED_MS;
-    const isYoung = clock.now() - knownAt < stream.ttlMs;
     // A gap that a publication has shown may be older than anything that was noted here.
-    const noted = gate.behindSince === undefined ? 0 : gate.offsetAt(knownAt);
+    const isNoted = gate.behindSince !== undefined;
+    const isYoung = isNoted && clock.now() - knownAt < stream.ttlMs;
+    const noted = isNoted ? gate.offsetAt(knownAt) : 0;
     const gaps = channels
       .filter(({ tail }) => tail.last !== undefined)
       .map((channel) => {

@@ -1,7 +1,8 @@
 import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
 import { HookCodec } from "../../mesh-hooks/codec.ts";
-import { MeshHooks, type MeshHooksOptions } from "../../mesh-hooks/mesh-hooks.ts";
+import { MeshHooks } from "../../mesh-hooks/mesh-hooks.ts";
 import type { HookMessage } from "../../mesh-hooks/messages.ts";
+import type { MeshHooksOptions } from "../../mesh-hooks/options.ts";
 import { WireError } from "../ipc/wire-error.ts";
 import type { MeshLink } from "./link.ts";
 import type { NatsPresence } from "./nats-presence.ts";
