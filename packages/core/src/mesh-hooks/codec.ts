@@ -1,51 +1,24 @@
+import { LetterCodec } from "../broker/ipc/letters.ts";
 import { readAll } from "../broker/ipc/messages.ts";
-import { Reader } from "../broker/ipc/reader.ts";
+import type { Reader } from "../broker/ipc/reader.ts";
 import { WireError } from "../broker/ipc/wire-error.ts";
-import { Writer } from "../broker/ipc/writer.ts";
+import type { Writer } from "../broker/ipc/writer.ts";
 import type { Change, Fact, LogRecord } from "./facts.ts";
 import type { Entry, Pending, Piece, Step } from "./ledger.ts";
 import type { HookMessage } from "./messages.ts";
 
-/** With which every message begins; another version would be another number. */
 const VERSION = 1;
 
-/** The places of these are what stands for them. */
 const TYPES = ["beat", "lead", "ask", "records", "facts", "entries", "want", "state"] as const;
 const KINDS = ["channel", "member", "connection"] as const;
 const CHANGES = ["on", "off", "ended", "emptied", "doubted"] as const;
 const STEPS = ["on", "off", "ended", "again", "vacated", "known", "gone", "settled"] as const;
 const PIECES = ["origin", "fact", "lingering", "pending"] as const;
 
-/** Whoever reads a message has to know who wrote it. */
-export interface HookLetter {
-  readonly start: string;
-  readonly message: HookMessage;
-}
-
-/** Writes and reads what nodes say to one another of hooks, as MessagePack values one after the other. */
-export class HookCodec {
-  readonly #writer = new Writer();
-  readonly #reader = new Reader();
-
-  /** The bytes are the caller's. */
-  encode(start: string, message: HookMessage): Uint8Array {
-    const writer = this.#writer;
-    writer.cut();
-    writer.uint(VERSION);
-    writer.string(start);
-    writer.uint(TYPES.indexOf(message.type));
-    writeMessage(writer, message);
-    return writer.cut().slice();
-  }
-
-  /** @throws WireError when the bytes are no message of this version */
-  decode(bytes: Uint8Array): HookLetter {
-    const reader = this.#reader.reset(bytes, 0, bytes.length);
-    if (reader.uint() !== VERSION) throw new WireError("a message is of another version");
-    const start = reader.string();
-    const message = readMessage(reader);
-    if (!reader.isAtEnd) throw new WireError("a message is too long");
-    return { start, message };
+/** What nodes say to one another of hooks. */
+export class HookCodec extends LetterCodec<HookMessage> {
+  constructor() {
+    super({ version: VERSION, types: TYPES, write: writeMessage, read: readMessage });
   }
 }
 
@@ -100,8 +73,7 @@ function writeMessage(writer: Writer, message: HookMessage): void {
   }
 }
 
-function readMessage(reader: Reader): HookMessage {
-  const type = TYPES[reader.uint()];
+function readMessage(reader: Reader, type: HookMessage["type"] | undefined): HookMessage {
   switch (type) {
     case "beat":
       return {

@@ -1,50 +1,23 @@
 import type { PresenceEvent } from "../broker/broker.ts";
+import { LetterCodec } from "../broker/ipc/letters.ts";
 import { readAll } from "../broker/ipc/messages.ts";
-import { Reader } from "../broker/ipc/reader.ts";
+import type { Reader } from "../broker/ipc/reader.ts";
 import { WireError } from "../broker/ipc/wire-error.ts";
-import { Writer } from "../broker/ipc/writer.ts";
+import type { Writer } from "../broker/ipc/writer.ts";
 import { Dots } from "./dots.ts";
 import type { Mark, Message, Part, Want } from "./messages.ts";
 import type { News } from "./own-channel.ts";
 import type { Entry } from "./roster.ts";
 
-/** With which every message begins; another version would be another number. */
 const VERSION = 2;
 
-/** The places of these are what stands for them. */
 const TYPES = ["beat", "bye", "ask", "compare", "digest", "told"] as const;
 const EVENTS = ["join", "online", "state", "rename", "leave"] as const;
 
-/** Whoever reads a message has to know who wrote it. */
-export interface Letter {
-  readonly start: string;
-  readonly message: Message;
-}
-
-/** Writes and reads what nodes say to one another, as MessagePack values one after the other. */
-export class Codec {
-  readonly #writer = new Writer();
-  readonly #reader = new Reader();
-
-  /** The bytes are the caller's. */
-  encode(start: string, message: Message): Uint8Array {
-    const writer = this.#writer;
-    writer.cut();
-    writer.uint(VERSION);
-    writer.string(start);
-    writer.uint(TYPES.indexOf(message.type));
-    writeMessage(writer, message);
-    return writer.cut().slice();
-  }
-
-  /** @throws WireError when the bytes are no message of this version */
-  decode(bytes: Uint8Array): Letter {
-    const reader = this.#reader.reset(bytes, 0, bytes.length);
-    if (reader.uint() !== VERSION) throw new WireError("a message is of another version");
-    const start = reader.string();
-    const message = readMessage(reader);
-    if (!reader.isAtEnd) throw new WireError("a message is too long");
-    return { start, message };
+/** What nodes say to one another of members. */
+export class Codec extends LetterCodec<Message> {
+  constructor() {
+    super({ version: VERSION, types: TYPES, write: writeMessage, read: readMessage });
   }
 }
 
@@ -86,8 +59,7 @@ function writeMessage(writer: Writer, message: Message): void {
   }
 }
 
-function readMessage(reader: Reader): Message {
-  const type = TYPES[reader.uint()];
+function readMessage(reader: Reader, type: Message["type"] | undefined): Message {
   switch (type) {
     case "beat":
       return {
