@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { starling } from "../support/command.ts";
 import { ConfigFile } from "../support/config-file.ts";
 import { websocket } from "../support/credentials.ts";
+import { eventually } from "../support/deadline.ts";
 import { type GatewayProcess, startGatewayProcess } from "../support/gateway-process.ts";
 import { HOOK_SECRET, HookReceiver, macOf } from "../support/hook-receiver.ts";
 import { httpsCall } from "../support/https.ts";
@@ -227,14 +228,18 @@ describe("a back end that fails", () => {
     receiver.isDead = true;
     const client = await open(gateway, "ada");
     for (let n = 0; n < 100; n++) await client.join(`room-${n}`, undefined, 2);
-    expect(await metric(gateway, "queued_events")).toBe(50);
-    expect(await metric(gateway, "dropped_total")).toBe(50);
+    // What is on its way waits for its fate, beside what else there is room for.
+    const counts = () =>
+      Promise.all(["queued_events", "dropped_total"].map((name) => metric(gateway, name)));
+    await eventually(
+      "half of them",
+      async () => Bun.deepEquals(await counts(), [50, 50]) || undefined,
+    );
     receiver.isDead = false;
     await receiver.until("the rest", () => receiver.ofChannel("room-99").length > 0, 30_000);
     expect(new Set(receiver.taken.map(({ channel }) => channel)).size).toBe(50);
     const places = receiver.taken.map(({ channel = "" }) => Number(channel.split("-")[1]));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
-    expect(receiver.requests[0]?.dropped).toBe(50);
     const told = receiver.requests.reduce((sum, { dropped }) => sum + dropped, 0);
     expect(told).toBe(50);
     const drops = gateway.logLines.filter(({ msg }) => msg.includes("too many events wait"));

@@ -51,10 +51,18 @@ test("what was taken in vain comes first again, with what else there is room for
 test("the oldest go where there are too many, but not those on their way", () => {
   const queue = filled(3, { maxEvents: 3, maxBytes: 1_000 });
   expect(texts(queue.take(1, 1_000))).toEqual(["0"]);
-  expect(queue.push("3", 3)).toBe(1);
-  expect(queue.size).toBe(3);
-  expect(queue.putBack()).toBe(0);
+  expect(queue.push("3", 3)).toBe(0);
+  expect(queue.size).toBe(4);
+  expect(queue.putBack()).toBe(1);
   expect(queue.push("4", 4)).toBe(1);
+  expect(texts(queue.take(10, 1_000))).toEqual(["2", "3", "4"]);
+});
+
+test("a full batch that is on its way makes no newer event go, and goes first when it was in vain", () => {
+  const queue = filled(3, { maxEvents: 3, maxBytes: 1_000 });
+  queue.take(3, 1_000);
+  for (const text of ["3", "4"]) expect(queue.push(text, 3)).toBe(0);
+  expect(queue.putBack()).toBe(2);
   expect(texts(queue.take(10, 1_000))).toEqual(["2", "3", "4"]);
 });
 
@@ -90,7 +98,7 @@ test("a queue is what a plain list would be, whatever is done with it", () => {
         let dropped = 0;
         while (
           waiting.length > 0 &&
-          (taken.length + waiting.length > maxEvents || bytes() > maxBytes)
+          (waiting.length > maxEvents || waiting.join("").length > maxBytes)
         ) {
           waiting.shift();
           dropped++;

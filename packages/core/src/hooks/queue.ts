@@ -11,6 +11,7 @@ export interface QueuedEvent {
 }
 
 export interface HookQueueOptions {
+  /** Events, and their bytes, that may wait beside those on their way. */
   readonly maxEvents: number;
   readonly maxBytes: number;
 }
@@ -28,8 +29,9 @@ export class HookQueue {
   #again: QueuedEvent[] = [];
   #waiting: (QueuedEvent | undefined)[] = [];
   #first = 0;
-  /** The batch that is on its way; it counts as queued. */
+  /** The batch that is on its way. It counts as queued, and takes the room of no newer one. */
   #taken: readonly QueuedEvent[] = [];
+  #takenBytes = 0;
   #bytes = 0;
 
   constructor(options: HookQueueOptions) {
@@ -63,14 +65,16 @@ export class HookQueue {
       this.#drop();
     }
     this.#taken = batch;
+    this.#takenBytes = bytesOf(batch);
     return batch;
   }
 
   /** The events that were taken are done with. */
   done(): void {
     const taken = this.#taken;
+    this.#bytes -= this.#takenBytes;
     this.#taken = [];
-    for (const { bytes } of taken) this.#bytes -= bytes;
+    this.#takenBytes = 0;
     for (const { settled } of taken) settled?.();
   }
 
@@ -78,6 +82,7 @@ export class HookQueue {
   putBack(): number {
     this.#again = [...this.#taken, ...this.#again];
     this.#taken = [];
+    this.#takenBytes = 0;
     return this.#trim();
   }
 
@@ -87,6 +92,7 @@ export class HookQueue {
     this.#waiting = [];
     this.#first = 0;
     this.#taken = [];
+    this.#takenBytes = 0;
     this.#bytes = 0;
   }
 
@@ -110,7 +116,8 @@ export class HookQueue {
 
   #trim(): number {
     const { maxEvents, maxBytes } = this.#options;
-    return this.#dropWhile(() => this.size > maxEvents || this.#bytes > maxBytes);
+    const isTooMuch = () => this.#untaken > maxEvents || this.#bytes - this.#takenBytes > maxBytes;
+    return this.#dropWhile(isTooMuch);
   }
 
   #dropWhile(isToGo: (event: QueuedEvent) => boolean): number {
@@ -142,4 +149,8 @@ export class HookQueue {
     this.#waiting = this.#waiting.slice(this.#first);
     this.#first = 0;
   }
+}
+
+function bytesOf(events: readonly QueuedEvent[]): number {
+  return events.reduce((sum, { bytes }) => sum + bytes, 0);
 }

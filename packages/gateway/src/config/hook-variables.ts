@@ -49,8 +49,8 @@ export const hookVariables = {
     type: wholeNumber(1, 10_000_000),
     default: "100000",
     description:
-      "Events that may wait for one hook. Beyond that the oldest are dropped; the receiver is told " +
-      "how many.",
+      "Events that may wait for one hook, beside those on their way. Beyond that the oldest are dropped; " +
+      "the receiver is told how many.",
     source: "Starling",
   },
   hooksQueueBytes: {
