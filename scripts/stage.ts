@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+
 /** What one step of a check or a test run came to. */
 export interface StageResult {
   readonly passed: number;
@@ -12,16 +14,25 @@ export function conclude({ passed, failures }: StageResult): void {
   process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1;
 }
 
-/** Runs a command with its output shown; answers its exit code. */
+export interface RunOptions {
+  /** What the command is told beside what this process is. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** File that what it prints is added to; default: it is shown. */
+  readonly output?: string | undefined;
+}
+
+/** Runs a command; answers its exit code. */
 export async function run(
   command: readonly string[],
-  env: NodeJS.ProcessEnv = {},
+  { env = {}, output }: RunOptions = {},
 ): Promise<number> {
   console.log(`\n$ ${command.join(" ")}`);
+  const file = output === undefined ? undefined : openSync(output, "a");
   const child = Bun.spawn([...command], {
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", file ?? "inherit", file ?? "inherit"],
     env: { ...process.env, ...env },
   });
+  if (file !== undefined) closeSync(file);
   return child.exited;
 }
 

@@ -21,7 +21,7 @@ export async function ensurePrograms(): Promise<readonly string[]> {
     const packages = absent.map((program) => programs[program] ?? program);
     await run(["apt-get", "update", "-qq"]);
     await run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", ...packages], {
-      DEBIAN_FRONTEND: "noninteractive",
+      env: { DEBIAN_FRONTEND: "noninteractive" },
     });
   }
   return missing();

@@ -10,6 +10,12 @@ import { readReport } from "./report.ts";
 import { check, conclude, run, type StageResult } from "./stage.ts";
 import { advice, ensurePrograms } from "./system-packages.ts";
 
+/**
+ * Suites that run at the same time: those of clusters wait for others most of their time. What belongs to the second
+ * lane is shown when it has ended, so that one can read both.
+ */
+const LANES: readonly (readonly string[])[] = [["unit", "wire", "browser"], ["cluster"]];
+
 const suites: Readonly<Record<string, readonly string[]>> = {
   unit: ["packages", "bench", "scripts"],
   wire: ["test/wire"],
@@ -17,16 +23,22 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   browser: ["test/browser"],
 };
 
-async function runSuite(folders: readonly string[], reports: string): Promise<StageResult> {
+/** @param output file that gets what the suite prints; default: it is shown */
+async function runSuite(
+  folders: readonly string[],
+  reports: string,
+  output?: string,
+): Promise<StageResult> {
   const report = join(reports, `${folders.join("-").replaceAll("/", "_")}.xml`);
-  const exitCode = await run([
+  const command = [
     "bun",
     "test",
     "--timeout=60000",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     ...folders.map((folder) => `./${folder}`),
-  ]);
+  ];
+  const exitCode = await run(command, { output });
   const { passed, failures, files } = readReport(
     existsSync(report) ? readFileSync(report, "utf8") : "",
   );
@@ -45,6 +57,18 @@ function testFiles(folders: readonly string[]): string[] {
     .filter((file) => !file.includes("node_modules/"));
 }
 
+/** Runs one suite after the other. */
+async function runLane(
+  names: readonly string[],
+  reports: string,
+  output?: string,
+): Promise<StageResult[]> {
+  const results: StageResult[] = [];
+  for (const name of names) results.push(await runSuite(suites[name] ?? [], reports, output));
+  if (output !== undefined) console.log(`\n${readFileSync(output, "utf8")}`);
+  return results;
+}
+
 async function runAll(names: readonly string[], reports: string): Promise<StageResult> {
   const results = names.length === 0 ? [await check()] : [];
   const absent = await ensurePrograms();
@@ -52,9 +76,14 @@ async function runAll(names: readonly string[], reports: string): Promise<StageR
     console.error(advice(absent));
     results.push({ passed: 0, failures: absent.map((program) => `${program} is not installed`) });
   }
-  for (const name of names.length === 0 ? Object.keys(suites) : names) {
-    results.push(await runSuite(suites[name] ?? [], reports));
-  }
+  const wanted = names.length === 0 ? Object.keys(suites) : names;
+  const lanes = LANES.map((lane) => lane.filter((name) => wanted.includes(name)));
+  const [shown = [], ...others] = lanes.filter((lane) => lane.length > 0);
+  const inLanes = [
+    runLane(shown, reports),
+    ...others.map((lane, index) => runLane(lane, reports, join(reports, `lane-${index}.txt`))),
+  ];
+  results.push(...(await Promise.all(inLanes)).flat());
   return {
     passed: results.reduce((sum, { passed }) => sum + passed, 0),
     failures: results.flatMap(({ failures }) => failures),
