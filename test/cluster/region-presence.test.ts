@@ -43,7 +43,7 @@ test.each<[string, readonly Sight[], readonly string[]]>([
   ],
   ["who does not come back is one", [before, gone], ["not back"]],
   ["who comes back too late is one", [before, gone, seen("online", 22_001)], ["not back"]],
-  ["who is said to be back twice is right", [before, gone, back, seen("online", 21_000)], []],
+  ["who comes back twice is one", [before, gone, back, seen("online", 21_000)], ["back already"]],
   ["who goes again is one", [before, gone, back, seen("offline", 30_000)], ["back already"]],
 ])("in a long partition %s", (_name, sights, expected) => {
   const found = faults(long, sights);

@@ -21,8 +21,8 @@ export interface RegionPresence {
 type Interval = readonly [Moment, Moment];
 
 /**
- * What members were told of those in the other region, who did not leave: that each went once in a long partition, and
- * came back when it was over and stayed; and nothing in a short one. Of members of the own region they hear nothing.
+ * What members were told of those in the other region, who did not leave: that each went once in a long partition and
+ * came back once when it was over, and nothing in a short one. Of members of the own region they hear nothing.
  */
 export function checkRegions(
   history: History,
@@ -84,9 +84,7 @@ function farFaults(
   if (first?.what !== "online" || first.at > metAt + slackMs) {
     faults.push(`not back by ${(metAt + slackMs).toFixed(1)}`);
   }
-  // Who is told once more of somebody who is there learns nothing new, as it happens at a join, too.
-  const again = rest.filter(({ what }) => what === "offline");
-  faults.push(...again.map(({ what, at }) => `${what} at ${at.toFixed(1)}, back already`));
+  faults.push(...rest.map(({ what, at }) => `${what} at ${at.toFixed(1)}, back already`));
   return faults;
 }
 

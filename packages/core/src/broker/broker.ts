@@ -85,9 +85,9 @@ export interface BrokerHandler {
   /** News of a member of another worker, in a channel that is watched. */
   presence(app: string, channel: string, event: PresenceEvent): void;
   /**
-   * Publications for this worker may have been lost, in the channels that `concerns` names, in all where
-   * there is none. Interest, presence and watches are in order again by themselves; subscribers have to be
-   * told.
+   * Publications for this worker may have been lost, in the channels that `concerns` names; where there is
+   * none in all, and news of members as well. Interest, presence and watches are in order again by
+   * themselves; subscribers have to be told.
    */
   missed(concerns?: Concerns): void;
   /**

@@ -211,6 +211,18 @@ describe("an answer that is on its way", () => {
   });
 });
 
+/** Two workers that watch a room, one of them behind a link. */
+async function bothWatching() {
+  const { join, delayed } = setUp();
+  const [a, b] = [join(), delayed()];
+  await a.presence.watch(APP, "room");
+  const known = b.presence.watch(APP, "room");
+  b.broker.up.step();
+  b.broker.down.step();
+  await known;
+  return { a, b };
+}
+
 describe("after a loss", () => {
   test("what is different is found and told, also when that takes two attempts", async () => {
     const { clock, join, worker } = setUp();
@@ -251,6 +263,104 @@ describe("after a loss", () => {
     ]);
     clock.advance(60_000);
     expect(b.heard.length).toBe(4);
+  });
+
+  test("of publications alone nobody is asked who is there", async () => {
+    const { b } = await bothWatching();
+    b.handlers.missed(() => true);
+    expect(b.broker.up.isEmpty).toBe(true);
+    b.handlers.missed();
+    expect(b.broker.up.isEmpty).toBe(false);
+  });
+
+  test("who comes while it is asked who is there is told of once, with what was said", async () => {
+    const { a, b } = await bothWatching();
+    b.handlers.missed();
+    a.presence.join(APP, "room", member("1"));
+    a.presence.tell(APP, "room", { type: "online", connection: "1" });
+    const state = new Uint8Array([7]);
+    a.presence.tell(APP, "room", { type: "state", connection: "1", clientId: "1", state });
+    b.broker.up.step();
+    while (!b.broker.down.isEmpty) b.broker.down.step();
+    await turn();
+    expect(b.connections()).toEqual(["1"]);
+    expect(b.heard).toEqual(["room online 1 -", "room state 1 7"]);
+  });
+
+  test.each([true, false])(
+    "what waits for an answer that never comes is older than the next one (for the first: %p)",
+    async (isFirst) => {
+      const { join, delayed } = setUp();
+      const [a, b] = [join(), delayed()];
+      await a.presence.watch(APP, "room");
+      const known = b.presence.watch(APP, "room");
+      b.broker.up.step();
+      if (isFirst) {
+        b.broker.down.loseLast();
+      } else {
+        b.broker.down.step();
+        await known;
+        b.handlers.missed();
+        b.broker.up.step();
+        b.broker.down.loseLast();
+      }
+      a.presence.join(APP, "room", member("1"));
+      b.broker.down.step();
+      a.presence.leave(APP, "room", "1");
+      b.broker.down.loseLast();
+      b.handlers.missed();
+      b.broker.up.step();
+      b.broker.down.step();
+      await turn();
+      expect(b.connections()).toEqual([]);
+      expect(b.heard).toEqual(isFirst ? [] : ["room leave 1 -"]);
+    },
+  );
+
+  test("that was none, everything is told as it happened, whenever it is asked who is there", async () => {
+    const step = fc.oneof(
+      fc.record({
+        type: fc.constantFrom("join", "online", "leave"),
+        connection: fc.constantFrom("1", "2"),
+      }),
+      fc.constantFrom("ask", "up", "down", "turn"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        const { a, b } = await bothWatching();
+        const told: string[] = [];
+        for (const each of steps) {
+          if (each === "ask") b.handlers.missed();
+          else if (each === "turn") await turn();
+          else if (each === "up" || each === "down") b.broker[each].step();
+          else {
+            const { type, connection } = each;
+            if (a.presence.member(APP, "room", connection) === undefined) {
+              if (type === "join") a.presence.join(APP, "room", member(connection));
+            } else if (type === "leave") {
+              a.presence.leave(APP, "room", connection);
+              // The watch ends with the last own member.
+              await a.presence.watch(APP, "room");
+              told.push(`room leave ${connection} -`);
+            } else if (type === "online") {
+              a.presence.tell(APP, "room", { type, connection });
+              told.push(`room online ${connection} -`);
+            }
+          }
+        }
+        while (!(b.broker.up.isEmpty && b.broker.down.isEmpty)) {
+          b.broker.up.step();
+          b.broker.down.step();
+          await turn();
+        }
+        await turn();
+        for (const connection of ["1", "2"]) {
+          const about = (all: readonly string[]) =>
+            all.filter((line) => line.includes(` ${connection} `));
+          expect(about(b.heard)).toEqual(about(told));
+        }
+      }),
+    );
   });
 
   test("replicas are what the node says, whatever happened and was lost", async () => {

@@ -49,7 +49,10 @@ export class Presence {
     options.handlers.onPresence((app, channel, event) =>
       this.#find(app, channel)?.others.receive(event),
     );
-    options.handlers.onMissed(() => void this.#askAll());
+    // News of members take no other way than from the node, and what is missed in some channels came by another.
+    options.handlers.onMissed((concerns) => {
+      if (concerns === undefined) void this.#askAll();
+    });
   }
 
   /** There is one observer. */
@@ -144,7 +147,7 @@ export class Presence {
 
   /** Asks who is there on other workers. */
   #ask(watched: Watched): Answer<void> {
-    const question = watched.others.ask();
+    const question = watched.others.ask(!watched.isKnown);
     const answer = this.#options.broker.watch(watched.app, watched.name);
     if (!(answer instanceof Promise)) {
       watched.others.answered(question, answer, !watched.isKnown);

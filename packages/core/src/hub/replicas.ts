@@ -45,8 +45,12 @@ export class Replicas {
     else if ((question.events?.push(event) ?? 0) > MAX_WAITING) question.events = undefined;
   }
 
-  /** Somebody asks who is there; of several questions the last one counts. */
-  ask(): Question {
+  /**
+   * Somebody asks who is there; of several questions the last one counts. What waited for the one before came sooner
+   * than anything that is lost now, and is of no use where nobody was known yet.
+   */
+  ask(isFirst: boolean): Question {
+    if (this.#question !== undefined && !isFirst) this.unanswered(this.#question);
     this.#question = { events: [] };
     return this.#question;
   }
@@ -62,10 +66,11 @@ export class Replicas {
    */
   answered(question: Question, members: readonly Member[], isFirst: boolean): boolean {
     this.#question = undefined;
-    if (question.events === undefined) return false;
+    const { events } = question;
+    if (events === undefined) return false;
     if (isFirst) for (const member of members) this.#add(member);
-    else this.#correct(members);
-    for (const event of question.events) this.#apply(event);
+    else this.#correct(members, movedIn(events));
+    for (const event of events) this.#apply(event);
     return true;
   }
 
@@ -83,12 +88,15 @@ export class Replicas {
     this.#names.add(member);
   }
 
-  #correct(members: readonly Member[]): void {
+  /** @param moved connections whose coming or going waits to be told, each in its turn */
+  #correct(members: readonly Member[], moved: ReadonlySet<string>): void {
     const present = new Set(members.map(({ connection }) => connection));
     for (const connection of [...this.#members.keys()]) {
-      if (!present.has(connection)) this.#apply({ type: "leave", connection });
+      if (present.has(connection) || moved.has(connection)) continue;
+      this.#apply({ type: "leave", connection });
     }
     for (const member of members) {
+      if (moved.has(member.connection)) continue;
       const replica = this.#members.get(member.connection);
       if (replica === undefined) this.#discover(member);
       else this.#compare(replica, member);
@@ -135,4 +143,14 @@ export class Replicas {
         break;
     }
   }
+}
+
+/** The connections that came or went. */
+function movedIn(events: readonly PresenceEvent[]): ReadonlySet<string> {
+  const moved = new Set<string>();
+  for (const event of events) {
+    if (event.type === "join") moved.add(event.member.connection);
+    else if (event.type === "leave") moved.add(event.connection);
+  }
+  return moved;
 }
