@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,8 @@ import { type Host, THIS_HOST } from "./host.ts";
 export const BINARY = "/usr/sbin/nats-server";
 /** How long a server may take to start on a busy machine, ms. */
 const START_MS = 20_000;
+/** A signal has its effect after some microseconds. */
+const PAUSE_MS = 1_000;
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
@@ -89,9 +91,12 @@ export class NatsServer {
     await this.#process?.exited;
   }
 
-  /** Nothing of it answers until `resume`; its connections stay. */
+  /** Nothing of it answers from the moment that this returns, until `resume`; its connections stay. */
   pause(): void {
-    this.#process?.kill("SIGSTOP");
+    if (this.#process === undefined) return;
+    this.#process.kill("SIGSTOP");
+    const deadline = Date.now() + PAUSE_MS;
+    while (!isStopped(this.#process.pid) && Date.now() < deadline);
   }
 
   resume(): void {
@@ -144,4 +149,12 @@ async function greeting(port: number, hostname: string): Promise<void> {
   });
   await greeted.promise;
   socket.end();
+}
+
+/** Whether a signal that stops a process has reached all of its threads, see proc(5). */
+function isStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  });
 }
