@@ -42,6 +42,8 @@ test("the node at the end of a slow line is not the nearest, whoever is asked", 
     ...certificate.environment,
     NATS_URL: nats.url,
     ALLOWED_ORIGINS: site.url.origin,
+    // The test asks as often as many clients.
+    CONNECT_RATE_PER_ADDRESS: "0",
   };
   const nodes = await Promise.all([
     startGatewayProcess({
