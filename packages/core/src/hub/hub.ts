@@ -235,6 +235,11 @@ export class Hub implements HubApi {
     return this.#broker.history(app, channel, request);
   }
 
+  /** See `Publishing.deliveredUpTo`. */
+  deliveredUpTo(epoch: string): number {
+    return this.#publishing.deliveredUpTo(epoch);
+  }
+
   /**
    * Where in a channel somebody stands who has seen what a cursor says, but not before the offset `least`;
    * undefined where something behind it is not kept any more.

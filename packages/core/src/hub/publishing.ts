@@ -5,7 +5,7 @@ import type { Counters } from "./counters.ts";
 import { type AppConfig, type NamespaceConfig, optionsOf } from "./namespace.ts";
 import { Outlet, type OutletOptions } from "./outlet.ts";
 import { idAt } from "./place-id.ts";
-import { positionText } from "./position.ts";
+import { type Position, positionText } from "./position.ts";
 import type { Publication } from "./publication.ts";
 import type { Recoveries } from "./recoveries.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
@@ -30,6 +30,8 @@ export class Publishing {
   readonly #outlet: Outlet;
   /** Connections that have published where the broker brings everybody's own publications back. */
   readonly #senders = new Map<string, Subscriber>();
+  /** Where the last stands that the broker brought, if it brings them in order. */
+  #newest: Position | undefined;
 
   constructor(options: PublishingOptions) {
     this.#options = options;
@@ -74,10 +76,16 @@ export class Publishing {
     return { app, channels: others, streams, publication, reached, key };
   }
 
+  /** Nothing behind that offset of a stream has been delivered here, if the broker brings it in order. */
+  deliveredUpTo(epoch: string): number {
+    return this.#newest?.epoch === epoch ? this.#newest.offset : 0;
+  }
+
   /** What the broker brings. */
   delivered(publication: Publication): void {
     const { app, channel, position, sender } = publication;
     const { apps, recoveries, broker } = this.#options;
+    if (position !== undefined) this.#newest = position;
     const options = optionsOf(apps, app, channel);
     if (position !== undefined && options.recover === true) {
       const known = broker.isOrdered ? undefined : publication.cursor;

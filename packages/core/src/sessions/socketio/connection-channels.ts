@@ -316,7 +316,7 @@ export class ConnectionChannels {
     beginnings: readonly Beginning[],
     told: (channels: readonly Begun[]) => void,
   ): Answer<void> {
-    const { hub } = this.#options;
+    const { hub, broker } = this.#options;
     const { standing, app } = connection;
     /** A channel of each stream that they are of. */
     const kept = new Map<string, string>();
@@ -341,9 +341,14 @@ export class ConnectionChannels {
     }
     const isInOrder =
       !(done instanceof Promise) && beginnings.every(({ from }) => from === undefined);
-    const upTo = whenAnswered(done, () =>
-      isInOrder ? [] : allAnswers([...kept.values()].map((each) => this.#positionOf(app, each))),
-    );
+    const upTo = whenAnswered(done, () => {
+      if (isInOrder) return [];
+      // Whoever asked would be answered behind what the client has had in its turn meanwhile.
+      if (broker.isOrdered) {
+        return Array.from(kept.keys(), (epoch) => ({ epoch, offset: hub.deliveredUpTo(epoch) }));
+      }
+      return allAnswers([...kept.values()].map((each) => this.#positionOf(app, each)));
+    });
     const settled = whenAnswered(upTo, (positions) =>
       standing.begun(positions.filter((position) => position !== undefined)),
     );

@@ -95,6 +95,25 @@ function heard(client: ClusterSocket): { readonly numbers: unknown[]; readonly c
 }
 
 describe("a client whose connection broke", () => {
+  test("gets it back also right after the first event of a channel", async () => {
+    const scene = new Scene();
+    const client = await scene.open(1);
+    client.say("40");
+    await scene.cluster.settle();
+    client.say('420["subscribe",{"channel":"kept:1"}]');
+    while (!packets(client).some((packet) => packet.startsWith("430"))) await scene.step();
+    scene.say(2);
+    const { up } = scene.cluster.worker(2).broker;
+    while (!up.isEmpty) up.step();
+    await scene.cluster.settle();
+    const { numbers, cursor } = heard(client);
+    expect(numbers).toEqual([1]);
+    client.close();
+    const back = await scene.back(2, welcome(client), cursor);
+    await scene.cluster.settle();
+    expect(welcome(back)).toEqual(welcome(client));
+  });
+
   test.each([1, 2, 3])("gets it back at worker %i, with what it missed", async (worker) => {
     const scene = new Scene();
     const { was, cursor } = await scene.left();

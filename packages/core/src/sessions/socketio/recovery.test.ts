@@ -417,8 +417,9 @@ describe("a client that comes back", () => {
     const client = worker.connect(ALICE);
     const { sid, pid } = connected(client.socket);
     const epoch = worker.position().split(".")[0];
+    worker.say(ALICE, 3);
     client.say(subscribe({ channel: "kept:1", since: `${epoch}.0` }));
-    worker.say("kept:1", 3);
+    worker.say("kept:1", 4);
     client.close();
     const doubtful = worker.connect(ALICE, auth({ pid, offset: `${epoch}.1` }));
     expect(connected(doubtful.socket).sid).not.toBe(sid);
