@@ -41,7 +41,7 @@ describe("a link that takes less than is published", () => {
       // It takes as long, and shows less.
       ...(longMs > 0 ? [["without history", seed, PLAIN] as const] : []),
     ]),
-  )("makes the node say so, and lose nothing in silence (%s, seed %i)", async (_, seed, plan) => {
+  )("makes the node say so, and lose nothing in silence, %s (seed %i)", async (_, seed, plan) => {
     const nats = await SlowNats.start([NARROW, WIDE]);
     const { load, nodes } = await fixture.start<SlowNats>(nats, seed, plan);
     const [narrow, wide] = nodes;
