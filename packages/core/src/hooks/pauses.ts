@@ -1,4 +1,5 @@
 import type { Random } from "../ports.ts";
+import { fraction } from "../random-fraction.ts";
 
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 60_000;
@@ -11,8 +12,7 @@ const MAX_RETRY_AFTER_MS = 600_000;
  */
 export function pauseMs(failures: number, random: Random): number {
   const longest = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
-  const [high = 0, low = 0] = random.bytes(2);
-  return longest / 2 + (longest / 2) * ((high * 256 + low) / 65_535);
+  return longest / 2 + (longest / 2) * fraction(random);
 }
 
 /**

@@ -4,9 +4,9 @@ import type { HookConfigs } from "../hooks/config.ts";
 import type { HookCounts } from "../hooks/counters.ts";
 import { RUN_BYTES } from "../hooks/hooks.ts";
 import { HookSenders } from "../hooks/senders.ts";
-import { fraction } from "../mesh-presence/fraction.ts";
 import { LEASE_TICKS } from "../mesh-presence/heartbeat.ts";
 import type { TimerHandle } from "../ports.ts";
+import { fractionBelowOne } from "../random-fraction.ts";
 import { Collecting } from "./collecting.ts";
 import { MeshHookCounters, type MeshHookCounts } from "./counters.ts";
 import { elected, goesBefore } from "./election.ts";
@@ -274,7 +274,7 @@ export class MeshHooks {
     this.#soon ??= clock.setTimeout(() => {
       this.#soon = undefined;
       this.#beat(false);
-    }, JITTER_MS * fraction(random));
+    }, JITTER_MS * fractionBelowOne(random));
   }
 
   /** What follows from the time that has passed. */

@@ -1,5 +1,5 @@
 import type { Clock, Random, TimerHandle } from "../ports.ts";
-import { fraction } from "./fraction.ts";
+import { fractionBelowOne } from "../random-fraction.ts";
 import type { Incarnation, MeshTransport } from "./messages.ts";
 import type { OwnPresence } from "./own-presence.ts";
 
@@ -58,7 +58,7 @@ export class Heartbeat {
   /** Somebody has asked who is there, or what the node says of itself has changed. */
   soon(): void {
     const { clock, random, jitterMs } = this.#options;
-    const delayMs = (jitterMs / 4) * fraction(random);
+    const delayMs = (jitterMs / 4) * fractionBelowOne(random);
     this.#soon ??= clock.setTimeout(() => {
       this.#soon = undefined;
       if (this.#isUp) this.#beat(false);

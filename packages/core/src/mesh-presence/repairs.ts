@@ -1,7 +1,7 @@
 import type { AfterTurn, Clock, Random } from "../ports.ts";
+import { fractionBelowOne } from "../random-fraction.ts";
 import type { MeshPresenceCounters } from "./counters.ts";
 import { Dots } from "./dots.ts";
-import { fraction } from "./fraction.ts";
 import { MAX_HASH } from "./hash.ts";
 import { type Interest, isComplete, type Replica, replicaOf } from "./interest.ts";
 import type { Interests } from "./interests.ts";
@@ -127,7 +127,8 @@ export class Repairs {
 
   #scheduleSoon(peer: Peer): void {
     const { random, jitterMs } = this.#options;
-    if (peer.incomplete.size > 0) this.#schedule(peer, jitterMs * (0.1 + 0.9 * fraction(random)));
+    if (peer.incomplete.size > 0)
+      this.#schedule(peer, jitterMs * (0.1 + 0.9 * fractionBelowOne(random)));
   }
 
   #schedule(peer: Peer, delayMs: number): void {
@@ -144,7 +145,7 @@ export class Repairs {
       if (isComplete(replica) || !this.#isCurrent(replica.interest)) incomplete.delete(replica);
     }
     if (incomplete.size === 0) return;
-    this.#schedule(peer, AGAIN_MS * (1 + fraction(random)));
+    this.#schedule(peer, AGAIN_MS * (1 + fractionBelowOne(random)));
     const isCheaper = incomplete.size > FEW_CHANNELS && incomplete.size * MARKS_FOR_ONE > channels;
     if (isCheaper && !isCompared) {
       transport.send({ to: "node", start }, { type: "compare" });

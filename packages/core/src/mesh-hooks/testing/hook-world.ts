@@ -1,4 +1,4 @@
-import { fraction } from "../../mesh-presence/fraction.ts";
+import { fractionBelowOne } from "../../random-fraction.ts";
 import { applyTo, type Fact, type Facts, keyOf } from "../facts.ts";
 import { APP, SimulatedHookMesh, type SimulatedHooks, type Told } from "./simulated-hooks.ts";
 
@@ -24,7 +24,7 @@ export class HookWorld {
   }
 
   number(limit: number): number {
-    return Math.floor(fraction(this.mesh.random) * limit);
+    return Math.floor(fractionBelowOne(this.mesh.random) * limit);
   }
 
   pick<T>(items: readonly T[]): T {

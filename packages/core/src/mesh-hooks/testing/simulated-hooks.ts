@@ -1,5 +1,5 @@
 import type { HookConfigs, HookSettings } from "../../hooks/config.ts";
-import { fraction } from "../../mesh-presence/fraction.ts";
+import { fractionBelowOne } from "../../random-fraction.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { FakeHttpClient } from "../../testing/fake-http-client.ts";
 import { bodyOf, type HookBody, hookConfig, hookSettings } from "../../testing/hook-receiver.ts";
@@ -177,7 +177,7 @@ export class SimulatedHookMesh {
       if (node === from || (to !== undefined && node.name !== to)) continue;
       if (node.side !== from.side || !node.isLinked) continue;
       if (this.isLost(from, node, message.type)) continue;
-      if (this.loss > 0 && fraction(this.random) < this.loss) continue;
+      if (this.loss > 0 && fractionBelowOne(this.random) < this.loss) continue;
       this.clock.setTimeout(() => {
         // What NATS has taken arrives although its sender has died.
         if (!node.isAlive || !node.isLinked || node.side !== from.side) return;

@@ -1,10 +1,10 @@
 import type { PresenceEvent } from "../../broker/broker.ts";
 import { PresenceRegistry } from "../../broker/presence-registry.ts";
+import { fractionBelowOne } from "../../random-fraction.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { RecordingLog } from "../../testing/recording-log.ts";
 import { SeededRandom } from "../../testing/seeded-random.ts";
 import { Codec } from "../codec.ts";
-import { fraction } from "../fraction.ts";
 import type { Address, MeshTransport, Message } from "../messages.ts";
 import { PresenceMesh } from "../presence-mesh.ts";
 
@@ -203,7 +203,7 @@ export class SimulatedNetwork {
 
   /** A number from 0 up to but not `limit`. */
   pick(limit: number): number {
-    return Math.floor(fraction(this.random) * limit);
+    return Math.floor(fractionBelowOne(this.random) * limit);
   }
 
   resetCounts(): void {
@@ -219,9 +219,9 @@ export class SimulatedNetwork {
       if (node === from || !isFor(node, address)) continue;
       const { loss, duplication } = this.weather;
       const isCut = node.side !== from.side;
-      if (isCut || fraction(this.random) < loss) continue;
+      if (isCut || fractionBelowOne(this.random) < loss) continue;
       this.#deliver(from, node, bytes);
-      if (fraction(this.random) < duplication) this.#deliver(from, node, bytes);
+      if (fractionBelowOne(this.random) < duplication) this.#deliver(from, node, bytes);
     }
   }
 
@@ -233,7 +233,7 @@ export class SimulatedNetwork {
         const { start, message } = this.#codec.decode(bytes);
         node.mesh.receive(start, message);
       },
-      delayMs + spreadMs * fraction(this.random),
+      delayMs + spreadMs * fractionBelowOne(this.random),
     );
   }
 }
