@@ -1,4 +1,4 @@
-import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
+import type { Msg } from "@nats-io/nats-core";
 import { HookCodec } from "../../mesh-hooks/codec.ts";
 import { MeshHooks } from "../../mesh-hooks/mesh-hooks.ts";
 import type { HookMessage } from "../../mesh-hooks/messages.ts";
@@ -7,6 +7,7 @@ import { WireError } from "../ipc/wire-error.ts";
 import type { MeshLink } from "./link.ts";
 import type { NatsPresence } from "./nats-presence.ts";
 import { Subjects } from "./subjects.ts";
+import { Inboxes } from "./subscribe.ts";
 
 export interface NatsHooksOptions extends Omit<MeshHooksOptions, "transport"> {
   /** First token of all subjects; default `starling`. */
@@ -19,12 +20,17 @@ export class NatsHooks {
   readonly #options: NatsHooksOptions;
   readonly #codec = new HookCodec();
   readonly #subjects: Subjects;
+  readonly #inboxes: Inboxes;
   #link: MeshLink | undefined;
-  #inboxes: readonly Subscription[] = [];
 
   constructor(options: NatsHooksOptions) {
     this.#options = options;
     this.#subjects = new Subjects(options.prefix ?? "starling");
+    const subjects = [this.#subjects.hooksOfAll, this.#subjects.hooksOf(options.start)];
+    this.#inboxes = new Inboxes(subjects, {
+      log: options.log,
+      heard: (message) => this.#receive(message),
+    });
     this.mesh = new MeshHooks({
       ...options,
       transport: {
@@ -40,25 +46,10 @@ export class NatsHooks {
     presence.mesh.tellOfNodes(this.mesh);
     presence.link.use({
       up: (connection) => {
-        // A connection that was closed for good has taken its subscriptions along.
-        if (this.#inboxes.every((inbox) => inbox.isClosed())) {
-          const { start } = this.#options;
-          const subjects = [this.#subjects.hooksOfAll, this.#subjects.hooksOf(start)];
-          this.#inboxes = subjects.map((subject) => this.#subscribe(connection, subject));
-        }
+        this.#inboxes.up(connection);
         this.mesh.linkUp();
       },
       down: () => this.mesh.linkDown(),
-    });
-  }
-
-  #subscribe(connection: NatsConnection, subject: string): Subscription {
-    return connection.subscribe(subject, {
-      callback: (error, message) => {
-        const { log } = this.#options;
-        if (error !== null) log.error({ error, subject }, "NATS refuses a subscription");
-        else this.#receive(message);
-      },
     });
   }
 

@@ -8,6 +8,7 @@ import { MeshLink } from "./link.ts";
 import { LinkProbe, type LinkReport } from "./link-probe.ts";
 import { NodePings } from "./node-pings.ts";
 import { Subjects } from "./subjects.ts";
+import { Inboxes, type Listener, subscribeTo } from "./subscribe.ts";
 
 /** Bytes that NATS may not have taken yet, and of which it is asked whether it has. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -35,7 +36,8 @@ export class NatsPresence {
   readonly #probe: LinkProbe;
   readonly #subjects: Subjects;
   readonly #wanted = new ByChannel<Subscription | undefined>();
-  #inboxes: readonly Subscription[] = [];
+  readonly #listener: Listener;
+  readonly #inboxes: Inboxes;
   /** Bytes that were sent over this link, and those of them that NATS has taken. */
   #sent = 0;
   #taken = 0;
@@ -44,6 +46,9 @@ export class NatsPresence {
   constructor(options: NatsPresenceOptions) {
     this.#options = options;
     this.#subjects = new Subjects(options.prefix ?? "starling");
+    this.#listener = { log: options.log, heard: (message) => this.#receive(message) };
+    const inboxes = [this.#subjects.everyNode, this.#subjects.oneNode(options.start)];
+    this.#inboxes = new Inboxes(inboxes, this.#listener);
     this.link = new MeshLink(options);
     this.#probe = new LinkProbe(this.link, options.clock);
     this.pings = new NodePings({ ...options, link: this.link, subjects: this.#subjects });
@@ -88,17 +93,12 @@ export class NatsPresence {
   }
 
   #up(connection: NatsConnection): void {
-    const { everyNode } = this.#subjects;
-    const ownInbox = this.#subjects.oneNode(this.#options.start);
     this.#sent = this.#taken = 0;
-    // A connection that was closed for good has taken its subscriptions along.
-    if (this.#inboxes.every((inbox) => inbox.isClosed())) {
-      this.#inboxes = [everyNode, ownInbox].map((subject) => this.#subscribe(connection, subject));
-    }
+    this.#inboxes.up(connection);
     for (const [app, channel, known] of this.#wanted.entries()) {
       if (known !== undefined && !known.isClosed()) continue;
       const subject = this.#subjects.members(app, channel);
-      this.#wanted.set(app, channel, this.#subscribe(connection, subject));
+      this.#wanted.set(app, channel, subscribeTo(connection, subject, this.#listener));
     }
     this.mesh.linkUp();
   }
@@ -112,17 +112,8 @@ export class NatsPresence {
     }
     const subject = this.#subjects.members(app, channel);
     const isReady = subscriber !== undefined && !subscriber.isClosed();
-    this.#wanted.set(app, channel, isReady ? this.#subscribe(subscriber, subject) : undefined);
-  }
-
-  #subscribe(connection: NatsConnection, subject: string): Subscription {
-    return connection.subscribe(subject, {
-      callback: (error, message) => {
-        const { log } = this.#options;
-        if (error !== null) log.error({ error, subject }, "NATS refuses a subscription");
-        else this.#receive(message);
-      },
-    });
+    const subscription = isReady ? subscribeTo(subscriber, subject, this.#listener) : undefined;
+    this.#wanted.set(app, channel, subscription);
   }
 
   #receive({ data, subject }: Msg): void {

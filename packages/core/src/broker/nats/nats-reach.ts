@@ -1,4 +1,4 @@
-import type { Msg, NatsConnection, Subscription } from "@nats-io/nats-core";
+import type { Msg } from "@nats-io/nats-core";
 import type { Log } from "../../ports.ts";
 import { decodeReach, encodeReach } from "../../reach/codec.ts";
 import { MeshReach, type MeshReachOptions } from "../../reach/mesh-reach.ts";
@@ -6,6 +6,7 @@ import type { OtherNode, ReachMessage, ReachTransport, Recipient } from "../../r
 import { WireError } from "../ipc/wire-error.ts";
 import type { MeshLink } from "./link.ts";
 import { Subjects } from "./subjects.ts";
+import { Inboxes } from "./subscribe.ts";
 
 export interface NatsReachOptions extends Omit<MeshReachOptions, "transport"> {
   /** Which has not come up yet. */
@@ -22,11 +23,10 @@ export class NatsReach {
   readonly mesh: MeshReach;
   readonly #options: NatsReachOptions;
   readonly #subjects: Subjects;
-  #inboxes: readonly Subscription[] = [];
   #invalid = 0;
 
   constructor(options: NatsReachOptions) {
-    const { link, nodes } = options;
+    const { link, nodes, own, log } = options;
     this.#options = options;
     this.#subjects = new Subjects(options.prefix ?? "starling");
     const transport: ReachTransport = {
@@ -37,8 +37,13 @@ export class NatsReach {
       send: (to, message) => this.#send(to, message),
     };
     this.mesh = new MeshReach({ ...options, transport });
+    const subjects = [this.#subjects.everyNodeAsked, this.#subjects.oneNodeAsked(own.start)];
+    const inboxes = new Inboxes(subjects, { log, heard: (message) => this.#receive(message) });
     link.use({
-      up: (connection) => this.#up(connection),
+      up: (connection) => {
+        inboxes.up(connection);
+        this.mesh.linkUp();
+      },
       down: () => this.mesh.linkDown(),
     });
   }
@@ -50,25 +55,6 @@ export class NatsReach {
 
   close(): void {
     this.mesh.close();
-  }
-
-  #up(connection: NatsConnection): void {
-    this.#listen(connection);
-    this.mesh.linkUp();
-  }
-
-  #listen(connection: NatsConnection): void {
-    // A connection that was closed for good has taken its subscriptions along.
-    if (!this.#inboxes.every((inbox) => inbox.isClosed())) return;
-    const own = this.#subjects.oneNodeAsked(this.#options.own.start);
-    this.#inboxes = [this.#subjects.everyNodeAsked, own].map((subject) =>
-      connection.subscribe(subject, {
-        callback: (error, message) => {
-          if (error === null) this.#receive(message);
-          else this.#options.log.error({ error, subject }, "NATS refuses a subscription");
-        },
-      }),
-    );
   }
 
   #receive({ data, subject }: Msg): void {

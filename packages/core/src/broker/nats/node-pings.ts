@@ -1,7 +1,8 @@
-import type { NatsConnection, Subscription } from "@nats-io/nats-core";
+import type { Msg } from "@nats-io/nats-core";
 import type { Clock, Log } from "../../ports.ts";
 import type { MeshLink } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
+import { Inboxes } from "./subscribe.ts";
 
 /** Milliseconds that another node has to answer. */
 const PING_MS = 2_000;
@@ -18,12 +19,14 @@ export interface NodePingsOptions {
 /** Answers other nodes at once, and measures how long their answers take. */
 export class NodePings {
   readonly #options: NodePingsOptions;
-  #subscription: Subscription | undefined;
   #pings = 0;
 
   constructor(options: NodePingsOptions) {
     this.#options = options;
-    options.link.use({ up: (connection) => this.#up(connection), down: () => {} });
+    const { link, subjects, start, log } = options;
+    const heard = (message: Msg) => void message.respond();
+    const inboxes = new Inboxes([subjects.nodePing(start)], { log, heard });
+    link.use({ up: (connection) => inboxes.up(connection), down: () => {} });
   }
 
   /** Milliseconds to a start of a node and back; undefined where no answer comes within two seconds. */
@@ -42,18 +45,5 @@ export class NodePings {
       // Nobody is there, the answer is late, or the link has broken.
       return undefined;
     }
-  }
-
-  #up(connection: NatsConnection): void {
-    // A connection that was closed for good has taken its subscriptions along.
-    if (this.#subscription?.isClosed() === false) return;
-    const { subjects, start, log } = this.#options;
-    const subject = subjects.nodePing(start);
-    this.#subscription = connection.subscribe(subject, {
-      callback(error, message) {
-        if (error !== null) log.error({ error, subject }, "NATS refuses a subscription");
-        else message.respond();
-      },
-    });
   }
 }

@@ -2,6 +2,7 @@ import type { Msg, NatsConnection } from "@nats-io/nats-core";
 import type { Clock, Log, TimerHandle } from "../../ports.ts";
 import type { MeshLink } from "./link.ts";
 import type { Subjects } from "./subjects.ts";
+import { subscribeTo } from "./subscribe.ts";
 
 declare const TextDecoder: new (label: "utf-8") => { decode(bytes: Uint8Array): string };
 const decoder = new TextDecoder("utf-8");
@@ -90,12 +91,7 @@ export class Pulse {
     if (this.#connection !== connection) {
       this.#connection = connection;
       const { subjects, log } = this.#options;
-      connection.subscribe(subjects.pulse, {
-        callback: (error, message) => {
-          if (error === null) this.#take(message);
-          else log.error({ error }, "NATS refuses a subscription");
-        },
-      });
+      subscribeTo(connection, subjects.pulse, { log, heard: (message) => this.#take(message) });
     }
     this.#send();
   }
