@@ -160,6 +160,18 @@ describe("a message that arrived", () => {
     expect(check([9, 20], [22, 50])).toEqual(["order"]);
   });
 
+  test("late is right where a back end published it without history while servers were parted", () => {
+    const check = (more: Partial<History>, node?: number) => {
+      const publications = three.map((each) => ({ ...each, node }));
+      const stays = [stay(at40(1, 3, 2))];
+      return kinds(checkDelivery({ ...empty, publications, stays, ...more }));
+    };
+    expect(check({ partings: [[19, 22]] })).toEqual([]);
+    expect(check({ partings: [[19, 22]] }, 0)).toEqual(["order"]);
+    expect(check({ partings: [[19, 22]], isKept: true })).toContain("order");
+    expect(check({ partings: [[22, 50]] })).toEqual(["order"]);
+  });
+
   test("without having been sent is unknown", () => {
     expect(delivery(three, stay(at40(1, 2, 3, 4)))).toEqual(["unknown"]);
     expect(delivery(three, stay([[1, 9]], { from: 15, until: 16 }))).toEqual(["unknown"]);

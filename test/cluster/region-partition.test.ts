@@ -22,6 +22,8 @@ const SLACK_MS = 5_000;
 const REACH_MS = 2_000;
 /** How long it may take until members are seen again as they are, and all clients have heard of a gap, ms. */
 const AGAIN_MS = 20_000;
+/** What is on its way over the line when it is cut is not older than that, ms. */
+const UNDER_WAY_MS = 1_000;
 /** Messages of members that the heal of a partition may take, for each member of each channel. */
 const HEAL_MESSAGES = 20;
 
@@ -91,6 +93,9 @@ test.each(seeds(301))(
     expect(kept.recorder.ends.slice(before)).toEqual([]);
     expect(await kept.violations()).toEqual([]);
     expect(await kept.keptFaults(0, nodes.slice(0, 1))).toEqual([]);
+    for (const { cutAt, metAt } of [short, long]) {
+      free.recorder.parted(cutAt - UNDER_WAY_MS, metAt);
+    }
     await expectGapsTold(free);
     for (const load of loads) expectRefusalsOnly(load);
     // Last, since nothing may be said of members once more.

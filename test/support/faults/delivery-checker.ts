@@ -18,7 +18,7 @@ const FETCHED_GRACE_MS = 5_000;
  * went away and was promised, when it came back, that it would get all that it had missed.
  */
 export function checkDelivery(history: History): Violation[] {
-  const { publications, stays, lags, cuts, beats, isKept, renewals = [], reachMs } = history;
+  const { publications, stays, beats, isKept, renewals = [], reachMs } = history;
   const byChannel = Map.groupBy(publications, ({ channel }) => channel);
   const journeys = journeysOf(stays);
   const untold = stays
@@ -32,7 +32,7 @@ export function checkDelivery(history: History): Violation[] {
     const published = byChannel.get(journey.channel) ?? [];
     return [
       ...losses(journey, published, { beats, reachMs }),
-      ...wrongReceipts(journey, published, { lags, cuts }),
+      ...wrongReceipts(journey, published, history),
       ...parts(journey, published),
       ...unnoticedRenewals(journey),
     ];
@@ -97,10 +97,13 @@ function before(until: Moment, ms: number, beats: readonly Moment[]): Moment {
   return Math.min(until - ms, beats[Math.max(0, last - Math.ceil(ms / BEAT_MS))] ?? until);
 }
 
+/** What makes messages come late, or twice. */
+type Disturbances = Pick<History, "lags" | "cuts" | "isKept" | "partings">;
+
 function wrongReceipts(
   journey: Journey,
   published: readonly Publication[],
-  { lags, cuts }: Pick<History, "lags" | "cuts">,
+  history: Disturbances,
 ): Violation[] {
   const known = new Map(published.map((each) => [keyOf(each), each]));
   const seen = new Set<string>();
@@ -115,11 +118,15 @@ function wrongReceipts(
     const before = highest.get(publisher) ?? 0;
     if (publication === undefined || publication.sentAt > at) {
       violations.push({ kind: "unknown", text: `${what} got ${key}, which nobody had published` });
-    } else if (seen.has(key) && !repeated.has(key) && mayRepeat(journey, publication, at, cuts)) {
+    } else if (
+      seen.has(key) &&
+      !repeated.has(key) &&
+      mayRepeat(journey, publication, at, history.cuts)
+    ) {
       repeated.add(key);
     } else if (seen.has(key)) {
       violations.push({ kind: "duplicate", text: `${what} got ${nameOf(publication)} again` });
-    } else if (number < before && isSettled(publication, lags)) {
+    } else if (number < before && isSettled(publication, history)) {
       violations.push({
         kind: "order",
         text: `${what} got ${nameOf(publication)} after ${before}`,
@@ -170,9 +177,14 @@ function mayRepeat(
 }
 
 /** Whether a publication has arrived everywhere before whatever is published after its answer. */
-function isSettled({ answeredAt }: Publication, lags: History["lags"]): boolean {
+function isSettled(
+  { answeredAt, node }: Publication,
+  { lags, isKept, partings = [] }: Disturbances,
+): boolean {
   if (answeredAt === undefined) return false;
-  return !lags.some(([from, until]) => answeredAt > from && answeredAt < until);
+  const isUnnumbered = node === undefined && isKept !== true;
+  const times = isUnnumbered ? [...lags, ...partings] : lags;
+  return !times.some(([from, until]) => answeredAt > from && answeredAt < until);
 }
 
 function describe({ client, channel, stays }: Journey): string {

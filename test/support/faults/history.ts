@@ -107,6 +107,11 @@ export interface History {
    */
   readonly renewals?: readonly (readonly [Moment, Moment])[];
   /**
+   * When servers of NATS did not hear one another, from and up to. What back ends published then straight over NATS and
+   * without history has no numbers: it may arrive behind what they published afterwards.
+   */
+  readonly partings?: readonly (readonly [Moment, Moment])[];
+  /**
    * When the run had its turn, every `BEAT_MS` where it has the machine to itself; none where it cannot have been
    * held up.
    */

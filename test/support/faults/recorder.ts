@@ -61,6 +61,7 @@ export class Recorder {
   readonly #lags: [Moment, Moment][] = [];
   readonly #cuts: Moment[] = [];
   readonly #renewals: [Moment, Moment][] = [];
+  readonly #partings: [Moment, Moment][] = [];
   readonly #beats: Moment[] = [];
   readonly #numbers = new Map<string, number>();
   #now = 0;
@@ -142,6 +143,11 @@ export class Recorder {
     this.#renewals.push([from, this.now()]);
   }
 
+  /** Between those moments servers of NATS did not hear one another. */
+  parted(from: Moment, until: Moment): void {
+    this.#partings.push([from, until]);
+  }
+
   /** The run has its turn. */
   beat(): void {
     this.#beats.push(this.now());
@@ -160,6 +166,7 @@ export class Recorder {
       lags: this.#lags,
       cuts: this.#cuts,
       renewals: this.#renewals,
+      partings: this.#partings,
       beats: this.#beats,
       isKept: this.isKept,
       reachMs: this.reachMs,
