@@ -27,6 +27,16 @@ function faults(
   return checkRegions(history, [partition], regionOf, limits);
 }
 
+/** The same of Ann, who may be closed. */
+function near(ann: Partial<Membership>, ...sights: readonly Sight[]): readonly string[] {
+  const memberships: Membership[] = [
+    { member: "eve", channel, from: 10, sights },
+    { member: "ann", channel, from: 20, sights: [], ...ann },
+  ];
+  const base = { publications: [], stays: [], lags: [], cuts: [], end: 40_000 };
+  return checkRegions({ ...base, memberships }, [long], () => 0, limits).faults;
+}
+
 const gone = seen("offline", 15_000);
 const back = seen("online", 20_800);
 
@@ -75,13 +85,13 @@ test("whose connection ended meanwhile is not looked at, nor who was not seen be
 });
 
 test("of members of the own region nothing is said", () => {
-  const ann: Membership = { member: "ann", channel, from: 20, sights: [] };
-  const check = (...sights: readonly Sight[]) => {
-    const eve: Membership = { member: "eve", channel, from: 10, sights };
-    const base = { publications: [], stays: [], lags: [], cuts: [], end: 40_000 };
-    return checkRegions({ ...base, memberships: [eve, ann] }, [long], () => 0, limits);
-  };
-  expect(check({ ...before, member: "ann" })).toEqual({ faults: [], looks: 0 });
-  const { faults: found } = check({ ...gone, member: "ann" });
+  expect(near({}, { ...before, member: "ann" })).toEqual([]);
+  const found = near({}, { ...gone, member: "ann" });
   expect(found).toEqual(["eve in room of ann: offline at 15000.0, in the same region"]);
+});
+
+test("of members of the own region that are about to be closed it may be said that they go", () => {
+  const offline = { ...gone, member: "ann" };
+  expect(near({ until: gone.at + 1_400 }, offline)).toEqual([]);
+  expect(near({ until: gone.at + 1_600 }, offline)).toHaveLength(1);
 });

@@ -1,16 +1,12 @@
-import { BEAT_MS, type History, type Moment, type Publication } from "./history.ts";
+import type { History, Moment, Publication } from "./history.ts";
 import { type Journey, journeysOf } from "./journeys.ts";
+import { before, ORDERLY_GRACE_MS } from "./moments.ts";
 import { disagreements } from "./one-order.ts";
 import { epochOf, keyOf, nameOf, type Violation } from "./violation.ts";
 
 export type { Violation } from "./violation.ts";
 
-/**
- * How long before an orderly end a publication must have been answered to be owed, in milliseconds:
- * the close may have been on its way when the answer was.
- */
-const ORDERLY_GRACE_MS = 1_500;
-/** The same where the client had to fetch its end, which waits for it that long. */
+/** How long before an end that the client had to fetch, which waits for it that long, a publication is owed, ms. */
 const FETCHED_GRACE_MS = 5_000;
 
 /**
@@ -85,16 +81,6 @@ export function losses(
       kind: (each.answeredAt ?? 0) < returned ? "false recovery" : "loss",
       text: `${describe(journey)} did not get ${nameOf(each)}`,
     }));
-}
-
-/**
- * What lies so long before a moment, not counting the time in which the run had no turn: an answer and a close that came
- * one right after the other are taken down with all of that between them.
- */
-function before(until: Moment, ms: number, beats: readonly Moment[]): Moment {
-  const next = beats.findIndex((at) => at > until);
-  const last = next === -1 ? beats.length : next;
-  return Math.min(until - ms, beats[Math.max(0, last - Math.ceil(ms / BEAT_MS))] ?? until);
 }
 
 /** What makes messages come late, or twice. */

@@ -1,4 +1,5 @@
 import type { History, Membership, Moment, Sight } from "./history.ts";
+import { before, ORDERLY_GRACE_MS } from "./moments.ts";
 import type { PresenceLimits } from "./presence-checker.ts";
 
 /** A time in which two regions did not hear one another. */
@@ -33,6 +34,7 @@ export function checkRegions(
   const faults: string[] = [];
   let looks = 0;
   const byChannel = Map.groupBy(history.memberships, ({ channel }) => channel);
+  const { beats } = history;
   for (const partition of partitions) {
     for (const memberships of byChannel.values()) {
       for (const observer of memberships) {
@@ -40,8 +42,8 @@ export function checkRegions(
           if (observer.member === other.member) continue;
           const isFar = regionOf(observer.member) !== regionOf(other.member);
           const found = isFar
-            ? farFaults(observer, other, partition, limits)
-            : nearFaults(observer, other, partition);
+            ? farFaults({ observer, other, beats }, partition, limits)
+            : nearFaults({ observer, other, beats }, partition);
           if (found === undefined) continue;
           if (isFar) looks++;
           const who = `${observer.member} in ${observer.channel} of ${other.member}`;
@@ -53,13 +55,19 @@ export function checkRegions(
   return { faults, looks };
 }
 
+interface Pair {
+  readonly observer: Membership;
+  readonly other: Membership;
+  readonly beats: History["beats"];
+}
+
 /** Undefined where one of the two was not there all the time. */
 function farFaults(
-  observer: Membership,
-  other: Membership,
+  pair: Pair,
   { cutAt, healedAt, metAt, isLong }: Partition,
   { leaseMs, slackMs }: PresenceLimits,
 ): readonly string[] | undefined {
+  const { observer, other } = pair;
   if (!areThere([observer, other], [cutAt, healedAt])) return undefined;
   // Who came a moment before may not have been heard of yet.
   if (!wasSeen(observer, other.member, cutAt)) return undefined;
@@ -76,7 +84,7 @@ function farFaults(
   if (gone?.what !== "offline") faults.push(`still there, cut off at ${cutAt.toFixed(1)}`);
   else if (gone.at > latest) faults.push(`gone at ${gone.at.toFixed(1)}, after the lease`);
   faults.push(...more.map(({ what, at }) => `${what} at ${at.toFixed(1)}, cut off`));
-  const until = endOf(observer, other);
+  const until = endOf(pair);
   // Who is closed then comes back by itself.
   if (until <= metAt + slackMs) return faults;
   const back = newsOf(observer, other.member, [healedAt, until]);
@@ -88,20 +96,18 @@ function farFaults(
   return faults;
 }
 
-function nearFaults(
-  observer: Membership,
-  other: Membership,
-  { cutAt, metAt }: Partition,
-): readonly string[] | undefined {
-  const until = Math.min(endOf(observer, other), metAt);
+function nearFaults(pair: Pair, { cutAt, metAt }: Partition): readonly string[] | undefined {
+  const { observer, other } = pair;
+  const until = Math.min(endOf(pair), metAt);
   if (!areThere([observer, other], [cutAt, until])) return undefined;
   const news = newsOf(observer, other.member, [cutAt, until]);
   return news.map(({ what, at }) => `${what} at ${at.toFixed(1)}, in the same region`);
 }
 
-/** When the first of them ended. */
-function endOf(...memberships: readonly Membership[]): Moment {
-  return Math.min(...memberships.map(({ until = Number.POSITIVE_INFINITY }) => until));
+/** Until when nobody was about to end: who sees the other go may know of that before the other one does. */
+function endOf({ observer, other, beats }: Pair): Moment {
+  const ends = [observer, other].map(({ until = Number.POSITIVE_INFINITY }) => until);
+  return before(Math.min(...ends), ORDERLY_GRACE_MS, beats);
 }
 
 function wasSeen({ sights }: Membership, whose: string, by: Moment): boolean {
