@@ -51,6 +51,8 @@ const ANSWER_MS = 10_000;
 export class SocketIoClient extends FaultClient {
   /** How often it went on with the connection that it had before, by its own means. */
   resumptions = 0;
+  /** Channels of which the connection that there was last had an acknowledgement. */
+  readonly #subscribed = new Set<string>();
   readonly #way: StockWay;
   #socket: Socket | undefined;
   #isAway = false;
@@ -73,9 +75,10 @@ export class SocketIoClient extends FaultClient {
     socket.on("connect", () => {
       this.beginStays();
       if (socket.recovered) this.resumptions++;
+      else this.#subscribed.clear();
       for (const channel of this.channels) {
-        // The server goes on with the channels of a connection that it has kept.
-        if (socket.recovered) this.acknowledge(channel, { recovered: true });
+        // The server goes on with the channels of a connection that it has kept; others it may not have heard of.
+        if (this.#subscribed.has(channel)) this.acknowledge(channel, { recovered: true });
         else this.#subscribe(socket, channel);
       }
     });
@@ -126,8 +129,13 @@ export class SocketIoClient extends FaultClient {
     socket.timeout(ANSWER_MS).emit("subscribe", wanted, (error: unknown, answer: unknown) => {
       // The subscription of a connection that has ended is asked for again by the next.
       if (stay !== this.stays.get(channel) || this.isStopped) return;
-      if (error === null && Object(answer).ok === true) this.acknowledge(channel, Object(answer));
-      else if (Object(Object(answer).error).code === UNAVAILABLE) {
+      if (error === null && Object(answer).ok === true) {
+        this.#subscribed.add(channel);
+        // A channel that came back with the connection, whose first answer was lost, answers without a position.
+        const isKnown =
+          socket.recovered && since !== undefined && Object(answer).position === undefined;
+        this.acknowledge(channel, isKnown ? { recovered: true } : Object(answer));
+      } else if (Object(Object(answer).error).code === UNAVAILABLE) {
         void this.pause().then(() => {
           if (stay === this.stays.get(channel)) this.#subscribe(socket, channel);
         });

@@ -384,7 +384,8 @@ export class ConnectionChannels {
   #keep(connection: Connection): void {
     const { id, app, user, standing } = connection;
     const state = standing?.state;
-    if (state === undefined) return;
+    // Without channels there is nothing to come back to, and what the client asked for may not have arrived.
+    if (state === undefined || state.starts.length === 0) return;
     const isKnown = ([channel, start]: ChannelStart) =>
       start !== undefined || optionsOf(this.#options.apps, app, channel).volatile;
     // What is said elsewhere while the client is away would be missing.

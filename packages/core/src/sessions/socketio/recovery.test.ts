@@ -402,6 +402,16 @@ describe("a client that comes back", () => {
     expect(back().sid).not.toBe(was.sid);
   });
 
+  test("begins anew where it had no channel: what it asked for may have been lost on the way", () => {
+    const worker = setUp();
+    const client = worker.connect();
+    const { sid, pid } = connected(client.socket);
+    client.close();
+    const again = worker.connect(undefined, auth({ pid }));
+    expect(connected(again.socket).sid).not.toBe(sid);
+    expect(worker.counters).toMatchObject({ recoveredConnections: 0, unrecoveredConnections: 1 });
+  });
+
   test("comes back to a channel that promises nothing, and to none that it left", () => {
     const volatile = { subscribe: "anyone", publish: "anyone", volatile: true } as const;
     const { client, was, back, channels } = broken({ namespaces: { ...namespaces, volatile } });
