@@ -85,7 +85,7 @@ function inRegionOf(node: number): number {
 }
 
 async function metricsOf({ process: { publisherUrl, ca } }: NodeUnderTest): Promise<string> {
-  return (await httpsCall(`${publisherUrl}/metrics`, ca)).text;
+  return (await httpsCall(`${publisherUrl}/metrics`, ca, { ms: PATIENCE_MS })).text;
 }
 
 function valueIn(metrics: string, name: string): number {
