@@ -1,6 +1,7 @@
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
+import { NatsBans } from "@starling/core/broker/nats/nats-bans.ts";
 import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
 import { NatsReach } from "@starling/core/broker/nats/nats-reach.ts";
 import type { Node } from "@starling/core/broker/node.ts";
@@ -76,12 +77,19 @@ export function joinNodes(
     ...{ leaseMs, idempotencyWindowMs, link: presence.link },
     nodes: () => [...presence.mesh.others()],
   });
+  const bans = new NatsBans({
+    ...{ link: presence.link, clock, random: systemRandom, log },
+    ...{ prefix: nats.prefix, settings: nats.streams },
+    learn: (found) => node.bans.learn(found),
+  });
+  node.bans.keepIn(bans);
   showing.join(presence.mesh);
   node.joinMesh(reach.mesh);
   return {
     presence,
     reach,
     async close() {
+      bans.close();
       reach.close();
       await presence.close();
     },
