@@ -44,10 +44,11 @@ export interface OtherNodes {
 export function joinNodes(
   {
     nats,
+    apps,
     meshId,
     presenceLeaseMs: leaseMs,
     idempotencyWindowMs,
-  }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
+  }: Pick<Config, "nats" | "apps" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
   node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser" | "users">,
   { log, about }: { readonly log: Log; about(): string },
 ): OtherNodes | undefined {
@@ -80,6 +81,9 @@ export function joinNodes(
   const bans = new NatsBans({
     ...{ link: presence.link, clock, random: systemRandom, log },
     ...{ prefix: nats.prefix, settings: nats.streams },
+    needsJetStream: [...apps.values()].some(({ namespaces }) =>
+      [...namespaces.values()].some(({ history }) => history !== undefined),
+    ),
     learn: (found) => node.bans.learn(found),
   });
   node.bans.keepIn(bans);

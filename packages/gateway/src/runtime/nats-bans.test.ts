@@ -7,6 +7,9 @@ import {
   setDefaultTimeout,
   test,
 } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { APP, allIn, BansNode, banOf } from "./testing/bans-fixture.ts";
 import { ownPrefix } from "./testing/mesh-fixture.ts";
@@ -163,7 +166,7 @@ test("while NATS is away a ban is refused, the old ones hold, and a worker that 
   expect(await node.banned()).toEqual({ ada: end, bob: end });
 });
 
-test("where NATS has no JetStream bans are in memory, which is said once", async () => {
+test("where NATS has no JetStream bans are in memory, which is said once, until it has", async () => {
   const plain = await NatsServer.start("", { keeps: false });
   closing.push(() => plain.stop());
   const prefix = ownPrefix();
@@ -177,8 +180,22 @@ test("where NATS has no JetStream bans are in memory, which is said once", async
   await until(() => node.link.connection !== undefined);
   expect(await node.ban("ada", 0)).toBe("ok");
   expect(await node.banned()).toEqual({ bob: end });
+  // Histories need it, so there it is missing, and not unwanted.
+  const wanting = new BansNode({ server: plain, prefix, needsJetStream: true });
+  closing.push(() => wanting.close());
+  await until(() => wanting.link.connection !== undefined);
+  expect(await wanting.ban("ada", end)).toBe("broker_unavailable");
   const lines = node.log.lines.filter(({ message }) => message.includes("bans"));
   expect(lines.map(({ message }) => message)).toEqual([
     "NATS has no JetStream: bans are in memory, and end with the last node",
   ]);
+  const folder = mkdtempSync(join(tmpdir(), "starling-bans-"));
+  closing.push(() => rmSync(folder, { recursive: true, force: true }));
+  await plain.kill();
+  plain.configure(`jetstream: { store_dir: "${folder}" }`);
+  await plain.restart();
+  const isSaid = (text: string) => node.log.lines.some(({ message }) => message.includes(text));
+  await until(() => isSaid("NATS has JetStream now"));
+  expect(await node.ban("ada", end)).toBe("ok");
+  expect(await (await started(prefix, plain)).banned()).toEqual({ ada: end });
 });

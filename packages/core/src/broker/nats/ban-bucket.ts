@@ -106,8 +106,8 @@ export class BanBucket {
   }
 
   /**
-   * Everything that there is, in parts. Each is asked for by its key, since the library's own way waits for ever for
-   * what is removed meanwhile.
+   * Everything that there is, in parts. Each is asked for by its key, since the library's own way hangs where one is
+   * removed meanwhile.
    */
   async *all(): AsyncGenerator<readonly KeptBan[]> {
     const prefix = subjectOf(this.#name, "");

@@ -18,6 +18,8 @@ const READ_JITTER_MS = 300_000;
 const RETRY_MS = 2_000;
 /** Milliseconds for which others, whose clocks are behind, may still want what is over. */
 const GRACE_MS = 60_000;
+/** Milliseconds until JetStream is looked for again where there was none. */
+const LOOK_AGAIN_MS = 30_000;
 /** How often a ban is tried to be put where somebody else is quicker. */
 const ATTEMPTS = 20;
 
@@ -27,6 +29,8 @@ export interface NatsBansOptions extends Omit<BanBucketOptions, "connection"> {
   readonly random: Random;
   /** Milliseconds that workers of a node which starts wait for what was kept; default 2,000. */
   readonly firstReadMs?: number;
+  /** Whether channels keep histories: then servers without JetStream are an outage. */
+  readonly needsJetStream: boolean;
   /** Bans were found. */
   learn(bans: readonly Ban[]): void;
 }
@@ -110,15 +114,16 @@ export class NatsBans implements BanStore {
   }
 
   async #found(connection: NatsConnection): Promise<BanBucket | undefined> {
-    const { log, settings } = this.#options;
+    const { log, settings, needsJetStream } = this.#options;
     try {
       const bucket = await BanBucket.open({ ...this.#options, connection });
+      if (this.#isInMemory) log.info({}, "NATS has JetStream now: bans are kept from here on");
       this.#hadBucket = true;
       this.#isInMemory = false;
       return bucket;
     } catch (error) {
       // A domain that cannot be reached is not one that does not exist.
-      const mayBeMissing = !this.#hadBucket && settings.domain === undefined;
+      const mayBeMissing = !this.#hadBucket && !needsJetStream && settings.domain === undefined;
       if (!mayBeMissing || !isWithoutJetStream(error, connection)) throw error;
       if (!this.#isInMemory) {
         log.warn({}, "NATS has no JetStream: bans are in memory, and end with the last node");
@@ -134,12 +139,14 @@ export class NatsBans implements BanStore {
     const { number } = link;
     const isOver = () => this.#isClosed || link.connection === undefined || link.number !== number;
     try {
+      if (this.#isInMemory) this.#bucket = undefined;
       const bucket = await this.#open();
       if (bucket !== undefined) await this.#readAll(bucket);
       this.#read.resolve();
       if (this.#isAway) log.info({}, "bans can be kept again");
       this.#isAway = false;
-      if (!isOver()) this.#next(READ_AGAIN_MS + READ_JITTER_MS * fraction(this.#options.random));
+      const readAgainMs = READ_AGAIN_MS + READ_JITTER_MS * fraction(this.#options.random);
+      if (!isOver()) this.#next(bucket === undefined ? LOOK_AGAIN_MS : readAgainMs);
     } catch (cause) {
       // Whoever is there after that begins anew.
       if (isOver()) return;

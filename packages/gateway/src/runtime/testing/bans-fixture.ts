@@ -20,6 +20,8 @@ export interface BansNodeOptions {
   readonly connect?: () => Promise<NatsConnection>;
   /** The domain of JetStream that keeps bans; default: that of the server. */
   readonly domain?: string;
+  /** Default: `false`. */
+  readonly needsJetStream?: boolean;
   /** Default: longer than any test takes. */
   readonly firstReadMs?: number;
 }
@@ -35,12 +37,13 @@ export class BansNode {
 
   constructor(options: BansNodeOptions) {
     const { server, connect = () => connectTo(server), firstReadMs = 120_000 } = options;
+    const { needsJetStream = false } = options;
     this.#options = options;
     const shared = { clock: systemClock, random: systemRandom, log: this.log };
     this.link = new MeshLink({ ...shared, connect, afterTurn });
     const { bans } = this.#node.node;
     this.#bans = new NatsBans({
-      ...{ ...shared, ...this.#place, link: this.link, firstReadMs },
+      ...{ ...shared, ...this.#place, link: this.link, firstReadMs, needsJetStream },
       learn: (found) => bans.learn(found),
     });
     bans.keepIn(this.#bans);
