@@ -84,6 +84,10 @@ describe("a ban that is kept", () => {
     const kept = await bucket.get(APP, "ada");
     const later = { ...banOf("ada", end + 9), stamp: Date.now() + MINUTE };
     expect(await bucket.put(later, kept?.revision ?? 0)).toBe(true);
+    // Nobody puts one in the place of what he has not seen, or where he saw nothing.
+    for (const unseen of [kept?.revision ?? 0, 0]) {
+      expect(await bucket.put(banOf("ada", 0), unseen)).toBe(false);
+    }
     expect([last, await a.ban("ada", end + 10)]).toEqual(["ok", "ok"]);
     expect((await bucket.get(APP, "ada"))?.ban?.stamp).toBe(later.stamp + 1);
     expect(await (await started(prefix)).banned()).toEqual({ ada: end + 10 });
