@@ -9,6 +9,7 @@ import { httpsCall } from "../support/https.ts";
 import { IssuedCertificate } from "../support/issued-certificate.ts";
 import {
   agree,
+  bans,
   get,
   hears,
   historyAt,
@@ -59,6 +60,12 @@ async function expectOneMesh(mesh: TwoNodes): Promise<void> {
   using dave = await joined(there, "demo:a", "dave");
   await reaches(here, "demo:a", dave);
   await reaches(there, "demo:a", carol);
+  for (const [node, other] of [
+    [here, there],
+    [there, here],
+  ] as const) {
+    await bans(node, other, crypto.randomUUID());
+  }
   expect(mesh.refusals).toEqual([]);
 }
 
