@@ -11,6 +11,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
+import { connect as natsConnect } from "@nats-io/transport-node";
 import { APP, allIn, BansNode, banOf } from "./testing/bans-fixture.ts";
 import { ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
@@ -168,6 +169,26 @@ test("while NATS is away a ban is refused, the old ones hold, and a worker that 
   await until(() => node.link.connection !== undefined);
   while ((await node.ban("bob", end)) !== "ok");
   expect(await node.banned()).toEqual({ ada: end, bob: end });
+});
+
+test("where the bucket may not be used a ban is refused, and why is said once", async () => {
+  const users = `{ users: [{ user: node, password: secret, permissions: { publish: "starling.>" } }] }`;
+  const guarded = await NatsServer.start(`authorization: ${users}`);
+  closing.push(() => guarded.stop());
+  const connect = () =>
+    natsConnect({ servers: guarded.url, user: "node", pass: "secret", ignoreAuthErrorAbort: true });
+  const node = new BansNode({ server: guarded, prefix: "starling", connect });
+  closing.push(() => node.close());
+  await until(() => node.link.connection !== undefined);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(await node.ban("ada", Date.now() + HOUR)).toBe("broker_unavailable");
+  }
+  const errors = () =>
+    node.log.lines.filter(({ message }) => message.includes("bans cannot be kept"));
+  await until(() => errors().length > 0);
+  expect(errors()).toEqual([
+    expect.objectContaining({ fields: expect.objectContaining({ code: 901 }) }),
+  ]);
 });
 
 test("where NATS has no JetStream bans are in memory, which is said once, until it has", async () => {
