@@ -9,6 +9,8 @@ import { httpsCall } from "../support/https.ts";
 import { IssuedCertificate } from "../support/issued-certificate.ts";
 import {
   agree,
+  ban,
+  bans,
   get,
   hears,
   historyAt,
@@ -59,6 +61,12 @@ async function expectOneMesh(mesh: TwoNodes): Promise<void> {
   using dave = await joined(there, "demo:a", "dave");
   await reaches(here, "demo:a", dave);
   await reaches(there, "demo:a", carol);
+  for (const [node, other] of [
+    [here, there],
+    [there, here],
+  ] as const) {
+    await bans(node, other, crypto.randomUUID());
+  }
   expect(mesh.refusals).toEqual([]);
 }
 
@@ -73,6 +81,7 @@ async function expectToPartAndHeal(mesh: TwoNodes, lines: readonly CutProxy[]): 
   await agree(mesh, "demo:b", "carol", "dave");
   for (const line of lines) line.part();
   const refused = publish(there, "kept:b", "refused");
+  const banned = [here, there].map((node) => ban(node, crypto.randomUUID()));
   expect(await publish(here, "kept:b", "kept")).toBe(200);
   await hears(ada, "kept");
   for (const [node, client] of [
@@ -84,6 +93,7 @@ async function expectToPartAndHeal(mesh: TwoNodes, lines: readonly CutProxy[]): 
     expect((await httpsCall(`${node.subscriberUrl}/ready`, node.ca)).status).toBe(200);
   }
   expect(await refused).toBe(503);
+  expect(await Promise.all(banned)).toEqual([200, 503]);
   await Promise.all([sees(here, "demo:b", "carol"), sees(there, "demo:b", "dave")]);
   expect(await get(there, "history", "kept:b")).toMatchObject({ error: { code: 901 } });
   for (const line of lines) line.heal();

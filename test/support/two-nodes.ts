@@ -93,6 +93,20 @@ async function membersAt(node: GatewayProcess, channel: string): Promise<readonl
   return (members as { clientId: string }[]).map(({ clientId }) => clientId).sort();
 }
 
+/** What a node answers that is to ban a user. */
+export async function ban(node: GatewayProcess, user: string): Promise<number> {
+  const call = { body: JSON.stringify({ user, ban: 60 }), ms: PATIENCE_MS };
+  return (await httpsCall(`${node.publisherUrl}/api/disconnect`, node.ca, call)).status;
+}
+
+/** Bans a user until the servers keep that, and the other node knows it. */
+export async function bans(node: GatewayProcess, other: GatewayProcess, user: string) {
+  await soon("a ban that is kept", async () => (await ban(node, user)) === 200);
+  await soon("the ban on the other node", async () =>
+    (await httpsCall(`${other.publisherUrl}/api/bans`, other.ca)).text.includes(user),
+  );
+}
+
 export async function joined(node: GatewayProcess, channel: string, id: string) {
   const client = await SignallingClient.open(node, { id });
   await client.join(channel);

@@ -131,9 +131,8 @@ export async function startGateway(
     health,
   );
 
-  await hub.prepare();
-  // Whoever comes then hears of all nodes from the start.
-  await mesh?.reached();
+  // Whoever comes then is not banned, and hears of all nodes from the start.
+  await Promise.all([hub.prepare(), mesh?.reached()]);
   const publishers =
     config.singlePort === undefined
       ? startPublisherListener({

@@ -167,9 +167,8 @@ export async function startWorker(config: QuicWorkerConfig, world: World): Promi
   });
   const origins = new AllowedOrigins(settings.allowedOrigins);
   const socketIoEndpoint = new SocketIoEndpoint({ engine, streams, origins });
-  await hub.prepare();
-  // Whoever comes then hears of all nodes from the start.
-  await mesh?.reached();
+  // Whoever comes then is not banned, and hears of all nodes from the start.
+  await Promise.all([hub.prepare(), mesh?.reached()]);
   const server = new WebTransportServer({
     endpoint,
     timers: world.timers,

@@ -7,6 +7,12 @@ import { BanList, MAX_BANS } from "./ban-list.ts";
 const APP = "default";
 const MINUTE = 60_000;
 
+function say(list: BanList, ...said: Parameters<BanList["next"]>): Ban {
+  const ban = list.next(...said);
+  list.merge(ban);
+  return ban;
+}
+
 function setUp() {
   const clock = new FakeClock();
   const list = () => new BanList(clock);
@@ -17,8 +23,8 @@ describe("a list of bans", () => {
   test("knows who is banned, in which app and until when", () => {
     const { clock, list, now } = setUp();
     const bans = list();
-    bans.say(APP, "ada", now + MINUTE, "a");
-    bans.say(APP, "bob", now + 2 * MINUTE, "a");
+    say(bans, APP, "ada", now + MINUTE, "a");
+    say(bans, APP, "bob", now + 2 * MINUTE, "a");
     expect([bans.has(APP, "ada"), bans.has("shop", "ada"), bans.has(APP, "carol")]).toEqual([
       ...[true, false, false],
     ]);
@@ -33,15 +39,15 @@ describe("a list of bans", () => {
   test("does not let a ban come back that was lifted, or made shorter, when an older one is told late", () => {
     const { clock, list, now } = setUp();
     const [here, there] = [list(), list()];
-    const long = here.say(APP, "ada", now + 10 * MINUTE, "a");
-    const lifted = here.say(APP, "ada", 0, "a");
+    const long = say(here, APP, "ada", now + 10 * MINUTE, "a");
+    const lifted = say(here, APP, "ada", 0, "a");
     there.merge(lifted);
     clock.advance(5 * MINUTE);
     expect(there.merge(long)).toBe(false);
     expect(there.has(APP, "ada")).toBe(false);
     here.merge(long);
-    const short = here.say(APP, "bob", now + 10 * MINUTE, "a");
-    here.say(APP, "bob", now + 6 * MINUTE, "a");
+    const short = say(here, APP, "bob", now + 10 * MINUTE, "a");
+    say(here, APP, "bob", now + 6 * MINUTE, "a");
     clock.advance(2 * MINUTE);
     expect([here.merge(long), here.merge(short)]).toEqual([false, false]);
     expect(here.ofApp(APP)).toEqual([]);
@@ -52,10 +58,10 @@ describe("a list of bans", () => {
   test("that knows only the end of a ban does not forget it before the longest that was told", () => {
     const { clock, list, now } = setUp();
     const [first, second] = [list(), list()];
-    const long = first.say(APP, "ada", now + 10 * MINUTE, "a");
+    const long = say(first, APP, "ada", now + 10 * MINUTE, "a");
     clock.advance(1);
     // It has not heard of the long one.
-    const short = second.say(APP, "ada", now + MINUTE, "b");
+    const short = say(second, APP, "ada", now + MINUTE, "b");
     first.merge(short);
     expect(first.has(APP, "ada")).toBe(true);
     clock.advance(5 * MINUTE);
@@ -67,11 +73,11 @@ describe("a list of bans", () => {
   test("takes as many as it may, and counts the others", () => {
     const { clock, list, now } = setUp();
     const bans = list();
-    for (let user = 0; user < MAX_BANS; user++) bans.say(APP, `${user}`, now + MINUTE, "a");
-    const oneMore = () => bans.say(APP, "one more", clock.now() + MINUTE, "a");
+    for (let user = 0; user < MAX_BANS; user++) say(bans, APP, `${user}`, now + MINUTE, "a");
+    const oneMore = () => say(bans, APP, "one more", clock.now() + MINUTE, "a");
     expect(oneMore).toThrow(expect.objectContaining({ errorName: "too_many_bans" }));
     expect(bans.refused).toBe(1);
-    bans.say(APP, "1", now + 2 * MINUTE, "a");
+    say(bans, APP, "1", now + 2 * MINUTE, "a");
     clock.advance(MINUTE);
     expect(oneMore).not.toThrow();
     expect(bans.size).toBe(2);
@@ -80,7 +86,7 @@ describe("a list of bans", () => {
   test("tells everything in pages, in one order", () => {
     const { list, now } = setUp();
     const bans = list();
-    for (const user of ["c", "a", "b"]) bans.say(APP, user, now + MINUTE, "a");
+    for (const user of ["c", "a", "b"]) say(bans, APP, user, now + MINUTE, "a");
     const first = bans.page("", 2);
     expect(first.bans.map(({ user }) => user)).toEqual(["a", "b"]);
     const last = bans.page(first.next, 2);

@@ -66,12 +66,13 @@ export class BanList {
   }
 
   /**
-   * Says something new of a user: until when it is banned, or 0 that it is not.
+   * What is to be said of a user next, which is newer than all that is known: until when it is banned, or 0 that it
+   * is not. It holds when it is merged.
    *
    * @param by names whoever says it
    * @throws StarlingError `too_many_bans`
    */
-  say(app: string, user: string, until: number, by: string): Ban {
+  next(app: string, user: string, until: number, by: string): Ban {
     const known = this.#entries.get(userKey(app, user))?.ban;
     if (known === undefined && until > 0 && this.size >= MAX_BANS) {
       this.#sweep();
@@ -84,9 +85,7 @@ export class BanList {
     const stamp = Math.max(now, (known?.stamp ?? 0) + 1);
     // A ban that is lifted here may not have been heard of yet.
     const keptUntil = Math.max(until, known?.keptUntil ?? now + UNHEARD_MS);
-    const ban = { app, user, until, keptUntil, stamp, by };
-    this.merge(ban);
-    return ban;
+    return { app, user, until, keptUntil, stamp, by };
   }
 
   /** Takes note of what somebody said; answers whether that is news. */

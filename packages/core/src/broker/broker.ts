@@ -202,7 +202,9 @@ export interface Broker {
    * Bans a user until a moment, ms since the epoch, or lifts a ban with 0. All workers of the mesh are told by
    * `bans` with a list of `Ban`, this one as well, before the answer; nodes that cannot be reached when they can.
    *
-   * @throws StarlingError `too_many_bans`
+   * Where bans are kept beyond the end of nodes this one is so, too, before anybody is told.
+   *
+   * @throws StarlingError `too_many_bans`, or `broker_unavailable` where it is not known to be kept
    */
   ban(app: string, user: string, until: number): Answer<void>;
   /**

@@ -83,11 +83,11 @@ export class LocalBroker implements Broker {
     return this.#seat.disconnect(app, target);
   }
 
-  ban(app: string, user: string, until: number): void {
-    this.#seat.ban(app, user, until);
+  ban(app: string, user: string, until: number): Answer<void> {
+    return this.#seat.ban(app, user, until);
   }
 
-  bans(after: string): BanPage {
+  bans(after: string): Answer<BanPage> {
     return this.#seat.bans(after);
   }
 

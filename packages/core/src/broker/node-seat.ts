@@ -149,12 +149,12 @@ export class Seat<Content> implements NodeSeat<Content> {
     return Promise.all([here, there]).then(([own, rest]) => bothDisconnected(own, rest));
   }
 
-  ban(app: string, user: string, until: number): void {
-    this.#node.bans.say(app, user, until);
+  ban(app: string, user: string, until: number): Answer<void> {
+    return this.#node.bans.say(app, user, until);
   }
 
-  bans(after: string): BanPage {
-    return this.#node.bans.list.page(after, BANS_AT_ONCE);
+  bans(after: string): Answer<BanPage> {
+    return this.#node.bans.page(after, BANS_AT_ONCE);
   }
 
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]> {

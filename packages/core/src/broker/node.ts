@@ -161,7 +161,7 @@ export class Node<Content> {
   }
 
   /** Who is banned, as far as the node knows. */
-  get bans(): Pick<NodeBans, "learn" | "list"> {
+  get bans(): Pick<NodeBans, "learn" | "list" | "keepIn"> {
     return this.#state.bans;
   }
 

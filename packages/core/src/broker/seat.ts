@@ -66,8 +66,8 @@ export interface NodeSeat<Content> {
   history(app: string, channel: string, request: HistoryRequest): HistoryPage<Content>;
   channels(app: string, page: ChannelPageRequest): ChannelPage;
   disconnect(app: string, target: DisconnectTarget): Answer<Disconnection>;
-  ban(app: string, user: string, until: number): void;
-  bans(after: string): BanPage;
+  ban(app: string, user: string, until: number): Answer<void>;
+  bans(after: string): Answer<BanPage>;
   reserve(keys: readonly DeliveryKey[]): Answer<readonly (Published | undefined)[]>;
   release(keys: readonly DeliveryKey[]): void;
   take(rate: RateName, key: string): Answer<number>;

@@ -107,7 +107,7 @@ export const natsVariables = {
     default: undefined,
     otherwise: "the one of the servers that the node is connected to",
     description:
-      "Domain of JetStream that keeps the histories of the mesh, the same on all nodes; needed where regions " +
+      "Domain of JetStream that keeps the histories and bans of the mesh, the same on all nodes; needed where regions " +
       "are [leaf nodes](../guide/regions.md#leaf-nodes).",
     source: "Starling",
   },
@@ -116,7 +116,8 @@ export const natsVariables = {
     group: "NATS",
     type: wholeNumber(1, 5),
     default: "1",
-    description: "Servers of a cluster that keep each publication of a channel with history.",
+    description:
+      "Servers of a cluster that keep each publication of a channel with history, and bans.",
     source: "Starling",
   },
   natsStorage: {
@@ -125,7 +126,7 @@ export const natsVariables = {
     type: oneOf(["file", "memory"]),
     default: "file",
     description:
-      "What streams are kept in, from when they are made. What is in `memory` is lost when the " +
+      "What histories and bans are kept in, from when they are made. What is in `memory` is lost when the " +
       "server ends, and clients that come back are told.",
     source: "Starling",
   },

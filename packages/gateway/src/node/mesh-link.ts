@@ -1,6 +1,7 @@
 import type { Broker } from "@starling/core/broker/broker.ts";
 import type { WorkerHandlers } from "@starling/core/broker/handlers.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
+import { NatsBans } from "@starling/core/broker/nats/nats-bans.ts";
 import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
 import { NatsReach } from "@starling/core/broker/nats/nats-reach.ts";
 import type { Node } from "@starling/core/broker/node.ts";
@@ -43,10 +44,11 @@ export interface OtherNodes {
 export function joinNodes(
   {
     nats,
+    apps,
     meshId,
     presenceLeaseMs: leaseMs,
     idempotencyWindowMs,
-  }: Pick<Config, "nats" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
+  }: Pick<Config, "nats" | "apps" | "meshId" | "presenceLeaseMs" | "idempotencyWindowMs">,
   node: Pick<Node<unknown>, "presence" | "bans" | "disconnect" | "joinMesh" | "takeUser" | "users">,
   { log, about }: { readonly log: Log; about(): string },
 ): OtherNodes | undefined {
@@ -76,12 +78,22 @@ export function joinNodes(
     ...{ leaseMs, idempotencyWindowMs, link: presence.link },
     nodes: () => [...presence.mesh.others()],
   });
+  const bans = new NatsBans({
+    ...{ link: presence.link, clock, random: systemRandom, log },
+    ...{ prefix: nats.prefix, settings: nats.streams },
+    needsJetStream: [...apps.values()].some(({ namespaces }) =>
+      [...namespaces.values()].some(({ history }) => history !== undefined),
+    ),
+    learn: (found) => node.bans.learn(found),
+  });
+  node.bans.keepIn(bans);
   showing.join(presence.mesh);
   node.joinMesh(reach.mesh);
   return {
     presence,
     reach,
     async close() {
+      bans.close();
       reach.close();
       await presence.close();
     },

@@ -38,18 +38,21 @@ export class DisconnectApi {
     const target: DisconnectTarget =
       user === undefined ? { connection: connection ?? "" } : { user };
     return () => {
-      const disconnected = this.#hub.disconnect(app, target);
-      // Told behind it: a ban ends connections, too, and those would not be counted.
-      const banned =
-        ban === undefined || user === undefined ? undefined : this.#ban(app, user, ban);
-      return whenAnswered(banned, () =>
-        whenAnswered(disconnected, ({ connections, isComplete, unanswered }) => ({
+      const disconnected = whenAnswered(
+        this.#hub.disconnect(app, target),
+        ({ connections, isComplete, unanswered }): Disconnected => ({
           ok: true,
           connections,
           complete: isComplete,
           unanswered: [...unanswered],
-        })),
+        }),
       );
+      // Told behind it: a ban ends connections, too, and those would not be counted.
+      const banned =
+        ban === undefined || user === undefined ? undefined : this.#ban(app, user, ban);
+      if (!(banned instanceof Promise)) return disconnected;
+      // Both are waited for, since either may fail first.
+      return Promise.all([disconnected, banned]).then(([ended]) => ended);
     };
   }
 

@@ -87,7 +87,7 @@ const operations: Readonly<Record<string, { readonly method: string } & Operatio
     id: "disconnect",
     summary:
       "Disconnects a user or one connection, on all nodes, and bans the user where that is asked for; the clients " +
-      "do not reconnect by themselves.",
+      "do not reconnect by themselves. A ban that cannot be kept is refused; connections are ended all the same.",
     request: { name: "Disconnect", schema: disconnectSchema },
     answer: { name: "Disconnected", schema: disconnectedSchema },
     errors: [...WRITING, "too_many_bans"],

@@ -76,7 +76,11 @@ export const disconnectSchema = z
       .min(1)
       .max(MAX_BAN_SECONDS)
       .optional()
-      .meta({ description: "Seconds for which the user cannot connect again; only with `user`." }),
+      .meta({
+        description:
+          "Seconds for which the user cannot connect again, until the moment at which they are over by the clocks of the " +
+          "nodes; only with `user`.",
+      }),
     app,
   })
   .refine((target) => (target.user === undefined) !== (target.connection === undefined), {

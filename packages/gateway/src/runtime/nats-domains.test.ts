@@ -9,6 +9,7 @@ import { kept, read } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { join } from "@starling/core/broker/conformance/worker.ts";
 import { freePort } from "../../../../test/support/nats-server.ts";
+import { BansNode } from "./testing/bans-fixture.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
@@ -99,4 +100,21 @@ test("positions of another domain that keeps the same are not taken, and the log
   const complaints = () => right.node.log.lines.filter(({ level }) => level === "error");
   await until(() => complaints().length > 0);
   expect(complaints()).toMatchObject([{ fields: { domain: "away", ours: "home" } }]);
+});
+
+test("with the domain that is configured both regions have the same bans, which are kept there alone", async () => {
+  const prefix = ownPrefix();
+  const node = (server: NatsServer, domain?: string) => {
+    const made = new BansNode({ server, prefix, ...(domain === undefined ? {} : { domain }) });
+    closing.push(() => made.close());
+    return made;
+  };
+  const [there, end] = [node(away, "home"), Date.now() + 3_600_000];
+  expect(await there.banned()).toEqual({});
+  expect(await there.ban("ada", end)).toBe("ok");
+  expect(await node(home, "home").banned()).toEqual({ ada: end });
+  expect(await node(away).banned()).toEqual({});
+  expect(await node(away, "nowhere").ban("bob", end)).toBe("broker_unavailable");
+  expect(await there.ban("ada", 0)).toBe("ok");
+  expect(await node(home, "home").banned()).toEqual({});
 });

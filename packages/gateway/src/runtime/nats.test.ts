@@ -13,6 +13,7 @@ import { NatsServer } from "../../../../test/support/nats-server.ts";
 import { ServerCertificate } from "../../../../test/support/server-certificate.ts";
 import { connectToNats } from "./nats.ts";
 import { afterTurn, systemClock } from "./system.ts";
+import { BansNode, banOf } from "./testing/bans-fixture.ts";
 import { MeshNode } from "./testing/mesh-fixture.ts";
 import { NatsOperator } from "./testing/nats-operator.ts";
 import { until } from "./testing/until.ts";
@@ -36,7 +37,8 @@ function configOf(server: NatsServer, more: Partial<NatsConfig> = {}): NatsConfi
 /** What the documentation says that a node has to be allowed. */
 const PERMISSIONS = `{
   publish: ["starling.pub.>", "starling.kept.>", "starling.who.>", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>",
-            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>"]
+            "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.MSG.GET.>", "$KV.starling-bans.>",
+            "$JS.API.STREAM.PURGE.KV_starling-bans"]
   subscribe: ["starling.pub.>", "starling.live.>", "starling.who.>", "_INBOX.>",
               "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.>"]
 }`;
@@ -66,6 +68,33 @@ test("a user with no more permissions than documented publishes, hears, and read
   const { entries } = await read(two, second, "kept");
   expect(entries.map(({ content }) => content.data)).toEqual(["2"]);
   expect([...one.log.lines, ...two.log.lines].filter(({ level }) => level === "error")).toEqual([]);
+});
+
+test("a user with no more permissions than documented keeps bans, reads a lot of them, and removes what is over", async () => {
+  const users = `{ users: [{ user: node, password: secret, permissions: ${PERMISSIONS} }] }`;
+  const server = await start(`authorization: ${users}`);
+  const config = configOf(server, { user: "node", password: "secret" });
+  const connect = () => connectToNats(config, "test");
+  const node = () => {
+    const made = new BansNode({ server, prefix: "starling", connect });
+    closing.push(() => made.close());
+    return made;
+  };
+  const [first, end] = [node(), Date.now() + 3_600_000];
+  expect(await first.banned()).toEqual({});
+  expect([
+    await first.ban("ada", end),
+    await first.ban("bob", end),
+    await first.ban("ada", 0),
+  ]).toEqual([...["ok", "ok", "ok"]]);
+  const bucket = await first.bucket();
+  for (let n = 0; n < 1_200; n++) await bucket.put(banOf(`${n}${"-".repeat(400)}`, end), 0);
+  expect(await bucket.put(banOf("over", 0, 1), 0)).toBe(true);
+  const second = node();
+  expect(Object.keys(await second.banned())).toHaveLength(1_201);
+  while ((await bucket.get("default", "over")) !== undefined) await Bun.sleep(20);
+  const errors = [...first.log.lines, ...second.log.lines].filter(({ level }) => level === "error");
+  expect(errors).toEqual([]);
 });
 
 /** One message goes to the server and comes back. */

@@ -341,7 +341,7 @@ function epochOf(text: string): string {
 }
 
 /** A server that stands alone has no cluster to speak of. */
-function knowsLeader({ cluster }: Pick<StreamInfo, "cluster">): boolean {
+export function knowsLeader({ cluster }: Pick<StreamInfo, "cluster">): boolean {
   return cluster === undefined || Boolean(cluster.leader);
 }
 

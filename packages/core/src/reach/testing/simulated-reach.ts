@@ -82,7 +82,7 @@ export class SimulatedNode {
   }
 
   ban(user: string, until: number): void {
-    this.broker.ban(APP, user, until);
+    void this.broker.ban(APP, user, until);
   }
 }
 
