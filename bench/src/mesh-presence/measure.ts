@@ -127,7 +127,7 @@ export async function measurePresence(directory: string, members: number): Promi
 
 /**
  * Bytes that three nodes send when NATS is back after a time longer than the lease, as a multiple of the bytes of the
- * states of all members together: everybody has to learn of everybody else again.
+ * states of all members together: to everybody all members of the others have left, and come back.
  */
 export async function measureHeal(directory: string, members: number): Promise<number> {
   const server = new Server(directory);
