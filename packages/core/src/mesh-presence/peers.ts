@@ -47,6 +47,10 @@ export class Peers {
     return this.#peers.get(start);
   }
 
+  starts(): Iterable<string> {
+    return this.#peers.keys();
+  }
+
   all(): Iterable<Peer> {
     return this.#peers.values();
   }

@@ -260,6 +260,17 @@ describe("a network that was split", () => {
     expect(network.messages.get("told")).toBe(1);
   });
 
+  test("a node that asks before it is heard that it is there is answered", () => {
+    const { network, clock, nodes } = mesh("a", "b");
+    join(nodes[0], "room", "1");
+    clock.advance(100);
+    network.resetCounts();
+    const wants = [{ app: APP, channel: "room", known: { floor: 0, context: Dots.none() } }];
+    nodes[0].mesh.receive("c3", { type: "ask", number: 1, isUrgent: true, wants });
+    clock.advance(100);
+    expect(network.messages.get("told")).toBe(1);
+  });
+
   test("a node that has no members is asked for none", () => {
     const { network, clock, nodes } = mesh("a", "b");
     nodes[0].watch("room");

@@ -129,6 +129,8 @@ export class PresenceMesh {
     this.#answers = new Answers({
       ...{ clock, afterTurn, counters, transport: counted, own: this.#own, gatherMs: 2 * jitterMs },
       flush: () => this.#flush(),
+      starts: () => this.#peers.starts(),
+      announce: () => this.#heartbeat.hurry(),
     });
     this.#peers = new Peers({
       ...{ counters, log, own: options },
@@ -231,11 +233,14 @@ export class PresenceMesh {
   linkUp(): void {
     if (this.#isUp || this.#isClosed) return;
     this.#isUp = true;
+    this.#answers.linkUp();
     this.#heartbeat.hello();
     const { clock } = this.#options;
     if (this.#greeting !== undefined) clock.clearTimeout(this.#greeting);
     this.#greeting = clock.setTimeout(() => {
       this.#greeting = undefined;
+      // Not before, so that whoever is back a moment later is told the same with them.
+      for (const peer of this.#peers.all()) this.#repairs.hurry(peer);
       this.#settleAll();
     }, GREETING_MS);
   }
@@ -260,8 +265,11 @@ export class PresenceMesh {
       return;
     }
     const peer = this.#peers.get(start);
-    // Whose beat was not heard yet will be asked for everything.
-    if (peer === undefined) return;
+    if (peer === undefined) {
+      // Whose beat was not heard yet will be asked for everything, and may ask before it says that it is there.
+      if (message.type === "ask") this.#answers.ask(start, message);
+      return;
+    }
     switch (message.type) {
       case "bye":
         this.#peers.ended(peer);
@@ -363,11 +371,13 @@ export class PresenceMesh {
 
   #arrived(peer: Peer): void {
     this.#nodesObserver?.arrived(peer.start);
+    this.#answers.arrived(peer.start);
     for (const [interest, roster] of this.#remembered.take(peer) ?? []) {
       replicaOf(interest, peer).remembered = roster;
     }
     if (peer.channels > 0) {
       this.#repairs.suspect(peer);
+      if (this.#greeting === undefined) this.#repairs.hurry(peer);
       return;
     }
     // It has said already that it has no members.

@@ -68,11 +68,20 @@ export class Repairs {
     for (const interest of this.#options.interests.all()) {
       const replica = replicaOf(interest, peer);
       replica.wanted = Math.max(replica.wanted, peer.now);
-      if (!isComplete(replica)) peer.incomplete.add(replica);
+      if (isComplete(replica)) continue;
+      peer.incomplete.add(replica);
+      peer.suspected.add(replica);
     }
-    const waited = [...peer.incomplete].filter(({ interest }) => interest.waiting !== undefined);
-    this.#send({ to: "node", start: peer.start }, waited.map(wantOf), true);
     this.#scheduleSoon(peer);
+  }
+
+  /** Asks at once for what has been in doubt since the node arrived, and somebody waits for. */
+  hurry(peer: Peer): void {
+    const waited = [...peer.suspected].filter(
+      (replica) => replica.interest.waiting !== undefined && peer.incomplete.has(replica),
+    );
+    peer.suspected.clear();
+    this.#send({ to: "node", start: peer.start }, waited.map(wantOf), true);
   }
 
   /** Something has happened in a channel that has this hash. */
@@ -124,6 +133,7 @@ export class Repairs {
     if (peer.repair !== undefined) this.#options.clock.clearTimeout(peer.repair);
     peer.repair = undefined;
     peer.incomplete.clear();
+    peer.suspected.clear();
   }
 
   #scheduleSoon(peer: Peer): void {
