@@ -127,9 +127,15 @@ export async function measurePresence(directory: string, members: number): Promi
 
 /**
  * Bytes that three nodes send when NATS is back after a time longer than the lease, as a multiple of the bytes of the
- * states of all members together: everybody has to learn of everybody else again.
+ * states of all members together: to everybody all members of the others have left, and come back.
+ *
+ * @param isForgotten whether nodes have forgotten meanwhile what they knew of one another, as after many leases
  */
-export async function measureHeal(directory: string, members: number): Promise<number> {
+export async function measureHeal(
+  directory: string,
+  members: number,
+  isForgotten: boolean,
+): Promise<number> {
   const server = new Server(directory);
   await server.start();
   const parties = await met(server, ["a", "b", "c"]);
@@ -140,6 +146,7 @@ export async function measureHeal(directory: string, members: number): Promise<n
     for (const party of parties) await party.order({ type: "wait", members: all });
     await server.stop();
     for (const party of parties) await party.order({ type: "wait", members: each });
+    if (isForgotten) await Promise.all(parties.map((party) => party.order({ type: "forget" })));
     const before = await sentBy(parties);
     await server.start();
     for (const party of parties) await party.order({ type: "wait", members: all });

@@ -4,6 +4,8 @@ export type Order =
   /** Carried out once it knows so many others. */
   | { readonly type: "meet"; readonly others: number }
   | { readonly type: "watch" }
+  /** Watches the channel anew, once nothing is known any more of its members on other nodes. */
+  | { readonly type: "forget" }
   | { readonly type: "join"; readonly members: number }
   /** Carried out once the channel has so many members, and nothing is on its way any more. */
   | { readonly type: "wait"; readonly members: number }

@@ -104,6 +104,11 @@ async function carryOut(order: Order): Promise<number | undefined> {
     case "watch":
       await broker.watch(APP, CHANNEL);
       return undefined;
+    case "forget":
+      broker.unwatch(APP, CHANNEL);
+      await until(() => presence?.mesh.interests === 0);
+      await broker.watch(APP, CHANNEL);
+      return undefined;
     case "join":
       await join(order.members);
       return undefined;

@@ -8,7 +8,10 @@ import type { Comparison, Mode, Sample } from "./mode.ts";
 const TIMEOUT_MS = 120_000;
 const OWN = "node of the members";
 const OTHER = "another node";
-const HEAL = "three nodes after a split";
+const HEALS = [
+  { series: "three nodes after a split", isForgotten: false },
+  { series: "that forgot one another", isForgotten: true },
+];
 
 export interface PresenceMeshOptions {
   readonly members: number;
@@ -43,7 +46,7 @@ export function presenceMesh({ members, healed, atMost }: PresenceMeshOptions): 
         target("joinMicros", series, atMost.joinMicros),
         target("memberBytes", series, atMost.memberBytes),
       ]),
-      target("healed", HEAL, atMost.healed),
+      ...HEALS.map(({ series }) => target("healed", series, atMost.healed)),
     ],
     measure: () => Promise.resolve([]),
     measureAlone: (directory) => inTime(samples(directory, members, healed)),
@@ -51,17 +54,21 @@ export function presenceMesh({ members, healed, atMost }: PresenceMeshOptions): 
 }
 
 async function samples(directory: string, members: number, healed: number): Promise<Sample[]> {
-  const folder = join(directory, "heal");
-  mkdirSync(folder);
   const cost = await measurePresence(directory, members);
-  const ratio = await measureHeal(folder, healed);
+  const heals: Sample[] = [];
+  for (const [index, { series, isForgotten }] of HEALS.entries()) {
+    const folder = join(directory, `heal-${index}`);
+    mkdirSync(folder);
+    const ratio = await measureHeal(folder, healed, isForgotten);
+    heals.push({ series, values: { healed: ratio } });
+  }
   return [
     { series: OWN, values: { joinMicros: cost.ownJoin, memberBytes: cost.ownBytes } },
     {
       series: OTHER,
       values: { countMicros: cost.count, joinMicros: cost.otherJoin, memberBytes: cost.otherBytes },
     },
-    { series: HEAL, values: { healed: ratio } },
+    ...heals,
   ];
 }
 

@@ -1,10 +1,11 @@
-import { ByChannel } from "../hub/by-channel.ts";
 import type { AfterTurn, Clock, TimerHandle } from "../ports.ts";
+import { type Answer, Answered } from "./answered.ts";
 import type { MeshPresenceCounters } from "./counters.ts";
 import { MAX_HASH } from "./hash.ts";
 import type { Address, Ask, Mark, MeshTransport, Message, Part, Place } from "./messages.ts";
 import { bytesOf, type Known } from "./own-channel.ts";
 import type { OwnPresence } from "./own-presence.ts";
+import { type Question, Questions } from "./questions.ts";
 
 /** Bytes of one message, about; and those sent before the last of them is waited for. */
 const MESSAGE_BYTES = 48 * 1024;
@@ -13,15 +14,16 @@ const BURST_BYTES = 256 * 1024;
 const MAX_CHANNELS = 100_000;
 /** Marks in one message. */
 const MARKS = 3_000;
+/** Stands for nodes that are not known yet; no start is named so. */
+const ANYBODY = "";
 /** What a channel and a range of dots take beside the entries. */
 const PART_BYTES = 40;
 const RANGE_BYTES = 4;
 
-/** A channel that is asked for, and by whom, with what each knows. */
-interface Question {
-  readonly app: string;
-  readonly channel: string;
-  readonly askers: Map<string, Known>;
+/** What is sent bit by bit. */
+interface Sending {
+  readonly messages: Iterator<readonly [Address, Message, number]>;
+  readonly answer?: Answer;
 }
 
 export interface AnswersOptions {
@@ -32,33 +34,58 @@ export interface AnswersOptions {
   readonly counters: MeshPresenceCounters;
   /** Tells the others what they have not been told yet. */
   readonly flush: () => void;
+  /** Says that this node is there, where others may not have heard it: what it tells means nothing to them before. */
+  readonly announce: () => void;
   /** Milliseconds for which questions are gathered that nobody waits for. */
   readonly gatherMs: number;
+  /** The starts of the other nodes that are there. */
+  readonly starts: () => Iterable<string>;
 }
 
 /**
- * Answers what other nodes ask of the members of this one. What several ask at about the same time is said once, to
- * all that are interested.
+ * Answers what other nodes ask of the members of this one. What several ask at about the same time, or are about to
+ * ask, is said once, to all that are interested.
  */
 export class Answers {
   readonly #options: AnswersOptions;
   readonly #urgent = new Questions();
   readonly #gathered = new Questions();
   readonly #comparing = new Set<string>();
+  readonly #answered: Answered;
+  /** Nodes that have come a moment ago, and may not have asked yet. */
+  readonly #expected = new Map<string, TimerHandle>();
   #isUrgentDue = false;
   #gathering: TimerHandle | undefined;
-  readonly #queue: Iterator<readonly [Address, Message, number]>[] = [];
+  readonly #queue: Sending[] = [];
   #isSending = false;
   #last = 0;
 
   constructor(options: AnswersOptions) {
     this.#options = options;
+    this.#answered = new Answered(options.clock);
+  }
+
+  /** The link is up: others may be there that were not heard yet, and lack anything. */
+  linkUp(): void {
+    this.arrived(ANYBODY);
+  }
+
+  /** A node is there that may lack anything. */
+  arrived(start: string): void {
+    const { clock, gatherMs } = this.#options;
+    this.#answered.forget(start);
+    this.#noLongerExpect(start);
+    this.#expected.set(
+      start,
+      clock.setTimeout(() => this.#expected.delete(start), gatherMs),
+    );
   }
 
   ask(asker: string, { isUrgent, wants }: Ask): void {
     const { counters, afterTurn } = this.#options;
     const questions = isUrgent ? this.#urgent : this.#gathered;
     for (const { app, channel, known } of wants) {
+      if (!isUrgent && this.#answered.isOnItsWay(app, channel, asker, known.floor)) continue;
       if (questions.size < MAX_CHANNELS) questions.add(app, channel, asker, known);
       else counters.refused++;
     }
@@ -70,7 +97,7 @@ export class Answers {
     this.#isUrgentDue = true;
     afterTurn(() => {
       this.#isUrgentDue = false;
-      this.#answer(this.#urgent);
+      this.#answer(this.#urgent.take().map((question) => this.#gathered.joined(question)));
     });
   }
 
@@ -86,8 +113,16 @@ export class Answers {
     this.#urgent.take();
     this.#gathered.take();
     this.#comparing.clear();
+    this.#answered.clear();
+    for (const start of [...this.#expected.keys()]) this.#noLongerExpect(start);
     this.#queue.length = 0;
     this.#isSending = false;
+  }
+
+  #noLongerExpect(start: string): void {
+    const timer = this.#expected.get(start);
+    if (timer !== undefined) this.#options.clock.clearTimeout(timer);
+    this.#expected.delete(start);
   }
 
   #gather(): void {
@@ -97,21 +132,29 @@ export class Answers {
       const [first, second] = this.#comparing;
       if (first !== undefined) {
         const one = { to: "node", start: first } as const;
-        this.#queue.push(this.#digests(second === undefined ? one : { to: "all" }));
+        const messages = this.#digests(second === undefined ? one : { to: "all" });
+        this.#queue.push({ messages });
       }
       this.#comparing.clear();
-      this.#answer(this.#gathered);
+      this.#answer(this.#gathered.take());
     }, gatherMs);
   }
 
-  #answer(questions: Questions): void {
+  #answer(questions: readonly Question[]): void {
+    const { starts, announce } = this.#options;
+    announce();
+    const askers = questions.flatMap((question) => [...question.askers.keys()]);
+    const all = new Set([...starts(), ...askers]);
     const ofAsker = new Map<string, Question[]>();
-    for (const question of questions.take()) {
-      const [first, second] = question.askers.keys();
-      if (first === undefined) continue;
-      if (second !== undefined) {
-        const { app, channel } = question;
-        this.#queue.push(this.#messages({ to: "channel", app, channel }, [question]));
+    for (const question of questions) {
+      const { app, channel } = question;
+      const [asked] = question.askers;
+      if (asked === undefined) continue;
+      const [first, known] = asked;
+      // Of what one node has forgotten the others may know nothing, either.
+      const isShared = known.floor === 0 && this.#isExpected(first);
+      if (question.askers.size > 1 || isShared) {
+        this.#enqueue({ to: "channel", app, channel }, [question], all);
         continue;
       }
       const others = ofAsker.get(first);
@@ -119,9 +162,21 @@ export class Answers {
       else others.push(question);
     }
     for (const [start, asked] of ofAsker) {
-      this.#queue.push(this.#messages({ to: "node", start }, asked));
+      this.#enqueue({ to: "node", start }, asked, new Set([start]));
     }
     if (!this.#isSending) this.#send();
+  }
+
+  /** @param starts the nodes that it goes to */
+  #enqueue(address: Address, questions: readonly Question[], starts: Set<string>): void {
+    const answer = { starts, upTo: this.#options.own.now, isSent: false };
+    for (const { app, channel } of questions) this.#answered.note(app, channel, answer);
+    this.#queue.push({ messages: this.#messages(address, questions), answer });
+  }
+
+  /** Whether somebody else may be about to ask. */
+  #isExpected(asker: string): boolean {
+    return this.#expected.size > (this.#expected.has(asker) ? 1 : 0);
   }
 
   /** A burst at a time, made when it is sent, so that an answer of any size takes no memory. */
@@ -129,12 +184,13 @@ export class Answers {
     const { transport, flush } = this.#options;
     this.#isSending = false;
     for (let sent = 0; sent < BURST_BYTES; ) {
-      const [answer] = this.#queue;
-      if (answer === undefined) return;
+      const [sending] = this.#queue;
+      if (sending === undefined) return;
       // An answer tells what has happened, but not how.
       flush();
-      const next = answer.next();
+      const next = sending.messages.next();
       if (next.done === true) {
+        if (sending.answer !== undefined) sending.answer.isSent = true;
         this.#queue.shift();
         continue;
       }
@@ -195,28 +251,4 @@ export class Answers {
 function common(one: Known, other: Known): Known {
   const floor = Math.min(one.floor, other.floor);
   return { floor, context: one.context.intersection(other.context) };
-}
-
-/** Questions that wait to be answered, each channel once. */
-class Questions {
-  #channels = new ByChannel<Question>();
-  size = 0;
-
-  add(app: string, channel: string, asker: string, known: Known): void {
-    let question = this.#channels.get(app, channel);
-    if (question === undefined) {
-      question = { app, channel, askers: new Map() };
-      this.#channels.set(app, channel, question);
-      this.size++;
-    }
-    question.askers.set(asker, known);
-  }
-
-  /** All of them, which are answered now. */
-  take(): readonly Question[] {
-    const all = [...this.#channels.entries()].map(([, , question]) => question);
-    this.#channels = new ByChannel();
-    this.size = 0;
-    return all;
-  }
 }

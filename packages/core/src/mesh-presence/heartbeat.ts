@@ -65,6 +65,14 @@ export class Heartbeat {
     }, delayMs);
   }
 
+  /** Says at once what was to be said soon. */
+  hurry(): void {
+    if (this.#soon === undefined) return;
+    this.#options.clock.clearTimeout(this.#soon);
+    this.#soon = undefined;
+    if (this.#isUp) this.#beat(false);
+  }
+
   bye(): void {
     this.transport.send({ to: "all" }, { type: "bye" });
   }

@@ -8,7 +8,13 @@ import { Roster } from "./roster.ts";
 /** The members that one other node has in one channel, as far as this node knows. */
 export interface Replica {
   readonly interest: Interest;
+  /** What is shown of them. */
   readonly roster: Roster;
+  /**
+   * What is known of a node that was silent, together with all that was heard since; shown as soon as nothing is
+   * missing, since some of those members may have left meanwhile.
+   */
+  remembered: Roster | undefined;
   /** An event of the other node up to which the channel has to be known. */
   wanted: number;
   /** The answer in several parts that is arriving, if one is. */
@@ -38,7 +44,25 @@ export interface Interest {
   deadline: TimerHandle | undefined;
 }
 
+/** Whether all is shown that should be. */
 export function isComplete({ roster, wanted }: Replica): boolean {
+  return reaches(roster, wanted);
+}
+
+/** What nobody has to be asked for. */
+export function knownOf({ roster, remembered }: Replica): Roster {
+  return remembered ?? roster;
+}
+
+/** What was remembered, once nothing of it is missing; it is shown from now on. */
+export function takeRemembered(replica: Replica): Roster | undefined {
+  const { remembered, wanted } = replica;
+  if (remembered === undefined || !reaches(remembered, wanted)) return undefined;
+  replica.remembered = undefined;
+  return remembered;
+}
+
+function reaches(roster: Roster, wanted: number): boolean {
   return roster.isWhole && roster.floor >= wanted;
 }
 
@@ -65,6 +89,7 @@ export function replicaOf(interest: Interest, peer: Peer): Replica {
     replica = {
       interest,
       roster: new Roster(),
+      remembered: undefined,
       wanted: Math.max(1, peer.now),
       arriving: undefined,
     };

@@ -1,7 +1,8 @@
 import { ByChannel } from "../hub/by-channel.ts";
 import { each, excluding, including, type OneOrMany } from "../hub/one-or-many.ts";
 import { channelHash } from "./hash.ts";
-import type { Interest } from "./interest.ts";
+import type { Interest, Replica } from "./interest.ts";
+import type { Peer } from "./peer.ts";
 
 /** The channels whose members on other nodes are wanted here. */
 export class Interests {
@@ -29,6 +30,14 @@ export class Interests {
 
   *all(): Iterable<Interest> {
     for (const [, , interest] of this.#channels.entries()) yield interest;
+  }
+
+  /** What is known of a node. */
+  *replicasOf(peer: Peer): Iterable<Replica> {
+    for (const { replicas } of this.all()) {
+      const replica = replicas.get(peer);
+      if (replica !== undefined) yield replica;
+    }
   }
 
   add(app: string, channel: string): Interest {

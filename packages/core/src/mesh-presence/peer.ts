@@ -18,6 +18,8 @@ export class Peer {
   asked = 0;
   /** What of it is not known as far as it should be. */
   readonly incomplete = new Set<Replica>();
+  /** What of that has been in doubt since the node arrived, and has not been asked for at once. */
+  readonly suspected = new Set<Replica>();
   repair: TimerHandle | undefined;
   /** Whether it has said which of its channels have changed, since that was last in doubt. */
   isCompared = false;

@@ -17,7 +17,8 @@ export interface PeersOptions {
   came(peer: Peer): void;
   /** What of it is known may not be all: it is new, or a beat of it was lost. */
   arrived(peer: Peer): void;
-  gone(peer: Peer): void;
+  /** @param isSilent whether it may come back as it was */
+  gone(peer: Peer, isSilent: boolean): void;
 }
 
 /** The other nodes of the mesh that are there. */
@@ -46,6 +47,10 @@ export class Peers {
     return this.#peers.get(start);
   }
 
+  starts(): Iterable<string> {
+    return this.#peers.keys();
+  }
+
   all(): Iterable<Peer> {
     return this.#peers.values();
   }
@@ -68,7 +73,7 @@ export class Peers {
 
   ended(peer: Peer): void {
     this.#departed.ended(peer.start);
-    this.#remove(peer);
+    this.#remove(peer, false);
   }
 
   /** Those that were silent for too long are gone. */
@@ -79,7 +84,7 @@ export class Peers {
       counters.lost++;
       log.warn({ node: peer.node, start: peer.start }, "a node is silent: its members leave");
       this.#departed.silent(peer.start, peer.sequence);
-      this.#remove(peer);
+      this.#remove(peer, true);
     }
   }
 
@@ -112,11 +117,11 @@ export class Peers {
   #supersede(peer: Peer): void {
     this.#options.counters.lost++;
     this.#departed.superseded(peer.start, peer.sequence);
-    this.#remove(peer);
+    this.#remove(peer, false);
   }
 
-  #remove(peer: Peer): void {
+  #remove(peer: Peer, isSilent: boolean): void {
     this.#peers.delete(peer.start);
-    this.#options.gone(peer);
+    this.#options.gone(peer, isSilent);
   }
 }

@@ -2,37 +2,8 @@ import { describe, expect, test } from "bun:test";
 import type { PresenceEvent } from "../broker/broker.ts";
 import { Dots } from "./dots.ts";
 import { MAX_STATE_BYTES } from "./fitting.ts";
-import { bytesOf } from "./own-channel.ts";
-import { APP, LEASE_MS, SimulatedNetwork, type SimulatedNode } from "./testing/simulated-mesh.ts";
-
-const STATE = new Uint8Array(62);
-/** Longer than anything that a node waits for but the lease. */
-const SOON_MS = 2_500;
-
-function member(node: SimulatedNode, id: string) {
-  const connection = `${node.start}:${id}`;
-  return { connection, clientId: id, user: undefined, state: STATE, since: 1 };
-}
-
-function join(node: SimulatedNode, channel: string, id: string): string {
-  const joined = member(node, id);
-  const { connection } = joined;
-  node.present(channel, { type: "join", member: joined });
-  node.present(channel, { type: "online", connection });
-  return connection;
-}
-
-/** Nodes that know one another. */
-function mesh(...names: string[]) {
-  const network = new SimulatedNetwork(7);
-  const nodes = names.map((name) => network.start(name));
-  network.clock.advance(SOON_MS);
-  return {
-    network,
-    clock: network.clock,
-    nodes: nodes as [SimulatedNode, SimulatedNode, SimulatedNode],
-  };
-}
+import { join, mesh, SOON_MS, STATE } from "./testing/members.ts";
+import { APP, LEASE_MS, type SimulatedNode } from "./testing/simulated-mesh.ts";
 
 function types(node: SimulatedNode, connection?: string): string[] {
   return node.events
@@ -258,80 +229,6 @@ describe("a node that ends", () => {
 });
 
 describe("a network that was split", () => {
-  /** Members on three nodes of which all are watched on all. */
-  function crowd(members: number, channels: number) {
-    const all = mesh("a", "b", "c");
-    const { network, clock, nodes } = all;
-    for (const node of nodes) {
-      for (let channel = 0; channel < channels; channel++) node.watch(`room ${channel}`);
-    }
-    clock.advance(SOON_MS);
-    let stateBytes = 0;
-    for (let id = 0; id < members; id++) {
-      const node = nodes[id % 3] ?? nodes[0];
-      join(node, `room ${id % channels}`, `${id}`);
-      stateBytes += bytesOf({ dot: 1, member: member(node, `${id}`), isOnline: true });
-    }
-    clock.advance(SOON_MS);
-    const split = (ms: number) => {
-      nodes[2].side = 1;
-      clock.advance(ms);
-      nodes[2].side = 0;
-      network.resetCounts();
-      for (const node of nodes) node.events.length = 0;
-      clock.advance(2 * SOON_MS);
-    };
-    const counts = () =>
-      nodes.map((node) => {
-        const rooms = Array.from({ length: channels }, (_, channel) => `room ${channel}`);
-        return rooms.reduce((sum, room) => sum + node.registry.stats(APP, room).members, 0);
-      });
-    return { ...all, split, counts, stateBytes };
-  }
-
-  test.each([1, 300])(
-    "for longer than the lease: 10,000 members in %d channels come back for less than three times their bytes",
-    (channels) => {
-      const { network, split, counts, stateBytes } = crowd(10_000, channels);
-      expect(counts()).toEqual([10_000, 10_000, 10_000]);
-      split(3 * LEASE_MS);
-      expect(counts()).toEqual([10_000, 10_000, 10_000]);
-      expect(network.bytes).toBeLessThan(3 * stateBytes);
-    },
-  );
-
-  test.each([1, 300])(
-    "for less than the lease: nothing is told, and hardly anything sent (%d channels)",
-    (channels) => {
-      const { network, split, counts, nodes, stateBytes } = crowd(10_000, channels);
-      split(LEASE_MS / 2);
-      expect(counts()).toEqual([10_000, 10_000, 10_000]);
-      for (const node of nodes) expect(node.events).toEqual([]);
-      expect(network.bytes).toBeLessThan(stateBytes / 40);
-    },
-  );
-
-  test("for less than the lease: what happened meanwhile is told, once, and nothing else", () => {
-    const { clock, nodes, split } = crowd(3_000, 1);
-    const [a, , c] = nodes;
-    clock.setTimeout(() => {
-      join(a, "room 0", "new");
-      a.present("room 0", { type: "leave", connection: `${a.start}:0` });
-      const state = Uint8Array.of(5);
-      a.present("room 0", { type: "state", connection: `${a.start}:3`, clientId: "3", state });
-    }, 100);
-    split(LEASE_MS / 2);
-    const told = c.events.map(([, event]) => `${event.type} ${connectionOf(event)}`).sort();
-    const start = a.start;
-    expect(told).toEqual([
-      `join ${start}:new`,
-      `leave ${start}:0`,
-      `online ${start}:new`,
-      `state ${start}:3`,
-      `state ${start}:new`,
-    ]);
-  });
-
   test("one message that is lost is asked for as soon as another one comes", () => {
     const { network, clock, nodes } = mesh("a", "b");
     const [a, b] = nodes;
@@ -360,6 +257,17 @@ describe("a network that was split", () => {
       a.mesh.receive(b.start, { type: "ask", number: 1, isUrgent: true, wants });
       clock.advance(100);
     }
+    expect(network.messages.get("told")).toBe(1);
+  });
+
+  test("a node that asks before it is heard that it is there is answered", () => {
+    const { network, clock, nodes } = mesh("a", "b");
+    join(nodes[0], "room", "1");
+    clock.advance(100);
+    network.resetCounts();
+    const wants = [{ app: APP, channel: "room", known: { floor: 0, context: Dots.none() } }];
+    nodes[0].mesh.receive("c3", { type: "ask", number: 1, isUrgent: true, wants });
+    clock.advance(100);
     expect(network.messages.get("told")).toBe(1);
   });
 
@@ -420,27 +328,6 @@ test("an answer that takes several messages is whole though members come and go 
     new Map([...(a.own.get("room") ?? [])].sort()),
   );
   expect(b.registry.stats(APP, "room").members).toBe(20_000);
-});
-
-test("what several nodes ask at the same time is answered once", () => {
-  const network = new SimulatedNetwork(3);
-  const nodes = ["a", "b", "c", "d", "e"].map((name) => network.start(name));
-  network.clock.advance(SOON_MS);
-  for (const node of nodes) node.watch("room");
-  for (const node of nodes)
-    for (let id = 0; id < 400; id++) join(node, "room", `${node.start} ${id}`);
-  network.clock.advance(SOON_MS);
-  // Nobody hears anybody, as when NATS is away.
-  for (const [index, node] of nodes.entries()) node.side = index;
-  network.clock.advance(2 * LEASE_MS);
-  for (const node of nodes) node.side = 0;
-  network.resetCounts();
-  network.clock.advance(2 * SOON_MS);
-  for (const node of nodes) expect(node.registry.stats(APP, "room").members).toBe(2_000);
-  const bytes =
-    2_000 *
-    bytesOf({ dot: 1, member: member(nodes[0] as SimulatedNode, "a1 100"), isOnline: true });
-  expect(network.bytes).toBeLessThan(1.5 * bytes);
 });
 
 describe("what a node says of itself", () => {

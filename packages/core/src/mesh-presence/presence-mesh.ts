@@ -7,13 +7,21 @@ import { Answers } from "./answers.ts";
 import { MeshPresenceCounters } from "./counters.ts";
 import { fitting } from "./fitting.ts";
 import { Heartbeat, LEASE_TICKS } from "./heartbeat.ts";
-import { assembled, type Interest, isComplete, type Replica, replicaOf } from "./interest.ts";
+import {
+  assembled,
+  type Interest,
+  isComplete,
+  type Replica,
+  replicaOf,
+  takeRemembered,
+} from "./interest.ts";
 import { Interests } from "./interests.ts";
 import type { Incarnation, MeshTransport, Message } from "./messages.ts";
 import type { Delta } from "./own-channel.ts";
 import { OwnPresence } from "./own-presence.ts";
 import type { Peer } from "./peer.ts";
 import { Peers } from "./peers.ts";
+import { Remembered } from "./remembered.ts";
 import { nothingBut, Repairs } from "./repairs.ts";
 import { reveal } from "./reveal.ts";
 import type { Entry } from "./roster.ts";
@@ -91,6 +99,7 @@ export class PresenceMesh {
   readonly #own = new OwnPresence();
   readonly #interests = new Interests();
   readonly #peers: Peers;
+  readonly #remembered = new Remembered();
   readonly #repairs: Repairs;
   readonly #answers: Answers;
   readonly #heartbeat: Heartbeat;
@@ -120,12 +129,14 @@ export class PresenceMesh {
     this.#answers = new Answers({
       ...{ clock, afterTurn, counters, transport: counted, own: this.#own, gatherMs: 2 * jitterMs },
       flush: () => this.#flush(),
+      starts: () => this.#peers.starts(),
+      announce: () => this.#heartbeat.hurry(),
     });
     this.#peers = new Peers({
       ...{ counters, log, own: options },
       came: (peer) => options.nodes?.came(peer),
       arrived: (peer) => this.#arrived(peer),
-      gone: (peer) => this.#gone(peer),
+      gone: (peer, isSilent) => this.#gone(peer, isSilent),
     });
     this.#heartbeat = new Heartbeat({
       ...{ ...shared, leaseMs, own: this.#own, incarnation: options },
@@ -222,11 +233,14 @@ export class PresenceMesh {
   linkUp(): void {
     if (this.#isUp || this.#isClosed) return;
     this.#isUp = true;
+    this.#answers.linkUp();
     this.#heartbeat.hello();
     const { clock } = this.#options;
     if (this.#greeting !== undefined) clock.clearTimeout(this.#greeting);
     this.#greeting = clock.setTimeout(() => {
       this.#greeting = undefined;
+      // Not before, so that whoever is back a moment later is told the same with them.
+      for (const peer of this.#peers.all()) this.#repairs.hurry(peer);
       this.#settleAll();
     }, GREETING_MS);
   }
@@ -251,8 +265,11 @@ export class PresenceMesh {
       return;
     }
     const peer = this.#peers.get(start);
-    // Whose beat was not heard yet will be asked for everything.
-    if (peer === undefined) return;
+    if (peer === undefined) {
+      // Whose beat was not heard yet will be asked for everything, and may ask before it says that it is there.
+      if (message.type === "ask") this.#answers.ask(start, message);
+      return;
+    }
     switch (message.type) {
       case "bye":
         this.#peers.ended(peer);
@@ -320,6 +337,7 @@ export class PresenceMesh {
   #end(interest: Interest): void {
     const { app, channel, replicas } = interest;
     this.#interests.delete(interest);
+    this.#remembered.unwanted(interest);
     this.#options.transport.listen(app, channel, false);
     for (const [peer, replica] of replicas) {
       peer.incomplete.delete(replica);
@@ -333,7 +351,15 @@ export class PresenceMesh {
 
   #told(peer: Peer, interest: Interest, delta: Delta): void {
     const replica = replicaOf(interest, peer);
-    const { roster } = replica;
+    this.#show(peer, replica, delta);
+    replica.remembered?.merge(delta, delta.news);
+    const remembered = takeRemembered(replica);
+    if (remembered !== undefined) this.#show(peer, replica, { ...remembered.statement, news: [] });
+    this.#repairs.heard(peer, replica);
+    this.#settle(interest);
+  }
+
+  #show(peer: Peer, { interest, roster }: Replica, delta: Delta): void {
     const { app, channel } = interest;
     const unheard = delta.news.filter(({ dot }) => !roster.context.has(dot));
     const changes = roster.merge(delta, delta.news);
@@ -341,14 +367,17 @@ export class PresenceMesh {
       const { connection } = event.type === "join" ? event.member : event;
       this.#options.showing.show(peer, app, channel, event, roster.get(connection)?.member);
     }
-    this.#repairs.heard(peer, replica);
-    this.#settle(interest);
   }
 
   #arrived(peer: Peer): void {
     this.#nodesObserver?.arrived(peer.start);
+    this.#answers.arrived(peer.start);
+    for (const [interest, roster] of this.#remembered.take(peer) ?? []) {
+      replicaOf(interest, peer).remembered = roster;
+    }
     if (peer.channels > 0) {
       this.#repairs.suspect(peer);
+      if (this.#greeting === undefined) this.#repairs.hurry(peer);
       return;
     }
     // It has said already that it has no members.
@@ -357,9 +386,11 @@ export class PresenceMesh {
     }
   }
 
-  #gone(peer: Peer): void {
+  #gone(peer: Peer, isSilent: boolean): void {
     this.#options.nodes?.gone(peer);
     this.#repairs.forget(peer);
+    if (isSilent)
+      this.#remembered.keep(peer, this.#interests.replicasOf(peer), this.#heartbeat.tick);
     for (const interest of this.#interests.all()) interest.replicas.delete(peer);
     this.#options.showing.hide(peer);
     this.#nodesObserver?.gone(peer.start);
@@ -368,6 +399,7 @@ export class PresenceMesh {
 
   #ticked(tick: number): void {
     this.#peers.expire(tick);
+    this.#remembered.expire(tick);
     for (const interest of this.#interests.ended(tick)) this.#end(interest);
   }
 

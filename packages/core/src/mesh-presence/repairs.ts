@@ -3,7 +3,7 @@ import { fractionBelowOne } from "../random-fraction.ts";
 import type { MeshPresenceCounters } from "./counters.ts";
 import { Dots } from "./dots.ts";
 import { MAX_HASH } from "./hash.ts";
-import { type Interest, isComplete, type Replica, replicaOf } from "./interest.ts";
+import { type Interest, isComplete, knownOf, type Replica, replicaOf } from "./interest.ts";
 import type { Interests } from "./interests.ts";
 import type { Digest, MeshTransport, Want } from "./messages.ts";
 import type { Delta } from "./own-channel.ts";
@@ -68,11 +68,20 @@ export class Repairs {
     for (const interest of this.#options.interests.all()) {
       const replica = replicaOf(interest, peer);
       replica.wanted = Math.max(replica.wanted, peer.now);
-      if (!isComplete(replica)) peer.incomplete.add(replica);
+      if (isComplete(replica)) continue;
+      peer.incomplete.add(replica);
+      peer.suspected.add(replica);
     }
-    const waited = [...peer.incomplete].filter(({ interest }) => interest.waiting !== undefined);
-    this.#send({ to: "node", start: peer.start }, waited.map(wantOf), true);
     this.#scheduleSoon(peer);
+  }
+
+  /** Asks at once for what has been in doubt since the node arrived, and somebody waits for. */
+  hurry(peer: Peer): void {
+    const waited = [...peer.suspected].filter(
+      (replica) => replica.interest.waiting !== undefined && peer.incomplete.has(replica),
+    );
+    peer.suspected.clear();
+    this.#send({ to: "node", start: peer.start }, waited.map(wantOf), true);
   }
 
   /** Something has happened in a channel that has this hash. */
@@ -102,11 +111,12 @@ export class Repairs {
   compared(peer: Peer, digest: Digest, say: (interest: Interest, delta: Delta) => void): void {
     const { low, high, now } = digest;
     const marks = new Map(digest.marks);
-    for (const { interest, roster } of [...peer.incomplete]) {
+    for (const replica of [...peer.incomplete]) {
+      const { interest } = replica;
       const { hash } = interest;
       if (hash < low || hash > high) continue;
       const last = marks.get(hash);
-      const { floor, isWhole } = roster;
+      const { floor, isWhole } = knownOf(replica);
       // Either nobody is in it, or nothing has happened in it since.
       if (last === undefined) say(interest, nothingBut(1, now));
       else if (isWhole && floor >= last) say(interest, nothingBut(floor + 1, now));
@@ -123,6 +133,7 @@ export class Repairs {
     if (peer.repair !== undefined) this.#options.clock.clearTimeout(peer.repair);
     peer.repair = undefined;
     peer.incomplete.clear();
+    peer.suspected.clear();
   }
 
   #scheduleSoon(peer: Peer): void {
@@ -186,10 +197,10 @@ export class Repairs {
   }
 }
 
-function wantOf({ interest: { app, channel }, roster }: Replica): Want {
-  const { floor } = roster;
-  const isShort = roster.context.ranges <= MAX_RANGES;
-  const context = isShort ? roster.context.copy() : Dots.range(1, floor);
+function wantOf(replica: Replica): Want {
+  const { app, channel } = replica.interest;
+  const { floor, context: dots } = knownOf(replica);
+  const context = dots.ranges <= MAX_RANGES ? dots.copy() : Dots.range(1, floor);
   return { app, channel, known: { floor, context } };
 }
 

@@ -242,6 +242,34 @@ describe("a replica that heard deltas in any order, some twice, some never", () 
   });
 });
 
+test("what is shown anew, and what is remembered and was asked with, together are what the owner has", () => {
+  const lives = fc.tuple(history, history, fc.array(fc.boolean(), { maxLength: 30 }));
+  fc.assert(
+    fc.property(lives, ([before, after, isLost]) => {
+      const owner = new Owner().live(before);
+      const remembered = merged(...owner.deltas.filter((_, index) => isLost[index] !== true));
+      const told = owner.deltas.length;
+      owner.live(after);
+      const shown = new Roster();
+      const hear = (statement: Statement) => {
+        remembered.merge(statement);
+        shown.merge(statement);
+      };
+      const parts = owner.answer(known(remembered), 1);
+      for (const [index, delta] of owner.deltas.slice(told).entries()) {
+        if (isLost.at(-1 - index) !== true) hear(delta);
+      }
+      for (const part of parts) hear(part);
+      // Nobody who has left meanwhile is shown by this.
+      shown.merge(remembered.statement);
+      expect(listed(shown)).toEqual(owner.now as never);
+      expect(knowledge(shown)).toEqual(knowledge(remembered));
+      expect(shown.floor).toBe(owner.dot);
+    }),
+    runs,
+  );
+});
+
 test("who changes while the parts of an answer are sent is in a later part", () => {
   const owner = new Owner();
   const { channel } = owner;
