@@ -324,11 +324,13 @@ export class MeshBroker implements Broker {
       ...stream,
       position: positions[index],
     }));
-    const done = await this.#inner.publish({
+    const answer = this.#inner.publish({
       ...{ app, channels: [], streams: kept, publication, key },
       reached: published?.subscribers ?? reached,
     });
-    if (key !== undefined) this.#keys.done(key);
+    if (key === undefined) return answer;
+    const done = await answer;
+    this.#keys.done(key);
     return done;
   }
 
