@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { MsgHdrsImpl, MsgImpl, type Publisher } from "@nats-io/nats-core/internal";
 import fc from "fast-check";
-import { streamNumbers } from "./stream-numbers.ts";
+import { type StreamNumbers, streamNumbers } from "./stream-numbers.ts";
 
 const encoder = new TextEncoder();
 const publisher: Publisher = { publish() {} };
@@ -18,7 +18,7 @@ function arrived(lines: readonly string[] | undefined, body = "body"): MsgImpl {
 }
 
 /** The same as the library understands it. */
-function understood(message: MsgImpl): unknown {
+function understood(message: MsgImpl): StreamNumbers | undefined {
   const offset = Number(message.headers?.last("Nats-Sequence"));
   const previous = Number(message.headers?.last("Nats-Last-Sequence") || 0);
   return Number.isSafeInteger(offset) && offset > 0 ? { offset, previous } : undefined;
@@ -53,7 +53,7 @@ test("a message without headers, or with others, is of no stream, whatever its b
 });
 
 test("a message that is not of the library's class is read, too", () => {
-  const headers = MsgHdrsImpl.fromRecord({ "Nats-Sequence": "5", "Nats-Last-Sequence": "3" });
+  const headers = MsgHdrsImpl.fromRecord({ "Nats-Sequence": ["5"], "Nats-Last-Sequence": ["3"] });
   expect(streamNumbers({ headers })).toEqual({ offset: 5, previous: 3 });
 });
 
