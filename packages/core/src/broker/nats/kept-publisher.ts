@@ -98,7 +98,7 @@ export class KeptPublisher {
   publish(what: ToKeep): Promise<Position> {
     const { link, counters, clock } = this.#options;
     const message = new KeptMessage(`${++this.#last}`, what, this.#settled);
-    const isAway = link.hasBeenDownFor(DEADLINE_MS, clock.now());
+    const isAway = link.connection === undefined && link.hasBeenDownFor(DEADLINE_MS, clock.now());
     if (isAway || !this.#outbox.hasRoomFor(message.bytes)) {
       counters.refused++;
       const reason = isAway ? "NATS is away" : "too much waits for NATS";
