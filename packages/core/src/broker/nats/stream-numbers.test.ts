@@ -52,6 +52,11 @@ test("a message without headers, or with others, is of no stream, whatever its b
   expect(streamNumbers(arrived(["Event: a\r\n"]))).toBeUndefined();
 });
 
+test("a number that cannot be exact is none", () => {
+  const previous = "Nats-Last-Sequence: 0\r\n";
+  expect(streamNumbers(arrived(["Nats-Sequence: 9007199254740993\r\n", previous]))).toBeUndefined();
+});
+
 test("a message that is not of the library's class is read, too", () => {
   const headers = MsgHdrsImpl.fromRecord({ "Nats-Sequence": ["5"], "Nats-Last-Sequence": ["3"] });
   expect(streamNumbers({ headers })).toEqual({ offset: 5, previous: 3 });
@@ -64,6 +69,7 @@ test("whatever stands in the headers is read as the library understands it", () 
     fc.maxSafeNat().map(String),
     fc.constantFrom("", "0", "007", "1e3", "-4", "+4", "1.5", "0x10", " 8 ", "9007199254740993"),
     fc.stringMatching(/^[0-9 a-]{0,20}$/),
+    fc.stringMatching(/^[1-9][0-9]{12,24}$/),
   );
   const separator = fc.constantFrom(": ", ":", ":  ");
   const line = fc.tuple(name, separator, number).map(([key, colon, value]) => key + colon + value);

@@ -58,7 +58,7 @@ function numberAt(bytes: Uint8Array, start: number): number {
   let number = 0;
   for (let at = from; at <= from + MAX_DIGITS; at++) {
     const digit = (bytes[at] ?? 0) - ZERO;
-    if (digit < 0 || digit > 9) return bytes[at] === CR && at > from ? number : UNUSUAL;
+    if (digit < 0 || digit > 9) return bytes[at] === CR ? number : UNUSUAL;
     number = number * 10 + digit;
   }
   return UNUSUAL;
