@@ -201,9 +201,9 @@ subcommand("cluster", "Starling with one process, one worker and two workers", c
   );
 
 subcommand("recovery", "what history costs, and storms of clients that come back", historyPeers)
-  .option("--subscribers <n>", "over WebSockets, in one room", count(15_000), 2_000)
-  .option("--ticks <n>", "publish requests to them that are measured", count(100_000), 100)
-  .option("--tick-ms <n>", "least time between two of them", count(60_000), 100)
+  .option("--subscribers <n>", "over WebSockets, in a room of each kind", count(5_000), 2_000)
+  .option("--ticks <n>", "publish requests of each kind that are measured", count(100_000), 400)
+  .option("--tick-ms <n>", "least time between two of them", count(60_000), 25)
   .option("--payload-bytes <n>", "JSON text of one message", count(32_768), 120)
   .option("--clients <n>", "that come back at once", count(15_000), 2_000)
   .option("--missed <n>", "messages that each of them has missed", count(900), 100)

@@ -37,10 +37,10 @@ export function mesh(options: MeshModeOptions): Mode<Server> {
       { key: "nats", title: "nats-server µs", digits: 2 },
       { key: "perSecond", title: "messages/s", digits: 0 },
     ],
-    comparisons: all.flatMap(({ kind, name, limit }) =>
+    comparisons: all.flatMap(({ kind, name, perSecond, limit }) =>
       ["publisherBeyond", "receiverBeyond"].map((metric): Comparison => {
-        // Nobody has set a limit for what is kept.
-        const target = kind === "plain" ? { atMost: limit } : {};
+        // What is kept is three messages to its publisher, of which a flood cannot make one.
+        const target = kind === "plain" || perSecond > 0 ? { atMost: limit } : {};
         return { metric, series: series(kind, name), ...target };
       }),
     ),

@@ -2,7 +2,8 @@ import { cpuSince, cpuTime } from "../measure/proc.ts";
 import type { HistoryPeer } from "../peers/starling-history.ts";
 import { QuicLoad } from "../quic/load.ts";
 import { comeBack, type Transport } from "../storm/comeback.ts";
-import { measureFanout, type TickOptions } from "./fanout.ts";
+import type { TickOptions } from "./fanout.ts";
+import { historyFanout } from "./history-fanout.ts";
 import type { Comparison, Mode, Sample, Trial } from "./mode.ts";
 
 /** Messages of each channel that are published while its clients come back. */
@@ -33,7 +34,7 @@ const series = (which: string): string => `storm, ${which}`;
 export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
   const { clients, missed, channels, window, subscribers, ticks, payloadBytes } = options;
   const comparisons = ["kept", "with"].map((series): Comparison => {
-    return { metric: "cpuMicros", series, over: "without", atMost: options.atMost.overNone };
+    return { metric: "overNone", series, atMost: options.atMost.overNone };
   });
   return {
     name: "recovery",
@@ -48,6 +49,9 @@ export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
     },
     metrics: [
       { key: "cpuMicros", title: "CPU µs/delivery", digits: 2 },
+      { key: "overNone", title: "times without history", digits: 3 },
+      { key: "lower", title: "lower quartile", digits: 3 },
+      { key: "upper", title: "upper quartile", digits: 3 },
       { key: "bytes", title: "bytes/delivery", digits: 0 },
       { key: "recoveredMicros", title: "CPU µs/recovered", digits: 2 },
       { key: "connectMicros", title: "CPU µs/connect", digits: 0 },
@@ -63,10 +67,8 @@ export function recovery(options: RecoveryOptions): Mode<HistoryPeer> {
 }
 
 async function measure(trial: Trial<HistoryPeer>, options: RecoveryOptions): Promise<Sample[]> {
-  const fanout = await measureFanout(trial, options);
-  if (!trial.peer.recover) return [fanout];
-  await trial.load.leave();
-  const samples = [fanout];
+  const samples = await historyFanout(trial, options);
+  if (options.transports.length === 0) return samples;
   const quic = await QuicLoad.start();
   try {
     for (const name of options.transports) {

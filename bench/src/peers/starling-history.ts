@@ -7,30 +7,39 @@ import type { HttpPeer } from "./peer.ts";
 import { starling, startGateway } from "./starling.ts";
 import { quicAnnounced } from "./starling-quic.ts";
 
-/** The gateway, whose channels keep publications or none, for backends alone or for clients too. */
-export interface HistoryPeer extends HttpPeer {
-  readonly recover: boolean;
+/** What becomes of publications: they are gone, kept for back ends alone, or for clients too. */
+export type Histories = "without" | "kept" | "with";
+
+/** The gateway with channels of all three kinds. */
+export type HistoryPeer = HttpPeer;
+
+const space = { subscribe: "anyone", historyTtl: 600 };
+/** Channels without a namespace are those whose clients recover. */
+const namespaces = {
+  "": { ...space, historySize: 1_000, recover: true },
+  kept: { ...space, historySize: 1_000 },
+  none: { ...space, historySize: 0 },
+};
+const prefixes: Readonly<Record<Histories, string>> = { with: "", kept: "kept:", without: "none:" };
+
+/** A new channel of a kind. */
+export function roomOf(kind: Histories): string {
+  return `${prefixes[kind]}${crypto.randomUUID()}`;
 }
 
-function history(
-  name: string,
-  historySize: number,
-  recover: boolean,
-  isInMesh: boolean,
-): HistoryPeer {
-  const kept = { historySize, historyTtl: 600, recover };
+function history(name: string, isInMesh: boolean): HistoryPeer {
   const peer: HistoryPeer = {
     ...starling,
     name,
-    recover,
     versions: () => ({ ...starling.versions(), ...(isInMesh ? natsServerVersion() : {}) }),
     start: async ({ directory, certificate }) => {
       const file = join(directory, "starling.json");
-      writeFileSync(file, JSON.stringify({ namespaces: { "": { subscribe: "anyone", ...kept } } }));
+      writeFileSync(file, JSON.stringify({ namespaces }));
       const nats = isInMesh ? await startNats({ directory }) : undefined;
       const environment = {
         CONFIG_FILE: file,
-        // All of them have the process, so that it makes no difference between them.
+        // Users are the rooms of their subscribers, here with a namespace.
+        EVENT_ID_REGEX_VALIDATION_PATTERN: "^[a-z0-9:-]+$",
         WEBTRANSPORT: "1",
         PUB_KEY_PATH: certificate.certificate,
         PRIV_KEY_PATH: certificate.key,
@@ -58,16 +67,8 @@ async function ready(publisher: URL): Promise<void> {
   }
 }
 
-function all(isInMesh: boolean): readonly HistoryPeer[] {
-  return [
-    history("without", 0, false, isInMesh),
-    history("kept", 1_000, false, isInMesh),
-    history("with", 1_000, true, isInMesh),
-  ];
-}
+/** A node that is alone. */
+export const historyPeers: readonly HistoryPeer[] = [history("history", false)];
 
-/** Nodes that are alone. */
-export const historyPeers = all(false);
-
-/** The same as nodes of a mesh, each with a nats-server of its own, whose CPU time is not theirs. */
-export const meshHistoryPeers = all(true);
+/** The same as a node of a mesh, with a nats-server for itself, whose CPU time is not the node's. */
+export const meshHistoryPeers: readonly HistoryPeer[] = [history("history", true)];

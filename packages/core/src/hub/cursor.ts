@@ -42,8 +42,9 @@ export class Cursor {
 
 /** One stream of a cursor. */
 export function seenText(seen: Seen): string {
-  const { epoch, offset, isSure, isPlain, missing, floor, settled, unknownTo } = seen;
-  if (isPlain) return `${epoch}.${offset}`;
+  const { epoch, offset } = seen;
+  if (seen.isPlain) return `${epoch}.${offset}`;
+  const { isSure, missing, floor, settled, unknownTo } = seen;
   const unknown = settled < unknownTo ? `.${unknownTo - settled}` : "";
   const between = unknownTo < floor ? `.${floor - unknownTo}` : "";
   return `${epoch}.${offset}${isSure ? "~" : "!"}${missing}${unknown}${between}`;

@@ -71,9 +71,7 @@ export class Publishing {
       // Whoever is not registered, or not any more, would be remembered for ever.
       if (except.bagIndex >= 0) this.#senders.set(except.id, except);
     }
-    const kept = new Set(streams.map(({ channel }) => channel));
-    const others = channels.filter((channel) => !kept.has(channel));
-    return { app, channels: others, streams, publication, reached, key };
+    return { app, channels: withoutThoseOf(streams, channels), streams, publication, reached, key };
   }
 
   /** Nothing behind that offset of a stream has been delivered here, if the broker brings it in order. */
@@ -143,4 +141,13 @@ export class Publishing {
     counters.deliveries += reached;
     return reached;
   }
+}
+
+function withoutThoseOf(
+  streams: readonly Stream[],
+  channels: readonly string[],
+): readonly string[] {
+  if (streams.length === channels.length) return [];
+  const kept = new Set(streams.map(({ channel }) => channel));
+  return channels.filter((channel) => !kept.has(channel));
 }

@@ -44,9 +44,11 @@ export class Inbox {
   read(message: StoredContent, app: string, channel: string): Publication | undefined {
     const { counters, envelopes, log } = this.#options;
     try {
-      if (!Envelopes.isSealed(message.data)) return foreignPublication(message, app, channel);
-      const publication = envelopes.open(message.data, app, channel);
-      const { origin, sequence } = Envelopes.stampOf(message.data);
+      // The library makes a new view of its bytes each time.
+      const { data } = message;
+      if (!Envelopes.isSealed(data)) return foreignPublication(message, app, channel);
+      const publication = envelopes.open(data, app, channel);
+      const { origin, sequence } = Envelopes.stampOf(data);
       // A node that is one worker needs no ids, and others may.
       const { id = sequence } = publication;
       if (!isOfNode(origin, this.#options.node)) {

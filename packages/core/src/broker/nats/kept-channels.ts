@@ -1,5 +1,6 @@
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
+import { ByChannel } from "../../hub/by-channel.ts";
 import type { Position } from "../../hub/position.ts";
 import type { Publication } from "../../hub/publication.ts";
 import type { Clock, Log } from "../../ports.ts";
@@ -51,7 +52,8 @@ export interface KeptChannelsOptions {
 /** Channels with history, which JetStream keeps and numbers. */
 export class KeptChannels {
   readonly #options: KeptChannelsOptions;
-  readonly #streams = new Map<string, MeshStream>();
+  /** By app and namespace. */
+  readonly #streams = new ByChannel<MeshStream>();
   readonly #window: RequestWindow;
   readonly #reader: KeptReader;
   readonly #tails: KeptTails;
@@ -62,7 +64,7 @@ export class KeptChannels {
     this.#window = new RequestWindow(options.clock);
     // Before anybody else is told of a link: what was known of the streams does not hold on the next one.
     const forget = () => {
-      for (const stream of this.#streams.values()) stream.reset();
+      for (const [, , stream] of this.#streams.entries()) stream.reset();
     };
     options.link.use({ up: forget, down: forget });
     this.#reader = new KeptReader(options);
@@ -92,11 +94,12 @@ export class KeptChannels {
     const stream = this.#streamOf(app, channel);
     const subject = subjects.kept(app, stream.namespace, channel);
     const sequence = nextSequence();
-    const bytes = envelopes.seal(envelopes.content(publication), sequence);
+    const content = envelopes.only(publication, sequence);
     const id = key === undefined ? `${origin}.${sequence}` : deliveryId(key, channel);
-    const position = await this.#publisher.publish(stream, subject, bytes, id);
+    const position = await this.#publisher.publish({ stream, subject, content, id });
+    const reached = this.#tails.of(app, channel)?.reach(position.offset);
     // Where it does not come in time it is kept all the same.
-    await this.#tails.of(app, channel)?.reach(position.offset);
+    if (reached instanceof Promise) await reached;
     return position;
   }
 
@@ -190,13 +193,12 @@ export class KeptChannels {
     const place = this.#options.placeOf(app, channel);
     if (place === undefined) throw new StarlingError("internal", `${channel} keeps no history`);
     const { namespace } = place;
-    const name = this.#options.subjects.stream(app, namespace);
-    let stream = this.#streams.get(name);
+    let stream = this.#streams.get(app, namespace);
     if (stream === undefined) {
       const renewed = (which: MeshStream) => this.#tails.renewed(which);
       const shared = { ...this.#options, window: this.#window };
       stream = new MeshStream({ ...shared, app, namespace, retention: place, renewed });
-      this.#streams.set(name, stream);
+      this.#streams.set(app, namespace, stream);
     }
     return stream;
   }

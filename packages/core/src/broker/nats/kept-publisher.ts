@@ -1,10 +1,12 @@
-import { createInbox, headers, type Msg, type NatsConnection } from "@nats-io/nats-core";
+import { createInbox, type Msg, type NatsConnection } from "@nats-io/nats-core";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Position } from "../../hub/position.ts";
 import type { Clock, Log, TimerHandle } from "../../ports.ts";
+import { type Acknowledgement, acknowledgement } from "./acknowledgement.ts";
 import type { MeshCounters } from "./counters.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
+import { MessageIdHeader } from "./message-id.ts";
 import { Outbox, type Outgoing, Place } from "./outbox.ts";
 import type { StreamSettings } from "./stream-config.ts";
 
@@ -16,9 +18,6 @@ const REPEAT_MS = 700;
 /** What a server answers that cannot keep anything at this moment, but later. */
 const TEMPORARY = new Set([408, 503]);
 
-declare const TextDecoder: new (label: "utf-8") => { decode(bytes: Uint8Array): string };
-const decoder = new TextDecoder("utf-8");
-
 export interface KeptPublisherOptions {
   readonly link: MeshLink;
   readonly clock: Clock;
@@ -27,20 +26,40 @@ export interface KeptPublisherOptions {
   readonly settings: Pick<StreamSettings, "domain">;
 }
 
-interface KeptMessage extends Outgoing<KeptMessage> {
+/** What is to be kept, and by which stream. */
+export interface ToKeep {
   readonly stream: MeshStream;
-  readonly token: string;
-  /** Writes it to the link that there is. */
-  send(): void;
-  resolve(position: Position): void;
+  readonly subject: string;
+  readonly content: Uint8Array;
+  /** By which the stream tells what it has already: printable ASCII. */
+  readonly id: string;
 }
 
-interface Acknowledgement {
-  /** That of the stream, where its servers have one. */
-  readonly domain?: string;
-  readonly seq?: number;
-  readonly duplicate?: boolean;
-  readonly error?: { readonly code?: number; readonly description?: string };
+/** A class, as `PlainMessage` is: functions of its own would cost each message as much as sending it. */
+class KeptMessage implements Outgoing<KeptMessage> {
+  readonly place = new Place<KeptMessage>();
+  readonly bytes: number;
+  readonly token: string;
+  readonly what: ToKeep;
+  readonly kept = Promise.withResolvers<Position>();
+  readonly #settled: (message: KeptMessage, error: unknown) => void;
+
+  /** `settled` is called once, before whoever waits for it is told of an error. */
+  constructor(
+    token: string,
+    what: ToKeep,
+    settled: (message: KeptMessage, error: unknown) => void,
+  ) {
+    this.token = token;
+    this.what = what;
+    this.bytes = what.content.length + MESSAGE_BYTES;
+    this.#settled = settled;
+  }
+
+  settle(error: unknown): void {
+    this.#settled(this, error);
+    if (error !== undefined) this.kept.reject(error);
+  }
 }
 
 /**
@@ -52,6 +71,11 @@ export class KeptPublisher {
   readonly #outbox: Outbox<KeptMessage>;
   readonly #byToken = new Map<string, KeptMessage>();
   readonly #replies = createInbox();
+  readonly #header = new MessageIdHeader();
+  readonly #settled = (message: KeptMessage, error: unknown) => {
+    this.#byToken.delete(message.token);
+    if (error !== undefined) this.#options.counters.refused++;
+  };
   #repeat: TimerHandle | undefined;
   #last = 0;
   #connection: NatsConnection | undefined;
@@ -71,48 +95,26 @@ export class KeptPublisher {
   }
 
   /** Rejected with `broker_unavailable` where it was not acknowledged in time, and may be kept or not. */
-  publish(stream: MeshStream, subject: string, bytes: Uint8Array, id: string): Promise<Position> {
+  publish(what: ToKeep): Promise<Position> {
     const { link, counters, clock } = this.#options;
-    const { promise, resolve, reject } = Promise.withResolvers<Position>();
-    const token = `${++this.#last}`;
-    const named = headers();
-    named.set("Nats-Msg-Id", id);
-    const reply = `${this.#replies}.${token}`;
-    const message: KeptMessage = {
-      stream,
-      token,
-      place: new Place(),
-      bytes: bytes.length + MESSAGE_BYTES,
-      resolve,
-      send: () => {
-        counters.sent++;
-        link.connection?.publish(subject, bytes, { headers: named, reply });
-      },
-      settle: (error) => {
-        this.#byToken.delete(token);
-        if (error === undefined) return;
-        counters.refused++;
-        reject(error);
-      },
-    };
-    const isAway = link.hasBeenDownFor(DEADLINE_MS, clock.now());
+    const message = new KeptMessage(`${++this.#last}`, what, this.#settled);
+    const isAway = link.connection === undefined && link.hasBeenDownFor(DEADLINE_MS, clock.now());
     if (isAway || !this.#outbox.hasRoomFor(message.bytes)) {
       counters.refused++;
       const reason = isAway ? "NATS is away" : "too much waits for NATS";
-      reject(new StarlingError("broker_unavailable", reason));
-      return promise;
+      return Promise.reject(new StarlingError("broker_unavailable", reason));
     }
     this.#outbox.add(message);
-    this.#byToken.set(token, message);
+    this.#byToken.set(message.token, message);
     // Before the stream was found nobody would keep it.
-    if (stream.isReady) this.#send(message);
+    if (what.stream.isReady) this.#send(message);
     else
-      stream.ready().then(
+      what.stream.ready().then(
         () => this.#send(message),
         () => {},
       );
     this.#watch();
-    return promise;
+    return message.kept.promise;
   }
 
   close(): void {
@@ -121,9 +123,15 @@ export class KeptPublisher {
   }
 
   #send(message: KeptMessage): void {
-    if (this.#options.link.connection === undefined) return;
+    const { link, counters } = this.#options;
+    const { connection } = link;
+    if (connection === undefined) return;
+    const { subject, content, id } = message.what;
+    this.#header.id = id;
+    const reply = `${this.#replies}.${message.token}`;
+    counters.sent++;
     try {
-      message.send();
+      connection.publish(subject, content, { headers: this.#header, reply });
     } catch (cause) {
       const error = new StarlingError("payload_too_large", "NATS does not take it", { cause });
       this.#outbox.settle(message, error);
@@ -144,8 +152,9 @@ export class KeptPublisher {
   #sendAgain(): void {
     const streams = new Map<MeshStream, KeptMessage[]>();
     for (const message of this.#outbox.messages()) {
-      const messages = streams.get(message.stream);
-      if (messages === undefined) streams.set(message.stream, [message]);
+      const { stream } = message.what;
+      const messages = streams.get(stream);
+      if (messages === undefined) streams.set(stream, [message]);
       else messages.push(message);
     }
     for (const [stream, messages] of streams) {
@@ -172,7 +181,7 @@ export class KeptPublisher {
         this.#watch(REPEAT_MS - waited);
         return;
       }
-      for (const stream of new Set([...this.#outbox.messages()].map((each) => each.stream))) {
+      for (const stream of new Set([...this.#outbox.messages()].map(({ what }) => what.stream))) {
         stream.reset();
       }
       this.#sendAgain();
@@ -188,11 +197,11 @@ export class KeptPublisher {
     }
     // Nobody is there who would keep it: it is sent again when the stream was found or made.
     if ((reply.headers?.code ?? 0) > 0) return;
-    const answer = JSON.parse(decoder.decode(reply.data)) as Acknowledgement;
+    const answer = acknowledgement(reply.data);
     const isOurs = this.#isOurs(answer);
     const message = this.#byToken.get(reply.subject.slice(this.#replies.length + 1));
     if (message === undefined || !isOurs) return;
-    const { stream } = message;
+    const { stream } = message.what;
     // A refusal has a number, too: 0.
     if (answer.error !== undefined || !answer.seq || stream.epoch === undefined) {
       if (TEMPORARY.has(answer.error?.code ?? 0)) return;
@@ -202,7 +211,7 @@ export class KeptPublisher {
       return;
     }
     if (answer.duplicate !== true) stream.keptAt(answer.seq);
-    message.resolve({ epoch: stream.epoch, offset: answer.seq });
+    message.kept.resolve({ epoch: stream.epoch, offset: answer.seq });
     this.#outbox.settle(message);
   }
 

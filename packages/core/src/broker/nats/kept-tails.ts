@@ -11,6 +11,7 @@ import { type KeptReader, place } from "./kept-reader.ts";
 import { LeaderWatch } from "./leader-watch.ts";
 import type { MeshLink } from "./link.ts";
 import type { MeshStream } from "./mesh-stream.ts";
+import { streamNumbers } from "./stream-numbers.ts";
 import type { Subjects } from "./subjects.ts";
 import { type Live, Tail } from "./tail.ts";
 import { within } from "./within.ts";
@@ -171,9 +172,9 @@ export class KeptTails {
 
   #live(message: Msg, { app, channel, stream }: Wanted): Live | undefined {
     const { inbox } = this.#options;
-    const offset = Number(message.headers?.get("Nats-Sequence"));
-    const previous = Number(message.headers?.get("Nats-Last-Sequence") || 0);
-    if (!Number.isSafeInteger(offset) || offset <= 0) return undefined;
+    const numbers = streamNumbers(message);
+    if (numbers === undefined) return undefined;
+    const { offset, previous } = numbers;
     const publication = inbox.read(message, app, channel);
     if (publication !== undefined) place(publication, stream.epoch ?? "", offset);
     return { offset, previous, publication };

@@ -319,16 +319,21 @@ export class MeshBroker implements Broker {
     const { app, channels, streams, publication, reached, key } = delivery;
     const keeping = streams.map(({ channel }) => this.#kept.publish(publication, channel, key));
     const plain = channels.length === 0 ? undefined : this.#publishPlain(delivery);
-    const [published, ...positions] = await Promise.all([plain, ...keeping]);
+    const [published, positions] =
+      plain === undefined
+        ? [undefined, await allOf(keeping)]
+        : await Promise.all([plain, Promise.all(keeping)]);
     const kept: Stream[] = streams.map((stream, index) => ({
       ...stream,
       position: positions[index],
     }));
-    const done = await this.#inner.publish({
+    const answer = this.#inner.publish({
       ...{ app, channels: [], streams: kept, publication, key },
       reached: published?.subscribers ?? reached,
     });
-    if (key !== undefined) this.#keys.done(key);
+    if (key === undefined) return answer;
+    const done = await answer;
+    this.#keys.done(key);
     return done;
   }
 
@@ -343,6 +348,12 @@ export class MeshBroker implements Broker {
     const handedOver = this.#plain.publish(publication, channels, undefined, key);
     return Promise.all([own, handedOver]).then(([published]) => published);
   }
+}
+
+/** Nearly always it is one, for which `Promise.all` would cost more than the promise. */
+function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  const [only, ...more] = promises;
+  return only === undefined || more.length > 0 ? Promise.all(promises) : only.then((one) => [one]);
 }
 
 /** The namespace whose options hold in a channel, where they keep a history. */

@@ -60,7 +60,10 @@ test("a channel has the same subject however many others there are", () => {
   for (let round = 0; round < 2; round++) {
     for (let index = 0; index < 10_000; index++) {
       expect(subjects.channel("default", `c:${index}`)).toBe(`starling.pub.default.c=3A${index}`);
+      const kept = subjects.kept("default", "c", `c:${index}`);
+      expect(kept).toBe(`starling.kept.default.c.c=3A${index}`);
     }
   }
   expect(subjects.channel("another", "c:1")).toBe("starling.pub.another.c=3A1");
+  expect(subjects.kept("default", "another", "c:1")).toBe("starling.kept.default.another.c=3A1");
 });

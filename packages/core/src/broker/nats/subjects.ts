@@ -38,11 +38,29 @@ export function subjectToken(name: string): string {
 /** Subjects of channels that are remembered, since making one costs more than all else that a message needs. */
 const REMEMBERED = 8_192;
 
+/** Subjects of channels, of which the newest are remembered. */
+class Remembered<T> {
+  readonly #channels = new ByChannel<T>();
+  #count = 0;
+
+  get(app: string, channel: string): T | undefined {
+    return this.#channels.get(app, channel);
+  }
+
+  add(app: string, channel: string, subject: T): void {
+    if (++this.#count > REMEMBERED) {
+      this.#channels.clear();
+      this.#count = 1;
+    }
+    this.#channels.set(app, channel, subject);
+  }
+}
+
 /** The subjects of one mesh; systems that share a NATS server have other prefixes. */
 export class Subjects {
   readonly #prefix: string;
-  readonly #channels = new ByChannel<string>();
-  #remembered = 0;
+  readonly #channels = new Remembered<string>();
+  readonly #kept = new Remembered<{ readonly namespace: string; readonly subject: string }>();
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -53,17 +71,17 @@ export class Subjects {
     const known = this.#channels.get(app, channel);
     if (known !== undefined) return known;
     const subject = `${this.#prefix}.pub.${subjectToken(app)}.${subjectToken(channel)}`;
-    if (++this.#remembered > REMEMBERED) {
-      this.#channels.clear();
-      this.#remembered = 1;
-    }
-    this.#channels.set(app, channel, subject);
+    this.#channels.add(app, channel, subject);
     return subject;
   }
 
   /** Where a channel with history is published, for the stream to keep. */
   kept(app: string, namespace: string, channel: string): string {
-    return `${this.keptOf(app, namespace)}.${subjectToken(channel)}`;
+    const known = this.#kept.get(app, channel);
+    if (known?.namespace === namespace) return known.subject;
+    const subject = `${this.keptOf(app, namespace)}.${subjectToken(channel)}`;
+    this.#kept.add(app, channel, { namespace, subject });
+    return subject;
   }
 
   /** Where the stream says what it has kept. */
