@@ -71,8 +71,10 @@ export async function readBackwards(
   if (newest === undefined || oldest === undefined) return { messages: [], hasMore: false };
   const messages: StoredMessage[] = newest.offset < before ? [newest] : [];
   let to = Math.min(newest.offset, before) - 1;
-  let width = FIRST_WIDTH;
-  let known = NOTHING;
+  let known = sampleOf([newest], 1);
+  // Far away one large part costs less time than several small ones.
+  const first = Math.min(stream.atOnce / 2, limits.limit, limits.maxBytes / (known.bytes + 1));
+  let width = Math.max(FIRST_WIDTH, Math.floor(first));
   let bytes = bytesOf(messages);
   while (to >= oldest.offset && messages.length < limits.limit && bytes < limits.maxBytes) {
     if (messages.length > 0 && elapsed() >= SHORT_MS) break;
