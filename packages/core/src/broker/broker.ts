@@ -189,6 +189,12 @@ export interface Broker {
    */
   history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>>;
 
+  /**
+   * For a stream in which this worker has interest, where publications do not arrive in order: since it has any there no
+   * cursor that `delivered` was given has named a number behind this one.
+   */
+  cursorsUpTo?(app: string, epoch: string): number;
+
   /** Channels that have subscribers on any worker, a page of them, in the order of their names. */
   channels(app: string, page: ChannelPageRequest): Answer<ChannelPage>;
 

@@ -42,6 +42,8 @@ export interface HistoryPage<Content> {
    * channel up to it was in the history.
    */
   readonly position: Position;
+  /** The newest number of the stream when it was looked at; the position's own where it is left out. */
+  readonly newest?: number;
   /** In the order in which they were asked for. */
   readonly entries: readonly HistoryEntry<Content>[];
   /**

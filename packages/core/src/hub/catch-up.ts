@@ -102,6 +102,8 @@ export interface CaughtUp {
   readonly hasMore: boolean;
   /** Where the stream stood. */
   readonly position: Position;
+  /** See `HistoryPage.newest`. */
+  readonly newest?: number | undefined;
 }
 
 /** An entry, and the channel that it is of. */
@@ -151,6 +153,15 @@ export function endsOf(parts: readonly CaughtUp[]): ReadonlyMap<string, number> 
     ends.set(position.epoch, Math.max(ends.get(position.epoch) ?? 0, position.offset));
   }
   return ends;
+}
+
+/** The newest number of each stream when it was read last, by its epoch. */
+export function newestOf(parts: readonly CaughtUp[]): ReadonlyMap<string, number> {
+  return endsOf(
+    parts.map(({ position, newest = position.offset, ...part }) => {
+      return { ...part, position: { ...position, offset: newest } };
+    }),
+  );
 }
 
 /** The entries in their order, in parts that take about so many bytes at most. */

@@ -236,8 +236,8 @@ export class Hub implements HubApi {
   }
 
   /** See `Publishing.deliveredUpTo`. */
-  deliveredUpTo(epoch: string): number {
-    return this.#publishing.deliveredUpTo(epoch);
+  deliveredUpTo(app: string, epoch: string): number {
+    return this.#publishing.deliveredUpTo(app, epoch);
   }
 
   /**

@@ -11,7 +11,10 @@ import type { Recoveries } from "./recoveries.ts";
 import type { Frame, Subscriber, WireFormat } from "./subscriber.ts";
 
 export interface PublishingOptions extends OutletOptions {
-  readonly broker: Pick<Broker, "isDelivered" | "isOrdered" | "needsIds" | "nextId">;
+  readonly broker: Pick<
+    Broker,
+    "cursorsUpTo" | "isDelivered" | "isOrdered" | "needsIds" | "nextId"
+  >;
   readonly apps: ReadonlyMap<string, AppConfig>;
   readonly counters: Counters;
   readonly channels: Channels;
@@ -74,8 +77,11 @@ export class Publishing {
     return { app, channels: withoutThoseOf(streams, channels), streams, publication, reached, key };
   }
 
-  /** Nothing behind that offset of a stream has been delivered here, if the broker brings it in order. */
-  deliveredUpTo(epoch: string): number {
+  /** No cursor of what was delivered here names a number of that stream behind this one. */
+  deliveredUpTo(app: string, epoch: string): number {
+    const { broker } = this.#options;
+    // Who does not say has nobody believed.
+    if (!broker.isOrdered) return broker.cursorsUpTo?.(app, epoch) ?? Infinity;
     return this.#newest?.epoch === epoch ? this.#newest.offset : 0;
   }
 

@@ -31,6 +31,11 @@ export interface BeginOptions {
    * who stands there in all of the channels; undefined where none of them can be recovered.
    */
   begun(channels: readonly Begun[], cursor: string | undefined): void;
+  /**
+   * Called once, when it has been sent everything that it wanted of histories, with the newest number of each stream, by
+   * its epoch, when that was asked last: nobody had seen a higher one when the subscription began.
+   */
+  ended?(newest: ReadonlyMap<string, number>): void;
 }
 
 export interface RecoveriesOptions {
@@ -126,7 +131,7 @@ export class Recoveries {
     subscriber: Subscriber,
     beginnings: readonly Beginning[],
     ready: Answer<unknown>,
-    { format = subscriber.format, isOwn = () => false, begun }: BeginOptions,
+    { format = subscriber.format, isOwn = () => false, begun, ended }: BeginOptions,
   ): Answer<void> {
     const { broker, clock, counters, channels, maxBytes } = this.#options;
     const { isOrdered } = broker;
@@ -146,6 +151,7 @@ export class Recoveries {
       epochOf: (name) => this.#epochs.get(this.#optionsOf(app, name)),
       isOwn,
       begun,
+      ...(ended === undefined ? {} : { ended }),
       leave: (standIn) => channels.leave(standIn.channel, standIn),
       goLive: (standIns) => {
         for (const standIn of standIns) channels.replace(standIn, subscriber);

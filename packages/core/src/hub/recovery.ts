@@ -10,6 +10,7 @@ import {
   endsOf,
   type MergedEntry,
   merge,
+  newestOf,
   StandIn,
 } from "./catch-up.ts";
 import type { Channel } from "./channel.ts";
@@ -54,6 +55,8 @@ export interface RecoveryOptions {
    * cursor of somebody who stands there.
    */
   begun(channels: readonly Begun[], cursor: string): void;
+  /** Called once, when everything has been sent; see `BeginOptions.ended`. */
+  ended?(newest: ReadonlyMap<string, number>): void;
   /** Takes a stand-in out of its channel. */
   leave(standIn: StandIn): void;
   /** Takes the places of those that are left, and ends the recovery. */
@@ -204,6 +207,7 @@ export class Recovery {
     }
     if (isLastRound) {
       this.#sendAll(entries, parts, upTo);
+      this.#options.ended?.(newestOf(parts));
       return;
     }
     if (!this.#chase.isGaining(upTo, endsOf(parts))) this.#giveUp();

@@ -75,7 +75,8 @@ export class Track {
     else this.#cursor = { ...position, offset: first.offset - 1 };
     const recovered = from === undefined || isLast ? undefined : isSent;
     const begun = { channel: standIn.channel.name, position: this.#cursor, recovered };
-    return { part: { standIn, position, entries, hasMore }, begun };
+    const part = { standIn, position, newest: page.newest, entries, hasMore };
+    return { part, begun };
   }
 
   /** Goes on behind that offset; what lies before its own beginning was not wanted. */

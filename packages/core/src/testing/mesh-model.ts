@@ -51,6 +51,8 @@ export class MeshModel {
   readonly log = new RecordingLog();
   readonly counters = { late: 0 };
   readonly size: number;
+  /** Whether more is published and arrives between the reading of a page and its answer. */
+  isSlow = false;
   readonly #streams = new Map<string, ModelStream>();
   readonly #workers: ModelBroker[] = [];
 
@@ -86,6 +88,8 @@ interface ModelChannel {
   readonly tracked: TrackedChannel;
   /** Numbers that are on their way. */
   readonly waiting: number[];
+  /** Up to which everything has arrived. */
+  delivered: number;
 }
 
 /** A worker's part of the mesh. What it asks is answered, and what is on its way arrives, when the test says so. */
@@ -125,6 +129,7 @@ export class ModelBroker extends LocalBroker {
     const offset = known?.waiting.shift();
     if (known === undefined || offset === undefined) return;
     const publication = this.#publication(channel, offset);
+    known.delivered = offset;
     known.tracked.deliver(publication);
     this.#handler.delivered(publication);
   }
@@ -132,6 +137,10 @@ export class ModelBroker extends LocalBroker {
   /** One question is answered. */
   answer(which: number): void {
     this.#asked.splice(which % Math.max(1, this.#asked.length), 1)[0]?.();
+  }
+
+  cursorsUpTo(app: string, epoch: string): number {
+    return this.#cursors.upTo(app, epoch);
   }
 
   override interest(_app: string, channel: string, subscribers: number): Promise<void> | undefined {
@@ -143,9 +152,9 @@ export class ModelBroker extends LocalBroker {
     if (subscribers === 0 || known !== undefined) return undefined;
     const stream = this.#model.streamOf(channel);
     const tracked = this.#cursors.track(stream);
-    this.#channels.set(channel, { tracked, waiting: [] });
-    const { epoch } = stream;
-    tracked.begin({ epoch, offset: stream.last }, stream.of(channel).at(-1) ?? 0);
+    const { epoch, last } = stream;
+    this.#channels.set(channel, { tracked, waiting: [], delivered: last });
+    tracked.begin({ epoch, offset: last }, stream.of(channel).at(-1) ?? 0);
     return this.#ask(() => {});
   }
 
@@ -154,9 +163,16 @@ export class ModelBroker extends LocalBroker {
     channel: string,
     { since, limit, newestFirst }: HistoryRequest,
   ): never {
-    return this.#ask((): HistoryPage<Publication> => {
+    const read = (): HistoryPage<Publication> => {
       const stream = this.#model.streamOf(channel);
       const { epoch, last, first } = stream;
+      const known = this.#channels.get(channel);
+      if (limit === 0 && since === undefined && known !== undefined) {
+        const offset = known.waiting.length > 0 ? known.delivered : last;
+        const hasMore = stream.of(channel).length > 0;
+        const position = { epoch, offset };
+        return { position, newest: last, entries: [], isComplete: !hasMore, hasMore };
+      }
       const isKnown = since?.epoch === epoch && since.offset <= last;
       const from = isKnown ? since.offset : 0;
       const kept = stream.kept(channel, this.#model.size).filter((offset) => offset > from);
@@ -171,7 +187,9 @@ export class ModelBroker extends LocalBroker {
       const position = { epoch, offset: last };
       const hasMore = kept.length > wanted.length;
       return { position, entries, isComplete: newestFirst === true || isComplete, hasMore };
-    }) as never;
+    };
+    const page = this.#ask(read);
+    return (this.#model.isSlow ? page.then((old) => this.#ask(() => old)) : page) as never;
   }
 
   #ask<T>(answer: () => T): Promise<T> {

@@ -11,6 +11,8 @@ import { Gate, type Live, type Tail, type Waiting } from "./tail.ts";
 const READERS = 16;
 /** Publications of a stream that are read for each channel with a gap rather than each channel by itself. */
 const WORTH_READING = 20;
+/** Questions that one publication costs where others lie between those of its channel, about. */
+const QUESTIONS = 1.5;
 /** Publications that a gap is filled with at a time. */
 const FILL_ENTRIES = 1_000;
 /** Milliseconds that a link may have been dead before that was noticed, and with it all that has no gap yet. */
@@ -234,7 +236,8 @@ export class GapFiller {
     if (gaps.length > READERS) {
       const oldest = gaps.reduce((least, { from }) => Math.min(least, from), Infinity);
       const { last } = await stream.look();
-      if (last - oldest <= gaps.length * WORTH_READING) {
+      const ofOthers = 1 - QUESTIONS * gate.shareBefore(behindSince);
+      if ((last - oldest) * ofOthers <= gaps.length * WORTH_READING) {
         return this.#readTogether(stream, gaps, oldest, isYoung);
       }
     }

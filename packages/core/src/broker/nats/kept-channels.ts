@@ -124,6 +124,11 @@ export class KeptChannels {
     return this.#whileHeard(stream, this.#caughtUp({ app, channel, stream }));
   }
 
+  /** See `Broker.cursorsUpTo`. */
+  cursorsUpTo(app: string, epoch: string): number {
+    return this.#tails.cursorsUpTo(app, epoch);
+  }
+
   /** See `GapFiller.filled`. */
   filled(): Promise<void> {
     return this.#tails.filled();
@@ -184,7 +189,7 @@ export class KeptChannels {
     const { position, newest } = await this.#reader.position(kept);
     const offset = newest > delivered ? delivered : position.offset;
     return {
-      ...{ position: { ...position, offset }, entries: [] },
+      ...{ position: { ...position, offset }, newest: position.offset, entries: [] },
       ...{ isComplete: newest === 0, hasMore: newest > 0 },
     };
   }

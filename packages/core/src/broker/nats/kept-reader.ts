@@ -8,7 +8,9 @@ import type { Inbox } from "./inbox.ts";
 import type { MeshStream, StreamState } from "./mesh-stream.ts";
 import { type Asking, SharedReads } from "./shared-reads.ts";
 import type { StoredMessage } from "./stored-message.ts";
-import type { StoredChannel } from "./stream-pages.ts";
+import type { StoredChannel } from "./stored-stream.ts";
+import { sampleOf } from "./stream-pages.ts";
+import type { Sample } from "./stream-walk.ts";
 import type { Subjects } from "./subjects.ts";
 
 /** Bytes that a page has at most, if it has more than one entry. */
@@ -104,12 +106,15 @@ export class KeptReader {
     const channel = { stream, subject: `${stream.keptPrefix}.*` };
     const upTo = before.last;
     const messages: StoredMessage[] = [];
+    let known: Sample | undefined;
     for (let hasMore = true, start = offset + 1; hasMore; ) {
-      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES, upTo };
+      const range = { start, limit: RANGE_ENTRIES, maxBytes: RANGE_BYTES, upTo, known };
       const part = await this.#reads.direct(channel, range, GOING_ON);
       messages.push(...part.messages);
       ({ hasMore } = part);
-      start = (messages.at(-1)?.offset ?? offset) + 1;
+      const end = messages.at(-1)?.offset ?? offset;
+      known = sampleOf(part.messages, end - start + 1);
+      start = end + 1;
     }
     const state = await this.#stateAfter(stream, before);
     const bySubject = Map.groupBy(messages, ({ message }) => message.subject);

@@ -117,6 +117,11 @@ export class KeptTails {
     handler.missed((app, channel) => this.#wanted.get(app, channel)?.stream === stream);
   }
 
+  /** See `Broker.cursorsUpTo`. */
+  cursorsUpTo(app: string, epoch: string): number {
+    return this.#cursors.upTo(app, epoch);
+  }
+
   /** See `GapFiller.filled`. */
   filled(): Promise<void> {
     return this.#filler.filled();

@@ -124,6 +124,11 @@ export class MeshStream {
     return this.#heardAt;
   }
 
+  /** Questions that one reading may have under way at this moment. */
+  get atOnce(): number {
+    return this.#options.window.share;
+  }
+
   /** Something of it has come, so that whoever waits for more does so with reason. */
   heard(): void {
     this.#heardAt = this.#options.clock.now();
@@ -219,8 +224,7 @@ export class MeshStream {
   }
 
   async #message(request: MsgRequest): Promise<StoredMessage | undefined> {
-    const manager = await this.manager();
-    const ask = () => manager.streams.getMessage(this.name, request);
+    const ask = async () => (await this.manager()).streams.getMessage(this.name, request);
     const stored = await this.#options.window.ask(ask);
     this.heard();
     if (stored === null) return undefined;

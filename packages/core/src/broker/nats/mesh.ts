@@ -205,6 +205,10 @@ export class MeshBroker implements Broker {
     this.#plain.publishUnanswered(publication, channels);
   }
 
+  cursorsUpTo(app: string, epoch: string): number {
+    return this.#kept.cursorsUpTo(app, epoch);
+  }
+
   history(app: string, channel: string, request: HistoryRequest): Answer<HistoryPage<Publication>> {
     if (this.#placeOf(app, channel) === undefined) {
       return this.#inner.history(app, channel, request);

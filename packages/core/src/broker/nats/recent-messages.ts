@@ -1,6 +1,6 @@
 import type { Clock, TimerHandle } from "../../ports.ts";
 import type { StoredMessage } from "./stored-message.ts";
-import type { StoredStretch } from "./stream-pages.ts";
+import type { StoredStretch } from "./stored-stream.ts";
 
 /** Bytes that are kept of one part of a channel, and of all together. */
 const PART_BYTES = 1024 * 1024;

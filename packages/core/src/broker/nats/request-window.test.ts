@@ -52,3 +52,46 @@ test("a fast one gets as many as there are, again after it was slow", async () =
   await failed.catch(() => {});
   expect(window.size).toBe(256);
 });
+
+test("one reading may have more under way the farther away the answers are, while there is room", async () => {
+  const clock = new FakeClock();
+  const window = new RequestWindow(clock);
+  const answerIn = async (ms: number, count: number) => {
+    const all = Array.from({ length: count }, () =>
+      window.ask(() => new Promise<void>((resolve) => void clock.setTimeout(resolve, ms))),
+    );
+    const share = window.share;
+    for (let left = 0; left < count; left++) {
+      clock.advance(ms);
+      await turn();
+    }
+    await Promise.all(all);
+    return share;
+  };
+  expect(window.share).toBe(32);
+  await answerIn(160, 1);
+  expect(window.share).toBe(480);
+  // Who asks for more than there is room for keeps others waiting.
+  expect(await answerIn(160, 4)).toBe(32);
+  await answerIn(500, 1);
+  expect(window.share).toBe(480);
+  await answerIn(2, 1);
+  expect(window.share).toBe(32);
+});
+
+test("there is room for all that one reading may have under way", async () => {
+  const clock = new FakeClock();
+  const window = new RequestWindow(clock);
+  const request = () => new Promise<void>((resolve) => void clock.setTimeout(resolve, 170));
+  let isOver = false;
+  const all = Promise.all(Array.from({ length: 3_000 }, () => window.ask(request)));
+  const over = all.then(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    clock.advance(170);
+    await turn();
+  }
+  await over;
+  expect(window.size).toBe(510);
+});

@@ -2,18 +2,18 @@ import { StarlingError } from "@starling/protocol/errors.ts";
 import { Turns } from "../../hub/turns.ts";
 import type { Clock } from "../../ports.ts";
 import type { StreamState } from "./mesh-stream.ts";
-import { RecentMessages } from "./recent-messages.ts";
+import { RecentMessages, type RecentPart } from "./recent-messages.ts";
+import type { StoredChannel, StoredLimits, StoredStretch } from "./stored-stream.ts";
 import {
   bytesOf,
   cut,
   type Range,
   readBackwards,
   readForwards,
-  type StoredChannel,
-  type StoredLimits,
   type StoredPart,
-  type StoredStretch,
+  sampleOf,
 } from "./stream-pages.ts";
+import { MEMORY, type Sample } from "./stream-walk.ts";
 
 /** Readings at a time: they share one link with what comes live. */
 const READERS = 8;
@@ -106,11 +106,17 @@ export class SharedReads {
       limit: limit - all.length,
       maxBytes: maxBytes - bytesOf(all),
       upTo,
-      density: part.messages.length / Math.max(1, part.upTo - part.from + 1),
+      known: endOf(part),
     };
     const took = (stretch: StoredStretch) => this.#recent.add(part, stretch);
     const read = await this.direct(channel, rest, asking, took);
     const found = cut([...all, ...read.messages], range);
     return { messages: found.messages, hasMore: found.hasMore || read.hasMore };
   }
+}
+
+/** What a part has at its end, which what follows is probably like. */
+function endOf({ messages, from, upTo }: Pick<RecentPart, "messages" | "from" | "upTo">): Sample {
+  const before = messages.at(-MEMORY - 1)?.offset ?? from - 1;
+  return sampleOf(messages.slice(-MEMORY), upTo - before);
 }

@@ -27,6 +27,21 @@ test("what comes while something may be missing does not say how far the stream 
   expect(gate.offsetAt(30_001)).toBe(0);
 });
 
+test("how much of a stream comes to a worker is known from what had come before a moment", () => {
+  const gate = new Gate(() => {});
+  expect(gate.shareBefore(90_000)).toBe(0);
+  // Every second number of the stream is of a channel of this worker.
+  for (let second = 10; second < 40; second++) gate.came(2 * second, 1_000 * second);
+  expect(gate.shareBefore(15_000)).toBe(0);
+  expect(gate.shareBefore(35_000)).toBe(0.5);
+  // What was cut off since does not count.
+  gate.came(10_000, 50_000);
+  expect(gate.shareBefore(45_000)).toBe(0.5);
+  expect(gate.shareBefore(50_000)).toBeLessThan(0.01);
+  gate.clear();
+  expect(gate.shareBefore(90_000)).toBe(0);
+});
+
 /** A tail that has everything up to 1, with the fillings of its gate. */
 function aTail() {
   const clock = new FakeClock();

@@ -21,6 +21,13 @@ const MAX_NOTES = 6;
 const LATE_MS = 500;
 const GIVE_UP_MS = 2_000;
 
+/** How far a stream was at a moment, and how many publications had come of it. */
+interface Note {
+  readonly at: number;
+  readonly offset: number;
+  readonly count: number;
+}
+
 /** A publication on its way to its channel. */
 export interface Waiting {
   readonly tail: Tail;
@@ -44,9 +51,10 @@ export class Gate {
   #waiting: Waiting[] = [];
   /** Those in which something is late that may have come by itself when this opens. */
   readonly #late = new Set<Tail>();
-  /** The newest that has come live, and how far that was at some moments. */
+  /** The newest that has come live, how many have, and both at some moments. */
   #newest = 0;
-  #notes: { readonly at: number; readonly offset: number }[] = [];
+  #count = 0;
+  #notes: Note[] = [];
 
   /** `fill` is called when there are gaps: it fills them, and opens the gate. */
   constructor(fill: () => void) {
@@ -117,8 +125,9 @@ export class Gate {
   /** A publication has come live. */
   came(offset: number, now: number): void {
     this.#newest = Math.max(this.#newest, offset);
+    this.#count++;
     if (now - (this.#notes.at(-1)?.at ?? 0) < NOTE_MS || this.#isHeld) return;
-    this.#notes.push({ at: now, offset: this.#newest });
+    this.#notes.push({ at: now, offset: this.#newest, count: this.#count });
     if (this.#notes.length > MAX_NOTES) this.#notes.shift();
   }
 
@@ -127,10 +136,19 @@ export class Gate {
     return this.#notes.findLast(({ at }) => at <= moment)?.offset ?? 0;
   }
 
+  /** How many of the numbers of the stream came to this worker before a moment, from 0 to 1; 0 where nobody knows. */
+  shareBefore(moment: number): number {
+    const notes = this.#notes.filter(({ at }) => at <= moment);
+    const [first, last] = [notes.at(0), notes.at(-1)];
+    if (first === undefined || last === undefined || last.offset <= first.offset) return 0;
+    return Math.min(1, (last.count - first.count) / (last.offset - first.offset));
+  }
+
   /** What waits is of a stream that is no more. */
   clear(): void {
     this.#notes = [];
     this.#newest = 0;
+    this.#count = 0;
     this.#generation++;
     this.#waiting = [];
     this.#late.clear();

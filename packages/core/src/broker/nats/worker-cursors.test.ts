@@ -156,3 +156,19 @@ test("what is delivered after a while has nothing to wait for but what was publi
   clock.advance(1_000);
   expect(next(channel, "E", 101)).toBe("E.101");
 });
+
+test("how far cursors of a stream have gone is known, also by what was there when a channel began", () => {
+  const { cursors, streamOf } = setUp();
+  const stream = streamOf("s");
+  const [one, other] = [cursors.track(stream), cursors.track(stream)];
+  expect(cursors.upTo("default", "E")).toBe(0);
+  one.begin({ epoch: "E", offset: 5 }, 0);
+  expect(cursors.upTo("default", "E")).toBe(5);
+  next(one, "E", 7);
+  next(one, "E", 6);
+  expect(cursors.upTo("default", "E")).toBe(7);
+  other.begin({ epoch: "E", offset: 12 }, 10);
+  expect(cursors.upTo("default", "E")).toBe(10);
+  expect(cursors.upTo("default", "F")).toBe(0);
+  expect(cursors.upTo("shop", "E")).toBe(0);
+});

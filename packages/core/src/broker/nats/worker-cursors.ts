@@ -105,6 +105,15 @@ export class WorkerCursors {
     };
   }
 
+  /** The highest number of a stream that a cursor may have named since the worker wants channels of it; 0 for none. */
+  upTo(app: string, epoch: string): number {
+    let most = 0;
+    for (const { seen } of this.#streams.get(app)?.values() ?? []) {
+      if (seen?.epoch === epoch) most = Math.max(most, seen.offset);
+    }
+    return most;
+  }
+
   #open(stream: StreamName): Delivered {
     let streams = this.#streams.get(stream.app);
     if (streams === undefined) {

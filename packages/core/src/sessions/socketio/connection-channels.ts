@@ -318,11 +318,11 @@ export class ConnectionChannels {
   ): Answer<void> {
     const { hub, broker } = this.#options;
     const { standing, app } = connection;
-    /** A channel of each stream that they are of. */
-    const kept = new Map<string, string>();
+    /** How far the streams that they are of were for certain when this began, by their epochs. */
+    const upTo = new Map<string, number>();
     const begun = (channels: readonly Begun[]) => {
       for (const { channel, position } of channels) {
-        if (position !== undefined) kept.set(position.epoch, channel);
+        if (position !== undefined) upTo.set(position.epoch, 0);
         // One that it has already keeps its start.
         if (position !== undefined || !this.#recovers(app, channel)) {
           standing?.add(channel, position);
@@ -330,28 +330,29 @@ export class ConnectionChannels {
       }
       told(channels);
     };
+    const ended = (newest: ReadonlyMap<string, number>) => {
+      // In order nobody has seen what was not delivered here.
+      if (broker.isOrdered) return;
+      for (const [epoch, offset] of newest) upTo.set(epoch, offset);
+    };
     if (standing === undefined) return hub.begin(connection, beginnings, { begun });
     standing.beginning();
     let done: Answer<void>;
     try {
-      done = hub.begin(connection, beginnings, { begun });
+      done = hub.begin(connection, beginnings, { begun, ended });
     } catch (error) {
       standing.begun();
       throw error;
     }
     const isInOrder =
       !(done instanceof Promise) && beginnings.every(({ from }) => from === undefined);
-    const upTo = whenAnswered(done, () => {
-      if (isInOrder) return [];
-      // Whoever asked would be answered behind what the client has had in its turn meanwhile.
-      if (broker.isOrdered) {
-        return Array.from(kept.keys(), (epoch) => ({ epoch, offset: hub.deliveredUpTo(epoch) }));
-      }
-      return allAnswers([...kept.values()].map((each) => this.#positionOf(app, each)));
+    // Whoever asked would be answered behind what the client has had in its turn meanwhile.
+    const settled = whenAnswered(done, () => {
+      const floors = Array.from(upTo, ([epoch, newest]) => {
+        return { epoch, offset: Math.max(newest, hub.deliveredUpTo(app, epoch)) };
+      });
+      standing.begun(isInOrder ? [] : floors);
     });
-    const settled = whenAnswered(upTo, (positions) =>
-      standing.begun(positions.filter((position) => position !== undefined)),
-    );
     if (!(settled instanceof Promise)) return;
     return settled.catch((error: unknown) => {
       // Nobody knows how much of it the client has.
