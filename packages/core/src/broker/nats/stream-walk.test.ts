@@ -140,6 +140,15 @@ describe("what is far away", () => {
     expect(huge.asked).toBeLessThan(10);
   });
 
+  test("is completed where some of it was passed over, so that little is asked for again", async () => {
+    // About each tenth number, here more and there less.
+    const some = numbers(30_000).filter((number) => (number * number) % 101 < 10);
+    const stream = new Remote(some, FAR_MS);
+    const { offsets } = await readAll(stream);
+    expect(offsets).toEqual(some);
+    expect(stream.asked).toBeLessThan(3 * some.length);
+  });
+
   test("is not asked for thousands of times where there is little", async () => {
     const sparse = Array.from({ length: 200 }, (_, index) => 1 + index * 997);
     const stream = new Remote(sparse, FAR_MS);
