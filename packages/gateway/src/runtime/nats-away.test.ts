@@ -1,6 +1,6 @@
 /** Streams that cannot be had: whoever wants them has an answer soon, and the log stays short. */
 
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
@@ -13,6 +13,7 @@ import {
   refusal,
 } from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
@@ -21,10 +22,7 @@ const PLACE = { namespace: "", size: 100, ttlMs: 60_000 };
 /** For as long whoever subscribes may have to wait, ms. */
 const REFUSED_WITHIN_MS = 3_000;
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closedAfterEach();
 
 async function start(lines = ""): Promise<NatsServer> {
   const server = await NatsServer.start(lines);

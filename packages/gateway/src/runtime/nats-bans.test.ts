@@ -1,18 +1,11 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect as natsConnect } from "@nats-io/transport-node";
 import { APP, allIn, BansNode, banOf } from "./testing/bans-fixture.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
@@ -22,16 +15,10 @@ setDefaultTimeout(60_000);
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 /** Another node of a mesh, which has read what is kept. */
 async function started(prefix: string, at = server): Promise<BansNode> {

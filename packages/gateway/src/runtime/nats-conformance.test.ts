@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe } from "bun:test";
+import { afterAll, afterEach, describe } from "bun:test";
 import type { NodeSettings } from "@starling/core/broker/conformance/fixture.ts";
 import { describeHistory } from "@starling/core/broker/conformance/history.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
@@ -6,10 +6,7 @@ import { describeBroker } from "@starling/core/broker/conformance/suite.ts";
 import { MeshNode, type MeshNodeOptions, ownPrefix } from "./testing/mesh-fixture.ts";
 import { NatsServer } from "./testing/nats-server.ts";
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
 const nodes: MeshNode[] = [];

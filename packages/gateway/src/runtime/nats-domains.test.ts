@@ -1,6 +1,6 @@
 /** Two regions as leaf nodes, each with JetStream in a domain of its own. */
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as pathOf } from "node:path";
@@ -10,6 +10,7 @@ import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { join } from "@starling/core/broker/conformance/worker.ts";
 import { freePort } from "../../../../test/support/nats-server.ts";
 import { BansNode } from "./testing/bans-fixture.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
@@ -43,10 +44,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 async function nodeAt(server: NatsServer, prefix: string, domain?: string) {
   const placeOf = () => ({ namespace: "", size: 9, ttlMs: 60_000 });

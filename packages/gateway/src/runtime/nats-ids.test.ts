@@ -1,23 +1,18 @@
 /** A publication has one id on all workers of a node, since clients move between those while it arrives. */
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { headers } from "@nats-io/nats-core";
 import { kept, read } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { delivery, join } from "@starling/core/broker/conformance/worker.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 async function setUp() {
   const place = { namespace: "", size: 100, ttlMs: 60_000 };

@@ -1,6 +1,6 @@
 /** Deliveries with a key that do not reach all at first: made again, they are completed, and nobody has them twice. */
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { read, stream } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
@@ -12,20 +12,15 @@ import {
   refusal,
 } from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { LaggingLink } from "./testing/lagging-link.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closedAfterEach();
 
 /** Channels of two streams, and some of none. */
 function placeOf(_app: string, channel: string) {

@@ -1,26 +1,21 @@
 /** What servers of a cluster do that lose their leader, as a worker sees it. */
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { Msg, NatsConnection, RequestOptions, SubscriptionOptions } from "@nats-io/nats-core";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { join } from "@starling/core/broker/conformance/worker.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 1_000, ttlMs: 60_000 };
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 /** A link on which what streams republish can be lost, and states of streams be those of a server without a leader. */
 class ClusterLink {

@@ -1,25 +1,20 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { kept, read, seen, stream } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { delivery, type Joined, join } from "@starling/core/broker/conformance/worker.ts";
 import type { Position } from "@starling/core/hub/position.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, type MeshNodeOptions, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 100, ttlMs: 60_000 };
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 /** Nodes of one mesh, with one worker each. */
 async function mesh(count: number, more: Partial<MeshNodeOptions> = {}) {

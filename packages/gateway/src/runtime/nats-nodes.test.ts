@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { NatsPresence } from "@starling/core/broker/nats/nats-presence.ts";
@@ -19,10 +19,7 @@ const allowed = `permissions: { publish: "*.who.>", subscribe: "*.who.>" }`;
 const old = `{ user: a, password: old, ${allowed} }`;
 const renewed = `{ user: b, password: new, ${allowed} }`;
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start(`authorization { users: [ ${old}, ${renewed} ] }`);
-});
+const server = await NatsServer.start(`authorization { users: [ ${old}, ${renewed} ] }`);
 afterAll(() => server.stop());
 
 const logins = {

@@ -1,6 +1,6 @@
 /** Histories that are read while their oldest are dropped for others, on a real server. */
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { join } from "@starling/core/broker/conformance/worker.ts";
@@ -13,10 +13,7 @@ const READS = 300;
 /** Messages of a burst, and how many readers there are at a time. */
 const [BURST, READERS] = [20, 8];
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
 test("what is dropped between the look and the reading is neither waited for nor a refusal", async () => {

@@ -1,25 +1,20 @@
 /** What a worker does whose own link to NATS is as it was, while servers lose one another. */
 
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { Msg, NatsConnection, SubscriptionOptions } from "@nats-io/nats-core";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { delivery, join } from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 /** A link on which nothing arrives that others publish, while it is parted, though it is up. */
 class PartedLink {

@@ -1,12 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import type { PresenceEvent } from "@starling/core/broker/broker.ts";
@@ -32,10 +24,7 @@ const PATIENCE_MS = 30_000;
 const apps = new Map([[APP, { namespaces: new Map() }]]);
 const off = { ratePerSecond: 0 };
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
 /** A node with one worker, which watches what it is told to. */

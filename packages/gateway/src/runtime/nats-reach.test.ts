@@ -1,12 +1,4 @@
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
 import { WorkerHandlers } from "@starling/core/broker/handlers.ts";
@@ -36,10 +28,7 @@ const apps = new Map([[APP, { namespaces: new Map() }]]);
 const off = { ratePerSecond: 0 };
 const format: WireFormat = { id: "plain", encode: ({ data }) => [data] };
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
 /** A node with as many workers, each of which has a hub. */

@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { kept, read, seen } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { type Joined, join, RecordingWorker } from "@starling/core/broker/conformance/worker.ts";
 import type { HistoryRequest } from "@starling/core/broker/stream.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { LaggingLink } from "./testing/lagging-link.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
@@ -10,16 +11,10 @@ import { until } from "./testing/until.ts";
 
 const PLACE = { namespace: "", size: 1_000, ttlMs: 60_000 };
 
-let server: NatsServer;
-beforeAll(async () => {
-  server = await NatsServer.start();
-});
+const server = await NatsServer.start();
 afterAll(() => server.stop());
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
-});
+const closing = closedAfterEach();
 
 /** Two nodes, of which the second hears late what streams have kept. */
 async function meshThatLags(place = PLACE) {
@@ -30,9 +25,9 @@ async function meshThatLags(place = PLACE) {
     new MeshNode({ ...shared, connect: async () => link.over(await connectTo(server)) }),
   ];
   closing.push(
-    () => link.release(),
-    () => publishing.close(),
     () => late.close(),
+    () => publishing.close(),
+    () => link.release(),
   );
   const [publisher, reader] = [await join(publishing), await join(late)];
   const publish = async (channel: string, texts: readonly string[]) => {

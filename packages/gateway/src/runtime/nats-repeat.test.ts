@@ -1,18 +1,16 @@
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Msg } from "@nats-io/nats-core";
 import { kept } from "@starling/core/broker/conformance/kept.ts";
 import { settings } from "@starling/core/broker/conformance/settings.ts";
 import { delivery, join, RecordingWorker } from "@starling/core/broker/conformance/worker.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode, ownPrefix } from "./testing/mesh-fixture.ts";
 import { connectTo, NatsServer } from "./testing/nats-server.ts";
 import { until } from "./testing/until.ts";
 
-const closing: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closedAfterEach();
 
 test("what was sent to a stream a moment ago is not sent again when the time of another one is over", async () => {
   const server = await NatsServer.start();

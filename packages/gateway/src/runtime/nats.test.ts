@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { nkeys } from "@nats-io/nats-core";
 import { connect } from "@nats-io/transport-node";
@@ -14,14 +14,12 @@ import { ServerCertificate } from "../../../../test/support/server-certificate.t
 import { connectToNats } from "./nats.ts";
 import { afterTurn, systemClock } from "./system.ts";
 import { BansNode, banOf } from "./testing/bans-fixture.ts";
+import { closedAfterEach } from "./testing/closing.ts";
 import { MeshNode } from "./testing/mesh-fixture.ts";
 import { NatsOperator } from "./testing/nats-operator.ts";
 import { until } from "./testing/until.ts";
 
-const closing: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const closing = closedAfterEach();
 
 async function start(lines: string): Promise<NatsServer> {
   const server = await NatsServer.start(lines);
