@@ -251,7 +251,8 @@ test("is refused from a page of another origin", async () => {
     const { hub } = JSON.parse(
       (await httpsCall(`${other.process.publisherUrl}/api/stats`, other.process.ca)).text,
     );
-    expect(hub.refusedHandshakes).toBe(1);
+    // The stock client tries again by itself, on a slow machine before the number is asked for.
+    expect(hub.refusedHandshakes).toBeGreaterThan(0);
   } finally {
     expect(await other.stop()).toBe(0);
   }
