@@ -28,5 +28,6 @@ describeBroker("the mesh broker of one node", (of) => setUp(of), {
 describe("the mesh broker of one node, with what JetStream keeps: history", () => {
   const placeOf = () => ({ namespace: "", size: 100, ttlMs: 60_000 });
   // A server republishes after it has let go of the stream, so another message may be faster.
-  describeHistory(() => setUp(settings, { placeOf, isReal: true }), { hasOneOrder: false });
+  const more = { placeOf, isReal: true, storage: "memory" } as const;
+  describeHistory(() => setUp(settings, more), { hasOneOrder: false });
 });

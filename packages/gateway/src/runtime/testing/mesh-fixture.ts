@@ -9,6 +9,7 @@ import type { Place } from "@starling/core/broker/nats/kept-channels.ts";
 import { MeshBroker } from "@starling/core/broker/nats/mesh.ts";
 import { Node } from "@starling/core/broker/node.ts";
 import type { HistoryRequest } from "@starling/core/broker/stream.ts";
+import { ByChannel } from "@starling/core/hub/by-channel.ts";
 import type { Publication } from "@starling/core/hub/publication.ts";
 import type { Clock } from "@starling/core/ports.ts";
 import { FakeClock } from "@starling/core/testing/fake-clock.ts";
@@ -39,19 +40,33 @@ export interface MeshNodeOptions {
   readonly connect?: () => Promise<NatsConnection>;
   /** The domain of JetStream that keeps streams; default: that of the server. */
   readonly domain?: string;
-  /** Whether time passes on the machine as well, for what the server does; default `false`. */
+  /**
+   * Whether time passes on the machine as well, for what the server does, and all that it has kept is waited for;
+   * default `false`.
+   */
   readonly isReal?: boolean;
+  /** What streams are kept in; default: `file`. A disk that others use can be slower than a subscriber waits. */
+  readonly storage?: "file" | "memory";
 }
 
 /** A broker that says whether somebody waits for it. */
 class WatchedMesh extends MeshBroker {
   #waiting = 0;
+  readonly #wanted = new ByChannel<true>();
 
   get isBusy(): boolean {
     return this.#waiting > 0 || this.waitingBytes > 0;
   }
 
+  /** Everything that is kept in its channels has been delivered. */
+  async allCaughtUp(): Promise<void> {
+    const channels = [...this.#wanted.entries()];
+    await Promise.all(channels.map(([app, channel]) => this.caughtUp(app, channel)));
+  }
+
   override interest(app: string, channel: string, subscribers: number): Answer<void> {
+    if (subscribers > 0) this.#wanted.set(app, channel, true);
+    else this.#wanted.delete(app, channel);
     return this.#watched(super.interest(app, channel, subscribers));
   }
 
@@ -105,7 +120,7 @@ export class MeshNode implements BrokerFixture {
   /** The same where NATS has not been reached yet. */
   start(handler: BrokerHandler): MeshBroker {
     const { server, prefix, settings, placeOf, clock = systemClock } = this.#options;
-    const { connect = () => connectTo(server), domain } = this.#options;
+    const { connect = () => connectTo(server), domain, storage = "file" } = this.#options;
     const inner = new LocalBroker(this.#node, ++this.#last, handler);
     const mesh = new WatchedMesh({
       inner,
@@ -123,7 +138,7 @@ export class MeshNode implements BrokerFixture {
       log: this.log,
       apps: settings.apps,
       prefix,
-      streams: { domain, replicas: 1, storage: "file", idempotencyWindowMs: 60_000 },
+      streams: { domain, replicas: 1, storage, idempotencyWindowMs: 60_000 },
       ...(placeOf === undefined ? {} : { placeOf }),
     });
     this.#workers.set(mesh, { inner, mesh });
@@ -132,13 +147,21 @@ export class MeshNode implements BrokerFixture {
 
   async leave(broker: Broker): Promise<void> {
     const worker = this.#workers.get(broker);
+    this.#workers.delete(broker);
     worker?.inner.leave();
     await worker?.mesh.close();
     await this.settle();
   }
 
-  /** What a server has on its way comes before its answer. */
+  /** What a server has on its way comes before its answer; what it republishes may come after that. */
   async settle(): Promise<void> {
+    await this.#settle();
+    if (this.#options.isReal !== true) return;
+    await Promise.all([...this.#workers.values()].map(({ mesh }) => mesh.allCaughtUp()));
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     const messages = () => this.#connections.reduce((sum, each) => sum + each.stats().inMsgs, 0);
     for (let idle = 0, seen = -1; idle < IDLE_TURNS; idle++) {
       await this.flush();
