@@ -1,7 +1,6 @@
 import {
   DiscardPolicy,
   JetStreamApiCodes,
-  JetStreamApiError,
   type JetStreamManager,
   jetstream,
   jetstreamManager,
@@ -16,13 +15,11 @@ import { MAX_BAN_SECONDS } from "../../bans/ban-list.ts";
 import { readBan } from "../../bans/codec.ts";
 import type { Clock, Log } from "../../ports.ts";
 import { WireError } from "../ipc/wire-error.ts";
-import { knowsLeader } from "./mesh-stream.ts";
+import { ANSWER_MS, isRefusedFor, jetStreamOptions, knowsLeader } from "./jetstream.ts";
 import { RequestWindow } from "./request-window.ts";
 import { adjustStream, type StreamSettings, type WantedConfig } from "./stream-config.ts";
 import { subjectToken } from "./subjects.ts";
 
-/** Milliseconds that a server has for an answer. */
-const TIMEOUT_MS = 3_000;
 /** Bans that are given together. */
 const AT_ONCE = 500;
 /** Bytes that all bans take at most: five times what as many as may be in force usually do. */
@@ -64,16 +61,12 @@ export class BanBucket {
   /** Finds it, or makes it; what is configured otherwise than before is changed. */
   static async open(options: BanBucketOptions): Promise<BanBucket> {
     const { connection, clock, log, prefix, settings } = options;
-    const { domain } = settings;
-    const how = {
-      ...{ checkAPI: false, timeout: TIMEOUT_MS },
-      ...(domain === undefined ? {} : { domain }),
-    };
+    const how = jetStreamOptions(settings.domain);
     const manager = await jetstreamManager(connection, how);
     const name = `${prefix}-bans`;
     const wanted = bucketConfig(name, settings);
     const found = await manager.streams.info(wanted.name).catch((error: unknown) => {
-      if (!hasCode(error, JetStreamApiCodes.StreamNotFound)) throw error;
+      if (!isRefusedFor(error, JetStreamApiCodes.StreamNotFound)) throw error;
       // Others that do so at the same time are answered alike.
       return manager.streams.add(wanted);
     });
@@ -95,12 +88,12 @@ export class BanBucket {
    */
   async put(ban: Ban, revision: number): Promise<boolean> {
     const { app, user } = ban;
-    const options = { previousSeq: revision, timeout: TIMEOUT_MS };
+    const options = { previousSeq: revision, timeout: ANSWER_MS };
     try {
       await this.#kv.put(keyOf(app, user), JSON.stringify(ban), options);
       return true;
     } catch (error) {
-      if (hasCode(error, JetStreamApiCodes.StreamWrongLastSequence)) return false;
+      if (isRefusedFor(error, JetStreamApiCodes.StreamWrongLastSequence)) return false;
       throw error;
     }
   }
@@ -176,8 +169,4 @@ function banIn(entry: KvEntry): Ban | undefined {
     if (error instanceof SyntaxError || error instanceof WireError) return undefined;
     throw error;
   }
-}
-
-function hasCode(error: unknown, code: number): boolean {
-  return error instanceof JetStreamApiError && error.code === code;
 }

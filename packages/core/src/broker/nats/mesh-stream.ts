@@ -1,6 +1,5 @@
 import {
   JetStreamApiCodes,
-  JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
   type MsgRequest,
@@ -12,6 +11,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Clock, Log } from "../../ports.ts";
 import type { Retention } from "../stream.ts";
+import { isRefusedFor, jetStreamOptions, knowsLeader } from "./jetstream.ts";
 import type { MeshLink } from "./link.ts";
 import type { RequestWindow } from "./request-window.ts";
 import type { StoredMessage } from "./stored-message.ts";
@@ -54,8 +54,6 @@ export interface MeshStreamOptions {
   renewed(stream: MeshStream): void;
 }
 
-/** Milliseconds that a server has for an answer. */
-const TIMEOUT_MS = 3_000;
 /** How often a stream is looked for that somebody else makes, and after how many milliseconds each. */
 const ATTEMPTS = 10;
 const LOOK_AGAIN_MS = 25;
@@ -213,11 +211,7 @@ export class MeshStream {
     if (this.#manager?.of !== of) {
       this.#manager = {
         of,
-        manager: jetstreamManager(of, {
-          checkAPI: false,
-          timeout: TIMEOUT_MS,
-          ...(this.domain === undefined ? {} : { domain: this.domain }),
-        }),
+        manager: jetstreamManager(of, jetStreamOptions(this.domain)),
       };
     }
     return this.#manager.manager;
@@ -344,13 +338,8 @@ function epochOf(text: string): string {
   return hash.toBase64({ alphabet: "base64url" }).slice(0, EPOCH_CHARACTERS);
 }
 
-/** A server that stands alone has no cluster to speak of. */
-export function knowsLeader({ cluster }: Pick<StreamInfo, "cluster">): boolean {
-  return cluster === undefined || Boolean(cluster.leader);
-}
-
 function isNotFound(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+  return isRefusedFor(error, JetStreamApiCodes.StreamNotFound);
 }
 
 export function unavailable(cause: unknown): StarlingError {

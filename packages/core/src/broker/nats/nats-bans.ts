@@ -1,4 +1,4 @@
-import { JetStreamApiCodes, JetStreamApiError } from "@nats-io/jetstream";
+import { JetStreamApiCodes } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 import { StarlingError } from "@starling/protocol/errors.ts";
 import type { Answer } from "../../answer.ts";
@@ -7,6 +7,7 @@ import type { BanStore } from "../../bans/ban-store.ts";
 import type { Random, TimerHandle } from "../../ports.ts";
 import { fraction } from "../../random-fraction.ts";
 import { BanBucket, type BanBucketOptions } from "./ban-bucket.ts";
+import { isRefusedFor } from "./jetstream.ts";
 import type { MeshLink } from "./link.ts";
 import { within } from "./within.ts";
 
@@ -183,9 +184,7 @@ export class NatsBans implements BanStore {
 }
 
 function isWithoutJetStream(error: unknown, { info }: NatsConnection): boolean {
-  if (error instanceof JetStreamApiError) {
-    return error.code === JetStreamApiCodes.JetStreamNotEnabledForAccount;
-  }
+  if (isRefusedFor(error, JetStreamApiCodes.JetStreamNotEnabledForAccount)) return true;
   // The library does not export the class.
   return String(error).startsWith("JetStreamNotEnabled") && info?.jetstream !== true;
 }
