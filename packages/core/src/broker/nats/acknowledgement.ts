@@ -1,4 +1,4 @@
-import { bytesOf, startsAt } from "./ascii.ts";
+import { bytesOf, numberIn, startsAt } from "./ascii.ts";
 
 declare const TextDecoder: new (label: "utf-8") => { decode(bytes: Uint8Array): string };
 const decoder = new TextDecoder("utf-8");
@@ -15,8 +15,6 @@ export interface Acknowledgement {
 const BEGIN = bytesOf('{"stream":"');
 const SEQ = bytesOf('"seq":');
 const [QUOTE, BACKSLASH, COMMA, SPACE, END, ZERO] = [0x22, 0x5c, 0x2c, 0x20, 0x7d, 0x30];
-/** Digits of a number that is exact, whatever they are. */
-const MAX_DIGITS = 15;
 
 /** Reads the JSON text of a stream's answer. */
 export function acknowledgement(bytes: Uint8Array): Acknowledgement {
@@ -37,14 +35,6 @@ function onlySequence(bytes: Uint8Array): number | undefined {
   if (bytes[++at] === SPACE) at++;
   if (!startsAt(bytes, at, SEQ)) return undefined;
   at += SEQ.length;
-  const first = at;
-  let seq = 0;
-  for (; at < bytes.length - 1; at++) {
-    const digit = (bytes[at] ?? 0) - ZERO;
-    if (digit < 0 || digit > 9) return undefined;
-    seq = seq * 10 + digit;
-  }
-  const digits = at - first;
-  const isNumber = digits > 0 && digits <= MAX_DIGITS && bytes[first] !== ZERO;
-  return isNumber && bytes[at] === END ? seq : undefined;
+  const end = bytes.length - 1;
+  return bytes[at] === ZERO || bytes[end] !== END ? undefined : numberIn(bytes, at, end);
 }

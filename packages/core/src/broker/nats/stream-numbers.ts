@@ -1,6 +1,6 @@
 import type { MsgHdrs } from "@nats-io/nats-core";
 import { MsgImpl } from "@nats-io/nats-core/internal";
-import { bytesOf, startsAt } from "./ascii.ts";
+import { bytesOf, numberIn, startsAt } from "./ascii.ts";
 
 /** What a stream says of a message that it has kept, when it sends it on. */
 export interface StreamNumbers {
@@ -14,10 +14,8 @@ const OFFSET = "Nats-Sequence";
 const PREVIOUS = "Nats-Last-Sequence";
 const OFFSET_LINE = bytesOf(`${OFFSET}:`);
 const PREVIOUS_LINE = bytesOf(`${PREVIOUS}:`);
-const [LF, CR, SPACE, ZERO] = [0x0a, 0x0d, 0x20, 0x30];
+const [LF, CR, SPACE] = [0x0a, 0x0d, 0x20];
 const [UNKNOWN, UNUSUAL] = [-1, -2];
-/** Digits of a number that is exact, whatever they are. */
-const MAX_DIGITS = 15;
 
 /**
  * Undefined where no stream has sent the message on. What a publisher says in headers of the same names does
@@ -55,11 +53,5 @@ function scanned(bytes: Uint8Array, end: number): StreamNumbers | undefined {
 /** The number of a line; `UNUSUAL` where it is anything but a few digits. */
 function numberAt(bytes: Uint8Array, start: number): number {
   const from = bytes[start] === SPACE ? start + 1 : start;
-  let number = 0;
-  for (let at = from; at <= from + MAX_DIGITS; at++) {
-    const digit = (bytes[at] ?? 0) - ZERO;
-    if (digit < 0 || digit > 9) return bytes[at] === CR ? number : UNUSUAL;
-    number = number * 10 + digit;
-  }
-  return UNUSUAL;
+  return numberIn(bytes, from, bytes.indexOf(CR, from)) ?? UNUSUAL;
 }
