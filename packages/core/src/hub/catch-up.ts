@@ -148,20 +148,24 @@ export function byStream(parts: readonly CaughtUp[]): ReadonlyMap<string, readon
 
 /** Where each stream stood when it was read last, by its epoch. */
 export function endsOf(parts: readonly CaughtUp[]): ReadonlyMap<string, number> {
-  const ends = new Map<string, number>();
-  for (const { position } of parts) {
-    ends.set(position.epoch, Math.max(ends.get(position.epoch) ?? 0, position.offset));
-  }
-  return ends;
+  return highestOf(parts, ({ position }) => position.offset);
 }
 
 /** The newest number of each stream when it was read last, by its epoch. */
 export function newestOf(parts: readonly CaughtUp[]): ReadonlyMap<string, number> {
-  return endsOf(
-    parts.map(({ position, newest = position.offset, ...part }) => {
-      return { ...part, position: { ...position, offset: newest } };
-    }),
-  );
+  return highestOf(parts, ({ position, newest = position.offset }) => newest);
+}
+
+function highestOf(
+  parts: readonly CaughtUp[],
+  numberOf: (part: CaughtUp) => number,
+): ReadonlyMap<string, number> {
+  const highest = new Map<string, number>();
+  for (const part of parts) {
+    const { epoch } = part.position;
+    highest.set(epoch, Math.max(highest.get(epoch) ?? 0, numberOf(part)));
+  }
+  return highest;
 }
 
 /** The entries in their order, in parts that take about so many bytes at most. */
