@@ -6,6 +6,7 @@ import { eventually } from "../support/deadline.ts";
 import { type GatewayProcess, startGatewayProcess } from "../support/gateway-process.ts";
 import { httpsCall } from "../support/https.ts";
 import { NatsServer } from "../support/nats-server.ts";
+import { post } from "../support/publisher-api.ts";
 import { StockClients } from "../support/stock-client.ts";
 
 setDefaultTimeout(120_000);
@@ -45,16 +46,6 @@ async function stop(): Promise<void> {
   clientsHere.disconnectAll();
   clientsThere.disconnectAll();
   expect(await Promise.all([here.stop(), there.stop()])).toEqual([0, 0]);
-}
-
-async function post(
-  node: GatewayProcess,
-  path: string,
-  request: object,
-): Promise<{ readonly status: number; readonly [field: string]: unknown }> {
-  const body = JSON.stringify(request);
-  const { status, text } = await httpsCall(`${node.publisherUrl}${path}`, node.ca, { body });
-  return { status, ...JSON.parse(text) };
 }
 
 /** Bans that a node tells of. */
