@@ -174,8 +174,7 @@ export class MeshNode implements BrokerFixture {
 
   /** What was sent to the server has been answered. */
   async flush(): Promise<void> {
-    const connections = this.#connections.filter((each) => !each.isClosed());
-    await Promise.all(connections.map((each) => each.flush()));
+    await Promise.all(this.#connections.map(flushed));
   }
 
   async advance(ms: number): Promise<void> {
@@ -190,5 +189,16 @@ export class MeshNode implements BrokerFixture {
 
   async close(): Promise<void> {
     await Promise.all([...this.#workers.values()].map(({ mesh }) => mesh.close()));
+  }
+}
+
+/** A connection that has not noticed yet that its server was started again is asked once more when it is back. */
+async function flushed(connection: NatsConnection): Promise<void> {
+  while (!connection.isClosed()) {
+    const hasArrived = await connection.flush().then(
+      () => true,
+      () => turn(false),
+    );
+    if (hasArrived) return;
   }
 }
